@@ -1,0 +1,19 @@
+//! The tables of Reprise, written once for SQLite and PostgreSQL.
+//!
+//! It depends on neither the entities nor the server: history must not move
+//! when they do. A migration that has shipped is never edited.
+
+mod m20261122_000001_tables;
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigrationTrait, async_trait};
+
+/// All migrations, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261122_000001_tables::Migration)]
+    }
+}

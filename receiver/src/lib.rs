@@ -1,0 +1,18 @@
+//! A real webhook receiver for the demo, the tests and the benches.
+//!
+//! It listens on 127.0.0.1, speaks HTTP/1.1 and HTTP/2, records every request
+//! and answers as the test scripted it, however rudely. It knows nothing of
+//! Reprise: whatever it is sent came over a socket.
+
+mod answer;
+mod authority;
+mod book;
+mod gate;
+mod line;
+mod server;
+
+pub use answer::Answer;
+pub use authority::Authority;
+pub use book::Received;
+pub use gate::Gate;
+pub use server::Receiver;

@@ -1,0 +1,76 @@
+//! Intervals, limits and switches, with the contract's numbers as defaults.
+//!
+//! Where they come from (flags, environment) is `config`'s business.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::rules::retry::Schedules;
+use crate::rules::{limits, uri};
+
+/// What the operator of the server can choose.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// When failed deliveries are tried again (D2).
+    pub schedules: Schedules,
+    /// How long an attempt may take in all (W6).
+    pub deadline: Duration,
+    /// How long a claimed delivery is left to its claimant. Longer than the deadline, or
+    /// attempts would be repeated while they run.
+    pub lease: Duration,
+    /// How many requests one target may have in flight.
+    pub target_concurrency: usize,
+    /// How many requests may be in flight in all.
+    pub concurrency: usize,
+    /// How often the engine looks for work that nobody rang for.
+    pub look_interval: Duration,
+    /// How often expired rows are looked for.
+    pub upkeep_interval: Duration,
+    /// The `user-agent` of notifications (W2).
+    pub user_agent: String,
+    /// Which URIs a target may have.
+    pub uris: uri::Policy,
+    /// A file with a certificate authority to trust besides the system's.
+    pub extra_ca: Option<PathBuf>,
+    /// How long the previous signing key still signs after a rotation (K1).
+    pub key_overlap: Duration,
+    /// How long events are kept (D9).
+    pub retention: Duration,
+    /// After how long a deactivated target is removed (T11).
+    pub removal_after: Duration,
+    /// The server that mails go out by; none sends no mails.
+    pub smtp: Option<Smtp>,
+}
+
+/// How to reach a mail server.
+#[derive(Debug, Clone)]
+pub struct Smtp {
+    /// `smtp://host:port` (plain), `smtp://host:port?tls=required` (STARTTLS) or `smtps://host:port`.
+    /// User and password may stand in it, so it is a secret.
+    pub url: SecretString,
+    /// The sender of the mails.
+    pub from: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            schedules: Schedules::default(),
+            deadline: limits::DEADLINE,
+            lease: Duration::from_secs(30),
+            target_concurrency: 32,
+            concurrency: 1_024,
+            look_interval: Duration::from_secs(1),
+            upkeep_interval: Duration::from_secs(60),
+            user_agent: limits::USER_AGENT.to_owned(),
+            uris: uri::Policy::default(),
+            extra_ca: None,
+            key_overlap: limits::KEY_OVERLAP,
+            retention: limits::RETENTION,
+            removal_after: limits::REMOVAL_AFTER,
+            smtp: None,
+        }
+    }
+}

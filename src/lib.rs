@@ -1,0 +1,33 @@
+//! Reprise: a self-hosted server that speaks the Highnote notification API and
+//! delivers its webhooks.
+//!
+//! The modules stand on floors. A module uses the floors below its own, none
+//! above and no neighbour; `tests/it/tidy.rs` reads this list and keeps it so.
+
+// Floor 1: values.
+pub mod clock;
+pub mod error;
+pub mod vault;
+
+// Floor 2: pure functions, no I/O, no async.
+pub mod rules;
+
+// Floor 3: SQL.
+pub mod db;
+pub mod store;
+
+// Floor 4: what the process shares.
+pub mod app;
+
+// Floor 5: the doors.
+pub mod delivery;
+pub mod graphql;
+
+// Floor 6: HTTP.
+pub mod server;
+
+// Floor 7: settings from outside.
+pub mod config;
+
+// Floor 8: commands.
+pub mod cli;

@@ -1,0 +1,90 @@
+//! Payloads of events: JSON objects that name their type (X1).
+//!
+//! Nothing else is asked of what platforms publish; the keys keep their order.
+
+use entity::NotificationEventName;
+use serde_json::{Map, Value};
+
+use crate::error::{Code, Violation};
+
+/// The payload of the notification that a target must answer to become active (W7).
+pub const ACTIVATION: &str = r#"{"__typename":"NotificationTargetActivationEvent","ping":"pong"}"#;
+
+/// The payload of a ping test (X2).
+pub const PING: &str = r#"{"__typename":"NotificationPingTestEvent","ping":"pong"}"#;
+
+const TYPENAME: &str = "__typename";
+
+/// The text of a published payload. If it does not name its type, that of the event is put first.
+pub fn prepare(name: NotificationEventName, node: Value) -> Result<String, Violation> {
+    let Value::Object(mut node) = node else {
+        return Err(violation("The node is not a JSON object."));
+    };
+    name_type(&mut node, name.payload_type())?;
+    Ok(Value::Object(node).to_string())
+}
+
+fn name_type(node: &mut Map<String, Value>, payload_type: &str) -> Result<(), Violation> {
+    match node.get(TYPENAME) {
+        None => {
+            node.shift_insert(0, TYPENAME.to_owned(), payload_type.into());
+            Ok(())
+        }
+        Some(Value::String(name)) if is_name(name) => Ok(()),
+        Some(_) => Err(violation(
+            "The `__typename` of the node is not the name of a type. Give one such as \
+             `CardPaymentClearedEvent`, or leave it out.",
+        )),
+    }
+}
+
+/// Whether GraphQL would take a text for a name.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+}
+
+fn violation(description: &str) -> Violation {
+    Violation::new(Code::InvalidPayload, description)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: NotificationEventName = NotificationEventName::CardPaymentSettledEvent;
+
+    fn prepared(node: &str) -> Result<String, Code> {
+        prepare(NAME, serde_json::from_str(node).unwrap()).map_err(|violation| violation.code)
+    }
+
+    #[test]
+    fn a_payload_names_its_type() {
+        for (node, text) in [
+            ("{}", r#"{"__typename":"CardPaymentClearedEvent"}"#),
+            (r#"{ "z": 1, "a": [ 2 ] }"#, r#"{"__typename":"CardPaymentClearedEvent","z":1,"a":[2]}"#),
+            (r#"{"z":1,"__typename":"Another_1"}"#, r#"{"z":1,"__typename":"Another_1"}"#),
+            (r#"{"__typename":"_"}"#, r#"{"__typename":"_"}"#),
+        ] {
+            assert_eq!(prepared(node), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_a_payload() {
+        for node in [
+            "null", "true", "1", r#""{}""#, "[]", "[{}]", r#"{"__typename":null}"#, r#"{"__typename":1}"#,
+            r#"{"__typename":""}"#, r#"{"__typename":"1a"}"#, r#"{"__typename":"a b"}"#, r#"{"__typename":"é"}"#,
+            r#"{"__typename":"a\u0000"}"#, r#"{"__typename":["A"]}"#,
+        ] {
+            assert_eq!(prepared(node), Err(Code::InvalidPayload), "{node}");
+        }
+    }
+
+    #[test]
+    fn our_own_payloads_are_in_prepared_form() {
+        for payload in [ACTIVATION, PING] {
+            assert_eq!(prepared(payload), Ok(payload.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What was tried: one row an attempt, written when it has ended.
+
+use entity::{AttemptId, AttemptStatus, EventId, TargetId, Timestamp, attempt};
+use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
+
+use crate::error::Result;
+use crate::store::chunks;
+
+/// An attempt that was not made, because the target is deactivated (D1, D4).
+pub fn skipped(event: &EventId, target: &TargetId, uri: &str, now: Timestamp) -> attempt::Model {
+    attempt::Model {
+        id: AttemptId::new(now),
+        event_id: event.clone(),
+        target_id: target.clone(),
+        uri: uri.to_owned(),
+        status: AttemptStatus::Skipped,
+        response_code: None,
+        failure_reason: None,
+        response_excerpt: None,
+        duration_ms: None,
+        created_at: now,
+    }
+}
+
+/// Writes attempts down.
+pub async fn insert_all(tx: &impl ConnectionTrait, rows: Vec<attempt::Model>) -> Result<()> {
+    for chunk in chunks::<attempt::Entity, _>(&rows) {
+        let rows = chunk.iter().map(|row| row.clone().into_active_model());
+        attempt::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    }
+    Ok(())
+}

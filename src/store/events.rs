@@ -1,0 +1,279 @@
+//! The events: publishing them together with their deliveries, and forgetting
+//! them when they expire.
+//!
+//! Publishing takes many calls at once, so that they can share one transaction;
+//! the number of statements does not depend on how many.
+
+use std::collections::{HashMap, HashSet};
+
+use entity::{
+    DeliveryState, EventId, NotificationEventName, Purpose, TargetId, TargetStatus, Timestamp, attempt, delivery, event,
+    subscription, target,
+};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, JoinType, QueryFilter,
+    QueryOrder, QuerySelect, RelationTrait,
+};
+
+use crate::error::Result;
+use crate::store::{Scope, attempts, chunks, deliveries};
+
+/// What one caller publishes: events that are recorded all or none.
+#[derive(Debug)]
+pub struct Publication {
+    /// Whose events they are.
+    pub scope: Scope,
+    /// The events, in order.
+    pub events: Vec<NewEvent>,
+}
+
+/// An event about to be published.
+#[derive(Debug)]
+pub struct NewEvent {
+    /// What happened.
+    pub name: NotificationEventName,
+    /// The payload, as JSON text with a `__typename`.
+    pub node: String,
+    /// The publisher's own id of it: the second time it publishes nothing (X1).
+    pub idempotency_key: Option<String>,
+}
+
+/// What publishing has done.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// For each publication its events, in order; for a key used before, the event that it made first.
+    pub events: Vec<Vec<event::Model>>,
+    /// The targets that something is due for now.
+    pub due: HashSet<TargetId>,
+}
+
+/// Records events and, with them, one delivery for each subscribed target (D1).
+pub async fn publish(
+    tx: &impl ConnectionTrait,
+    publications: &[Publication],
+    now: Timestamp,
+) -> Result<Published> {
+    let subscribers = Subscribers::of(tx, publications).await?;
+    let rows: Vec<event::Model> = publications
+        .iter()
+        .flat_map(|publication| publication.events.iter().map(|new| (&publication.scope, new)))
+        .map(|(scope, new)| row(scope, new, subscribers.of_event(scope, new.name).is_some(), now))
+        .collect();
+    let repeated = insert(tx, &rows).await?;
+
+    let mut queue = Queue { now, ..Queue::default() };
+    for event in rows.iter().filter(|event| !repeated.contains_key(&event.id)) {
+        queue.add(event, &subscribers);
+    }
+    let due = queue.insert(tx).await?;
+
+    let mut rows = rows.into_iter().map(|event| repeated.get(&event.id).cloned().unwrap_or(event));
+    let events = publications.iter().map(|call| rows.by_ref().take(call.events.len()).collect()).collect();
+    Ok(Published { events, due })
+}
+
+/// Records an event that the server makes itself for one target, due at once.
+pub async fn publish_to(
+    tx: &impl ConnectionTrait,
+    target: &target::Model,
+    purpose: Purpose,
+    (name, node): (Option<NotificationEventName>, &str),
+    now: Timestamp,
+) -> Result<event::Model> {
+    let event = event::Model {
+        id: EventId::new(now),
+        organization_id: target.organization_id.clone(),
+        environment: target.environment,
+        name,
+        node: node.to_owned(),
+        idempotency_key: None,
+        is_addressed: true,
+        created_at: now,
+    };
+    event::Entity::insert(event.clone().into_active_model()).exec_without_returning(tx).await?;
+    let row = deliveries::waiting(&event.id, &target.id, purpose, target.epoch, now);
+    delivery::Entity::insert(row.into_active_model()).exec_without_returning(tx).await?;
+    Ok(event)
+}
+
+/// The events of any scope: for the delivery engine.
+pub async fn list(db: &impl ConnectionTrait, ids: Vec<EventId>) -> Result<Vec<event::Model>> {
+    Ok(event::Entity::find().filter(event::Column::Id.is_in(ids)).all(db).await?)
+}
+
+/// Notes that the event has a delivery now (D8).
+pub async fn mark_addressed(tx: &impl ConnectionTrait, mut event: event::Model) -> Result<event::Model> {
+    event::Entity::update_many()
+        .col_expr(event::Column::IsAddressed, Expr::value(true))
+        .filter(event::Column::Id.eq(&event.id))
+        .exec(tx)
+        .await?;
+    event.is_addressed = true;
+    Ok(event)
+}
+
+/// Forgets up to `limit` events published before `until`, with their deliveries and attempts (D9).
+///
+/// An id begins with its time, so the oldest events stand first in the primary key.
+pub async fn remove_expired(tx: &impl ConnectionTrait, until: Timestamp, limit: u64) -> Result<u64> {
+    let expired: Vec<EventId> = event::Entity::find()
+        .select_only()
+        .column(event::Column::Id)
+        .filter(event::Column::Id.lt(EventId::first_at(until)))
+        .order_by_asc(event::Column::Id)
+        .limit(limit)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .into_tuple()
+        .all(tx)
+        .await?;
+    attempt::Entity::delete_many().filter(attempt::Column::EventId.is_in(expired.clone())).exec(tx).await?;
+    delivery::Entity::delete_many().filter(delivery::Column::EventId.is_in(expired.clone())).exec(tx).await?;
+    let removed = event::Entity::delete_many().filter(event::Column::Id.is_in(expired)).exec(tx).await?;
+    Ok(removed.rows_affected)
+}
+
+fn row(scope: &Scope, new: &NewEvent, is_addressed: bool, now: Timestamp) -> event::Model {
+    event::Model {
+        id: EventId::new(now),
+        organization_id: scope.organization.clone(),
+        environment: scope.environment,
+        name: Some(new.name),
+        node: new.node.clone(),
+        idempotency_key: new.idempotency_key.clone(),
+        is_addressed,
+        created_at: now,
+    }
+}
+
+/// Inserts the events whose keys are new. Answers, by the id that was not used, the event that
+/// has the key already. The unique index decides, so concurrent callers cannot both be first.
+async fn insert(tx: &impl ConnectionTrait, rows: &[event::Model]) -> Result<HashMap<EventId, event::Model>> {
+    let (keyed, unkeyed): (Vec<_>, Vec<_>) = rows.iter().partition(|event| event.idempotency_key.is_some());
+    for chunk in chunks::<event::Entity, _>(&unkeyed) {
+        let rows = chunk.iter().map(|event| (*event).clone().into_active_model());
+        event::Entity::insert_many(rows).exec_without_returning(tx).await?;
+    }
+    let mut repeated = HashMap::new();
+    for chunk in chunks::<event::Entity, _>(&keyed) {
+        let rows = chunk.iter().map(|event| (*event).clone().into_active_model());
+        event::Entity::insert_many(rows)
+            .on_conflict(OnConflict::new().do_nothing().to_owned())
+            .exec_without_returning(tx)
+            .await?;
+        repeated.extend(made_before(tx, chunk).await?);
+    }
+    Ok(repeated)
+}
+
+async fn made_before(tx: &impl ConnectionTrait, rows: &[&event::Model]) -> Result<HashMap<EventId, event::Model>> {
+    let mut same_scope: HashMap<Scope, Vec<&str>> = HashMap::new();
+    for row in rows {
+        same_scope.entry(scope_of(row)).or_default().extend(row.idempotency_key.as_deref());
+    }
+    let mut by_key: HashMap<(Scope, String), event::Model> = HashMap::new();
+    for (scope, keys) in same_scope {
+        let found = scope.events().filter(event::Column::IdempotencyKey.is_in(keys)).all(tx).await?;
+        by_key.extend(found.into_iter().filter_map(|row| Some(((scope.clone(), row.idempotency_key.clone()?), row))));
+    }
+    let holder = |row: &event::Model| by_key.get(&(scope_of(row), row.idempotency_key.clone()?)).cloned();
+    Ok(rows
+        .iter()
+        .filter_map(|row| Some((row.id.clone(), holder(row)?)))
+        .filter(|(id, holder)| *id != holder.id)
+        .collect())
+}
+
+fn scope_of(event: &event::Model) -> Scope {
+    Scope { organization: event.organization_id.clone(), environment: event.environment }
+}
+
+/// Who has to hear of what: the ACTIVE and DEACTIVATED targets by scope and event name.
+#[derive(Default)]
+struct Subscribers(HashMap<Scope, HashMap<NotificationEventName, Vec<Subscriber>>>);
+
+#[derive(FromQueryResult)]
+struct Subscriber {
+    event_name: NotificationEventName,
+    id: TargetId,
+    organization_id: entity::OrganizationId,
+    environment: entity::Environment,
+    status: TargetStatus,
+    uri: String,
+    epoch: i32,
+}
+
+impl Subscribers {
+    async fn of(tx: &impl ConnectionTrait, publications: &[Publication]) -> Result<Self> {
+        let scopes: HashSet<&Scope> = publications.iter().map(|publication| &publication.scope).collect();
+        let names: HashSet<NotificationEventName> =
+            publications.iter().flat_map(|publication| &publication.events).map(|event| event.name).collect();
+        let mut of_scopes = Condition::any();
+        for scope in scopes {
+            let same_organization = target::Column::OrganizationId.eq(&scope.organization);
+            of_scopes = of_scopes.add(same_organization.and(target::Column::Environment.eq(scope.environment)));
+        }
+        let rows = subscription::Entity::find()
+            .select_only()
+            .columns([subscription::Column::EventName])
+            .columns([
+                target::Column::Id,
+                target::Column::OrganizationId,
+                target::Column::Environment,
+                target::Column::Status,
+                target::Column::Uri,
+                target::Column::Epoch,
+            ])
+            .join(JoinType::InnerJoin, subscription::Relation::Target.def())
+            .filter(of_scopes)
+            .filter(subscription::Column::EventName.is_in(names))
+            .filter(target::Column::Status.is_in([TargetStatus::Active, TargetStatus::Deactivated]))
+            .into_model::<Subscriber>()
+            .all(tx)
+            .await?;
+        let mut subscribers = Self::default();
+        for row in rows {
+            let scope = Scope { organization: row.organization_id.clone(), environment: row.environment };
+            subscribers.0.entry(scope).or_default().entry(row.event_name).or_default().push(row);
+        }
+        Ok(subscribers)
+    }
+
+    fn of_event(&self, scope: &Scope, name: NotificationEventName) -> Option<&[Subscriber]> {
+        Some(self.0.get(scope)?.get(&name)?)
+    }
+}
+
+/// The deliveries of what is being published, gathered for few statements.
+#[derive(Default)]
+struct Queue {
+    now: Timestamp,
+    deliveries: Vec<delivery::Model>,
+    skipped: Vec<attempt::Model>,
+    due: HashSet<TargetId>,
+}
+
+impl Queue {
+    fn add(&mut self, event: &event::Model, subscribers: &Subscribers) {
+        let Some(name) = event.name else { return };
+        for subscriber in subscribers.of_event(&scope_of(event), name).unwrap_or_default() {
+            let mut row =
+                deliveries::waiting(&event.id, &subscriber.id, Purpose::Event, subscriber.epoch, self.now);
+            if subscriber.status == TargetStatus::Active {
+                self.due.insert(subscriber.id.clone());
+            } else {
+                row.state = DeliveryState::Skipped;
+                row.due_at = None;
+                row.succeeded = Some(false);
+                self.skipped.push(attempts::skipped(&event.id, &subscriber.id, &subscriber.uri, self.now));
+            }
+            self.deliveries.push(row);
+        }
+    }
+
+    async fn insert(self, tx: &impl ConnectionTrait) -> Result<HashSet<TargetId>> {
+        deliveries::insert_all(tx, self.deliveries).await?;
+        attempts::insert_all(tx, self.skipped).await?;
+        Ok(self.due)
+    }
+}

@@ -1,0 +1,33 @@
+//! The tenants of the server.
+
+use entity::{OrganizationId, Timestamp, organization};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryOrder, QuerySelect};
+
+use crate::error::Result;
+
+/// Adds an organization.
+pub async fn add(tx: &impl ConnectionTrait, display_name: &str, now: Timestamp) -> Result<organization::Model> {
+    let row = organization::Model {
+        id: OrganizationId::new(now),
+        display_name: display_name.to_owned(),
+        created_at: now,
+    };
+    Ok(row.into_active_model().insert(tx).await?)
+}
+
+/// The organization, if there is one of this id.
+pub async fn find(db: &impl ConnectionTrait, id: &OrganizationId) -> Result<Option<organization::Model>> {
+    Ok(organization::Entity::find_by_id(id.clone()).one(db).await?)
+}
+
+/// All organizations, oldest first.
+pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<organization::Model>> {
+    Ok(organization::Entity::find().order_by_asc(organization::Column::Id).all(db).await?)
+}
+
+/// Makes everyone else who wants to change something countable of the organization wait,
+/// so that two of them cannot both see room for one more (T7).
+pub async fn lock(tx: &impl ConnectionTrait, id: &OrganizationId) -> Result<()> {
+    organization::Entity::find_by_id(id.clone()).lock_exclusive().one(tx).await?;
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! The signing keys of the targets. Secrets come sealed and leave sealed.
+
+use std::collections::HashMap;
+
+use entity::{SigningKeyId, TargetId, Timestamp, signing_key};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder,
+};
+use sea_orm::sea_query::Expr;
+
+use crate::error::Result;
+use crate::store::Scope;
+use crate::vault::Vault;
+
+/// Adds a key to the target; it is the current one.
+pub async fn add(
+    tx: &impl ConnectionTrait,
+    target: &TargetId,
+    secret: &str,
+    vault: &Vault,
+    now: Timestamp,
+) -> Result<signing_key::Model> {
+    let id = SigningKeyId::new(now);
+    let sealed_secret = vault.seal(id.as_str(), secret)?;
+    let row =
+        signing_key::Model { id, target_id: target.clone(), sealed_secret, created_at: now, expires_at: None };
+    Ok(row.into_active_model().insert(tx).await?)
+}
+
+/// Lets the current key end at `expires_at`; keys that end already keep their time (K1).
+pub async fn expire_current(tx: &impl ConnectionTrait, target: &TargetId, expires_at: Timestamp) -> Result<()> {
+    signing_key::Entity::update_many()
+        .col_expr(signing_key::Column::ExpiresAt, Expr::value(expires_at))
+        .filter(signing_key::Column::TargetId.eq(target))
+        .filter(signing_key::Column::ExpiresAt.is_null())
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// How many keys of the target have not ended (K2).
+pub async fn count_unexpired(tx: &impl ConnectionTrait, target: &TargetId, now: Timestamp) -> Result<u64> {
+    let mine = signing_key::Entity::find().filter(signing_key::Column::TargetId.eq(target));
+    Ok(mine.filter(unexpired(now)).count(tx).await?)
+}
+
+/// The key of this id, unless it has ended.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    id: &SigningKeyId,
+    now: Timestamp,
+) -> Result<Option<signing_key::Model>> {
+    Ok(scope.signing_keys().filter(signing_key::Column::Id.eq(id)).filter(unexpired(now)).one(db).await?)
+}
+
+/// The keys of many targets that have not ended, newest first (K3, W5).
+pub async fn of_targets(
+    db: &impl ConnectionTrait,
+    targets: &[TargetId],
+    now: Timestamp,
+) -> Result<HashMap<TargetId, Vec<signing_key::Model>>> {
+    let rows = signing_key::Entity::find()
+        .filter(signing_key::Column::TargetId.is_in(targets.iter().cloned()))
+        .filter(unexpired(now))
+        .order_by_desc(signing_key::Column::Id)
+        .all(db)
+        .await?;
+    let mut keys: HashMap<_, Vec<_>> = targets.iter().map(|target| (target.clone(), Vec::new())).collect();
+    for row in rows {
+        keys.entry(row.target_id.clone()).or_default().push(row);
+    }
+    Ok(keys)
+}
+
+/// Forgets the keys that have ended.
+pub async fn remove_expired(tx: &impl ConnectionTrait, now: Timestamp) -> Result<u64> {
+    let ended = signing_key::Entity::delete_many().filter(signing_key::Column::ExpiresAt.lte(now));
+    Ok(ended.exec(tx).await?.rows_affected)
+}
+
+fn unexpired(now: Timestamp) -> Condition {
+    Condition::any()
+        .add(signing_key::Column::ExpiresAt.is_null())
+        .add(signing_key::Column::ExpiresAt.gt(now))
+}

@@ -1,0 +1,56 @@
+//! Which target wants to hear of which events: a set (T13).
+
+use std::collections::HashMap;
+
+use entity::{NotificationEventName, TargetId, subscription};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+
+use crate::error::Result;
+
+/// Adds names to the set. What is there already, and what cannot be subscribed to, changes nothing.
+pub async fn add(
+    tx: &impl ConnectionTrait,
+    target: &TargetId,
+    names: impl IntoIterator<Item = NotificationEventName>,
+) -> Result<()> {
+    let rows = names.into_iter().filter(|name| name.is_subscribable()).map(|event_name| {
+        subscription::Model { target_id: target.clone(), event_name }.into_active_model()
+    });
+    subscription::Entity::insert_many(rows)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
+
+/// Takes names out of the set. Absent ones change nothing.
+pub async fn remove(
+    tx: &impl ConnectionTrait,
+    target: &TargetId,
+    names: impl IntoIterator<Item = NotificationEventName>,
+) -> Result<()> {
+    subscription::Entity::delete_many()
+        .filter(subscription::Column::TargetId.eq(target))
+        .filter(subscription::Column::EventName.is_in(names))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// The sets of many targets, each in the order of the names.
+pub async fn of_targets(
+    db: &impl ConnectionTrait,
+    targets: &[TargetId],
+) -> Result<HashMap<TargetId, Vec<NotificationEventName>>> {
+    let rows = subscription::Entity::find()
+        .filter(subscription::Column::TargetId.is_in(targets.iter().cloned()))
+        .order_by_asc(subscription::Column::EventName)
+        .all(db)
+        .await?;
+    let mut sets: HashMap<_, Vec<_>> = targets.iter().map(|target| (target.clone(), Vec::new())).collect();
+    for row in rows {
+        sets.entry(row.target_id).or_default().push(row.event_name);
+    }
+    Ok(sets)
+}

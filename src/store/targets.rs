@@ -1,0 +1,157 @@
+//! The targets: adding, changing and removing them, and the one function
+//! through which a status changes.
+
+use entity::{TargetId, TargetStatus, Timestamp, target};
+use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Set,
+};
+
+use crate::error::Result;
+use crate::store::{Scope, status_changes};
+
+/// A target about to be added.
+#[derive(Debug)]
+pub struct NewTarget {
+    /// What its owner calls it.
+    pub name: String,
+    /// Where notifications are posted to.
+    pub uri: String,
+    /// Who is told of a deactivation.
+    pub email: Option<String>,
+}
+
+/// Adds a target that waits to be verified (T3).
+pub async fn add(
+    tx: &impl ConnectionTrait,
+    scope: &Scope,
+    new: NewTarget,
+    now: Timestamp,
+) -> Result<target::Model> {
+    let row = target::Model {
+        id: TargetId::new(now),
+        organization_id: scope.organization.clone(),
+        environment: scope.environment,
+        name: new.name,
+        uri: new.uri,
+        email: new.email,
+        status: TargetStatus::PendingVerification,
+        created_at: now,
+        updated_at: now,
+        deactivated_at: None,
+        activated_at: None,
+        epoch: 0,
+    };
+    let target = row.into_active_model().insert(tx).await?;
+    status_changes::add(tx, &target.id, None, target.status, now).await?;
+    Ok(target)
+}
+
+/// The target, held against changes by others until the transaction ends.
+pub async fn find_to_change(
+    tx: &impl ConnectionTrait,
+    scope: &Scope,
+    id: &TargetId,
+) -> Result<Option<target::Model>> {
+    let one = scope.targets().filter(target::Column::Id.eq(id));
+    Ok(one.lock_exclusive().one(tx).await?)
+}
+
+/// The targets of any scope, held against changes by others. Always locked in the
+/// same order, so that two workers cannot wait for each other.
+pub async fn lock_all(tx: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<Vec<target::Model>> {
+    let all = target::Entity::find().filter(target::Column::Id.is_in(ids));
+    Ok(all.order_by_asc(target::Column::Id).lock_exclusive().all(tx).await?)
+}
+
+/// The targets of any scope: for the delivery engine.
+pub async fn list(db: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<Vec<target::Model>> {
+    Ok(target::Entity::find().filter(target::Column::Id.is_in(ids)).all(db).await?)
+}
+
+/// How many targets of the scope count towards its limit (T7).
+pub async fn count_towards_limit(tx: &impl ConnectionTrait, scope: &Scope) -> Result<u64> {
+    let counted = [TargetStatus::PendingVerification, TargetStatus::Active];
+    Ok(scope.targets().filter(target::Column::Status.is_in(counted)).count(tx).await?)
+}
+
+/// Gives it another name (T9).
+pub async fn rename(
+    tx: &impl ConnectionTrait,
+    target: target::Model,
+    name: String,
+    now: Timestamp,
+) -> Result<target::Model> {
+    let mut row = target.into_active_model();
+    row.name = Set(name);
+    row.updated_at = Set(now);
+    Ok(row.update(tx).await?)
+}
+
+/// Sets or removes the address that is told of a deactivation (T12).
+pub async fn set_email(
+    tx: &impl ConnectionTrait,
+    target: target::Model,
+    email: Option<String>,
+    now: Timestamp,
+) -> Result<target::Model> {
+    let mut row = target.into_active_model();
+    row.email = Set(email);
+    row.updated_at = Set(now);
+    Ok(row.update(tx).await?)
+}
+
+/// Marks that the set of its subscriptions has changed.
+pub async fn touch(tx: &impl ConnectionTrait, target: target::Model, now: Timestamp) -> Result<target::Model> {
+    let mut row = target.into_active_model();
+    row.updated_at = Set(now);
+    Ok(row.update(tx).await?)
+}
+
+/// Moves it to another status and writes that into its history (T8).
+///
+/// Deactivation begins a new epoch: what waited for the target until now is not sent any more (D4).
+pub async fn set_status(
+    tx: &impl ConnectionTrait,
+    target: target::Model,
+    status: TargetStatus,
+    now: Timestamp,
+) -> Result<target::Model> {
+    status_changes::add(tx, &target.id, Some(target.status), status, now).await?;
+    let epoch = target.epoch;
+    let mut row = target.into_active_model();
+    row.status = Set(status);
+    row.updated_at = Set(now);
+    if status == TargetStatus::Deactivated {
+        row.deactivated_at = Set(Some(now));
+        row.epoch = Set(epoch + 1);
+    }
+    if status == TargetStatus::Active {
+        row.activated_at = Set(Some(now));
+    }
+    Ok(row.update(tx).await?)
+}
+
+/// Removes it for good, with subscriptions, keys and history (T10). Its deliveries
+/// end when a worker comes upon them; its attempts stay with their events.
+pub async fn remove(tx: &impl ConnectionTrait, id: &TargetId) -> Result<()> {
+    target::Entity::delete_by_id(id.clone()).exec(tx).await?;
+    Ok(())
+}
+
+/// Removes up to `limit` targets that have been deactivated since before `until` (T11).
+pub async fn remove_deactivated(tx: &impl ConnectionTrait, until: Timestamp, limit: u64) -> Result<u64> {
+    let forgotten: Vec<TargetId> = target::Entity::find()
+        .select_only()
+        .column(target::Column::Id)
+        .filter(target::Column::Status.eq(TargetStatus::Deactivated))
+        .filter(target::Column::DeactivatedAt.lt(until))
+        .limit(limit)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .into_tuple()
+        .all(tx)
+        .await?;
+    let removed = target::Entity::delete_many().filter(target::Column::Id.is_in(forgotten)).exec(tx).await?;
+    Ok(removed.rows_affected)
+}
