@@ -2,6 +2,7 @@
 //! mail server, the bell that wakes the delivery engine, and the settings.
 
 pub mod bell;
+pub mod caller;
 pub mod http;
 pub mod publisher;
 pub mod settings;
@@ -18,6 +19,7 @@ use crate::rules::page::Cursors;
 use crate::vault::Vault;
 
 pub use bell::Bell;
+pub use caller::Caller;
 pub use http::HttpClient;
 pub use publisher::Publisher;
 pub use settings::Settings;

@@ -227,9 +227,13 @@ async fn deactivate(
 ) -> Result<target::Model> {
     if let Some(email) = target.email.as_deref().filter(|_| terms.sends_mail && target.environment.keeps_email()) {
         let letter = mail::deactivated(&mail::Deactivation {
-            target: &target,
-            attempt: &outcome.attempt,
+            target_name: &target.name,
+            target_id: &target.id,
+            uri: &target.uri,
+            event_id: &outcome.delivery.event_id,
             attempts: outcome.delivery.attempts.unsigned_abs() + 1,
+            reason: outcome.attempt.failure_reason,
+            response_code: outcome.attempt.response_code,
             at: terms.now,
         });
         mails::add(tx, email, letter.subject, letter.body, terms.now).await?;
