@@ -13,7 +13,11 @@ const SHOWN: usize = 4;
 
 /// A new API key: `sk_test_…` or `sk_live_…` with 43 characters.
 pub fn key(environment: Environment, random: [u8; 32]) -> String {
-    format!("sk_{}_{}", environment.word(), BASE64_URL_SAFE_NO_PAD.encode(random))
+    format!(
+        "sk_{}_{}",
+        environment.word(),
+        BASE64_URL_SAFE_NO_PAD.encode(random)
+    )
 }
 
 /// What an API key is found by: its SHA-256 as hex digits. A key is too random to be guessed,
@@ -30,7 +34,11 @@ pub fn redact(key: &str) -> String {
     if secret.len() < 4 * SHOWN || !secret.is_ascii() {
         return format!("{prefix}...");
     }
-    format!("{prefix}{}...{}", &secret[..SHOWN], &secret[secret.len() - SHOWN..])
+    format!(
+        "{prefix}{}...{}",
+        &secret[..SHOWN],
+        &secret[secret.len() - SHOWN..]
+    )
 }
 
 /// The API key in an `Authorization` header: the user name of Basic authentication, with an
@@ -70,13 +78,16 @@ mod tests {
 
     #[test]
     fn a_hash_is_sha_256_in_hex() {
-        assert_eq!(hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            hash("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     #[test]
     fn a_redacted_key_shows_its_ends_only() {
         for (key, redacted) in [
-            (TEST_KEY, "sk_test_AQEB...AQE"),
+            (TEST_KEY, "sk_test_AQEB...BAQE"),
             ("sk_live_abcd_efgh_ijkl_wxyz", "sk_live_abcd...wxyz"),
             ("sk_test_short", "sk_test_..."),
             ("short", "..."),
@@ -85,7 +96,7 @@ mod tests {
             ("__", "__..."),
             ("sk_test_ééééééééééééééé", "sk_test_..."),
         ] {
-            assert_eq!(redact(key).replace("BAQE", "AQE"), redacted, "{key}");
+            assert_eq!(redact(key), redacted, "{key}");
         }
     }
 

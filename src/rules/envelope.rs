@@ -19,12 +19,7 @@ pub struct Envelope {
 
 impl Envelope {
     /// The envelope of an event. `node` is a JSON object as text; it is taken over as it stands.
-    pub fn new(
-        id: &EventId,
-        name: Option<NotificationEventName>,
-        node: &str,
-        created_at: Timestamp,
-    ) -> Self {
+    pub fn new(id: &EventId, name: Option<NotificationEventName>, node: &str, created_at: Timestamp) -> Self {
         let name = json!(name);
         let before_stamp = format!(
             r#"{{"data":{{"node":{{"__typename":"NotificationEvent","createdAt":"{created_at}","id":"{id}","name":{name},"node":{node}}}}},"extensions":{{"signatureTimestamp":"#

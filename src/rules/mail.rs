@@ -7,6 +7,21 @@ use entity::{EventId, FailureReason, TargetId, Timestamp};
 
 use crate::rules::text;
 
+const ADVICE: &str = "\
+What you can do:
+
+1. Mend the receiver. It must answer each notification with a 2xx status within
+   10 seconds.
+2. Activate the target again, with `activateNotificationTarget`. It becomes
+   active as soon as it answers the activation notification.
+3. Find the events that it missed, with `webhookNotificationTargetEvents` and the
+   filter `hasSuccessfulDelivery: false`, and send them again, with
+   `replayNotificationEvent`. Missed events are not sent again by themselves.
+
+Events are kept for 30 days. A target that stays deactivated for more than 30
+days is removed.
+";
+
 /// A mail without its addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
@@ -59,7 +74,13 @@ fn story(name: &str, what: &Deactivation<'_>) -> String {
 }
 
 fn facts(what: &Deactivation<'_>) -> String {
-    let Deactivation { target_id, uri, event_id, at, .. } = what;
+    let Deactivation {
+        target_id,
+        uri,
+        event_id,
+        at,
+        ..
+    } = what;
     format!(
         "Target:            {target_id}\n\
          URI:               {}\n\
@@ -70,21 +91,6 @@ fn facts(what: &Deactivation<'_>) -> String {
         why(what.reason, what.response_code),
     )
 }
-
-const ADVICE: &str = "\
-What you can do:
-
-1. Mend the receiver. It must answer each notification with a 2xx status within
-   10 seconds.
-2. Activate the target again, with `activateNotificationTarget`. It becomes
-   active as soon as it answers the activation notification.
-3. Find the events that it missed, with `webhookNotificationTargetEvents` and the
-   filter `hasSuccessfulDelivery: false`, and send them again, with
-   `replayNotificationEvent`. Missed events are not sent again by themselves.
-
-Events are kept for 30 days. A target that stays deactivated for more than 30
-days is removed.
-";
 
 fn why(reason: Option<FailureReason>, response_code: Option<i32>) -> String {
     let reason = match (reason, response_code) {
@@ -163,7 +169,11 @@ mod tests {
 
     #[test]
     fn one_attempt_is_spoken_of_as_one() {
-        assert!(letter("Payments", 1, None, None).body.contains("the only attempt"));
+        assert!(
+            letter("Payments", 1, None, None)
+                .body
+                .contains("the only attempt")
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, NaiveTime};
+use chrono::DateTime;
 use entity::Timestamp;
 
 use crate::error::Error;
@@ -68,38 +68,36 @@ pub struct Bounds {
 impl Filter {
     /// All operators joined. Bounds that nothing can lie within are no error: the list is empty.
     pub fn bounds(&self) -> Result<Bounds, Error> {
-        let (start, end) = self.between.as_ref().map_or((&None, &None), |(start, end)| (start, end));
-        let start = operand("between.start", start)?;
-        let end = operand("between.end", end)?;
-        let equals = operand("equals", &self.equals)?;
-        let above = operand("greaterThan", &self.greater_than)?.map(|span| span.end + MILLISECOND);
-        let below = operand("lessThan", &self.less_than)?.map(|span| span.start - MILLISECOND);
-        let at_least = operand("greaterThanOrEquals", &self.greater_than_or_equals)?;
-        let at_most = operand("lessThanOrEquals", &self.less_than_or_equals)?;
+        let between = self.between.as_ref();
+        let start = operand("between.start", between.and_then(|(start, _)| start.as_deref()))?;
+        let end = operand("between.end", between.and_then(|(_, end)| end.as_deref()))?;
+        let equals = operand("equals", self.equals.as_deref())?;
+        let above = operand("greaterThan", self.greater_than.as_deref())?;
+        let at_least = operand("greaterThanOrEquals", self.greater_than_or_equals.as_deref())?;
+        let below = operand("lessThan", self.less_than.as_deref())?;
+        let at_most = operand("lessThanOrEquals", self.less_than_or_equals.as_deref())?;
 
-        let starts = [equals, start, at_least].into_iter().flatten().map(|span| span.start);
-        let ends = [equals, end, at_most].into_iter().flatten().map(|span| span.end);
+        let starts = [start, equals, at_least].map(|span| Some(span?.start));
+        let ends = [end, equals, at_most].map(|span| Some(span?.end));
+        let after = above.map(|span| span.end + MILLISECOND);
+        let before = below.map(|span| span.start - MILLISECOND);
         Ok(Bounds {
-            from: starts.chain(above).max(),
-            until: ends.chain(below).min(),
-            except: operand("notEquals", &self.not_equals)?,
+            from: starts.into_iter().flatten().chain(after).max(),
+            until: ends.into_iter().flatten().chain(before).min(),
+            except: operand("notEquals", self.not_equals.as_deref())?,
         })
     }
 }
 
-fn operand(operator: &str, value: &Option<String>) -> Result<Option<Span>, Error> {
-    let span = value.as_deref().map(read).transpose();
+fn operand(operator: &str, value: Option<&str>) -> Result<Option<Span>, Error> {
+    let span = value.map(read).transpose();
     span.map_err(|problem| Error::BadArgument(format!("`{operator}`: {problem}.")))
 }
 
 fn date(text: &str) -> Option<Span> {
-    // chrono would also read `2022-3-1` and `+2022-03-01`.
-    if text.len() != "2022-03-31".len() || text.starts_with(['+', '-']) {
-        return None;
-    }
-    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    let start = Timestamp::from(day.and_time(NaiveTime::MIN).and_utc());
-    Some(Span { start, end: start + DAY - MILLISECOND })
+    let start = timestamp(&format!("{text}T00:00:00Z"))?.start;
+    let end = start + DAY - MILLISECOND;
+    Some(Span { start, end })
 }
 
 fn timestamp(text: &str) -> Option<Span> {
@@ -136,86 +134,157 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_an_error() {
-        for text in [
-            "", " ", "now", "2022", "2022-03", "2022-3-31", "2022-03-1", "+2022-03-1", "-2022-3-01", "02022-3-31",
-            "2022-02-30", "2022-13-01", "2022-03-31 ", " 2022-03-31", "31.03.2022", "03/31/2022", "2022-03-31Z",
-            "2022-03-31T21:21Z", "2022-03-31T21:21:39.732", "2022-03-31T21:21:39.Z", "2022-03-31T25:00:00Z",
-            "2022-03-31T21:21:39+99:99", "1648761699732", "2022-03-31T21:21:39Z\0", "２０２２-03-31", "2022-03-é",
-        ] {
-            assert!(read(text).is_err(), "{text:?} was read as {:?}", read(text));
+    fn other_dates_are_errors() {
+        let texts = "now 2022 2022-03 2022-3-31 2022-03-1 +2022-03-1 -2022-3-01 02022-3-31 2022-02-30 \
+            2022-13-01 2022-00-01 31.03.2022 03/31/2022 2022-03-31Z 20220331 2022-W13-4 1648761699732 \
+            ２０２２-03-31 2022-03-é";
+        for text in texts.split(' ').chain([
+            "",
+            " ",
+            " 2022-03-31",
+            "2022-03-31 ",
+            "2022-03-31\0",
+            "2022- 3-31",
+        ]) {
+            assert!(read(text).is_err(), "{text:?}");
         }
     }
 
     #[test]
-    fn the_error_names_operator_and_value() {
-        let filter = Filter { less_than: Some("to\nmorrow".to_owned()), ..Filter::default() };
-        let Error::BadArgument(message) = filter.bounds().unwrap_err() else { panic!("another error") };
-        assert!(message.starts_with(r#"`lessThan`: "to\nmorrow" is neither"#), "{message}");
-
-        let filter = Filter { between: Some((None, Some("x".repeat(9_999)))), ..Filter::default() };
-        let Error::BadArgument(message) = filter.bounds().unwrap_err() else { panic!("another error") };
-        assert!(message.starts_with("`between.end`: ") && message.len() < 200, "{message}");
+    fn other_timestamps_are_errors() {
+        let texts = "2022-03-31T21:21Z 2022-03-31T21:21:39.732 2022-03-31T21:21:39.Z 2022-03-31T25:00:00Z \
+            2022-03-31T21:21:39+99:99 2022-03-31T21:21:39+0200 2022-03-31T21:60:00Z 12022-03-31T21:21:39Z";
+        for text in texts
+            .split(' ')
+            .chain(["2022-03-31T21:21:39Z\0", " 2022-03-31T21:21:39Z"])
+        {
+            assert!(read(text).is_err(), "{text:?}");
+        }
     }
 
-    fn day() -> Option<String> {
-        Some("2022-03-31".to_owned())
+    fn filter(operator: &str, value: &str) -> Filter {
+        let mut filter = Filter::default();
+        let field = match operator {
+            "equals" => &mut filter.equals,
+            "notEquals" => &mut filter.not_equals,
+            "lessThan" => &mut filter.less_than,
+            "lessThanOrEquals" => &mut filter.less_than_or_equals,
+            "greaterThan" => &mut filter.greater_than,
+            "greaterThanOrEquals" => &mut filter.greater_than_or_equals,
+            _ => panic!("there is no operator {operator}"),
+        };
+        *field = Some(value.to_owned());
+        filter
     }
 
-    fn next_day() -> Option<String> {
-        Some("2022-04-01".to_owned())
+    fn between(start: Option<&str>, end: Option<&str>) -> Filter {
+        let between = Some((start.map(str::to_owned), end.map(str::to_owned)));
+        Filter {
+            between,
+            ..Filter::default()
+        }
     }
 
-    #[test]
-    fn operators_of_a_date_speak_of_its_whole_day() {
-        let none = Filter::default;
-        for (filter, from, until) in [
-            (none(), None, None),
-            (Filter { equals: day(), ..none() }, Some(START), Some(END)),
-            (Filter { less_than: day(), ..none() }, None, Some(START - 1)),
-            (Filter { less_than_or_equals: day(), ..none() }, None, Some(END)),
-            (Filter { greater_than: day(), ..none() }, Some(END + 1), None),
-            (Filter { greater_than_or_equals: day(), ..none() }, Some(START), None),
-            (Filter { between: Some((day(), next_day())), ..none() }, Some(START), Some(END + 86_400_000)),
-            (Filter { between: Some((day(), day())), ..none() }, Some(START), Some(END)),
-            (Filter { between: Some((day(), None)), ..none() }, Some(START), None),
-            (Filter { between: Some((None, day())), ..none() }, None, Some(END)),
-            (Filter { between: Some((None, None)), ..none() }, None, None),
-        ] {
-            let (from, until) = (from.map(Timestamp::from_millis), until.map(Timestamp::from_millis));
-            assert_eq!(filter.bounds().unwrap(), Bounds { from, until, except: None }, "{filter:?}");
+    fn bounds(from: Option<i64>, until: Option<i64>) -> Bounds {
+        let (from, until) = (
+            from.map(Timestamp::from_millis),
+            until.map(Timestamp::from_millis),
+        );
+        Bounds {
+            from,
+            until,
+            except: None,
+        }
+    }
+
+    fn message(filter: &Filter) -> String {
+        match filter.bounds() {
+            Err(Error::BadArgument(message)) => message,
+            other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn operators_of_a_timestamp_speak_of_its_millisecond() {
-        let at = || Some("2022-03-31T21:21:39.732Z".to_owned());
-        let none = Filter::default;
-        for (filter, from, until) in [
-            (Filter { equals: at(), ..none() }, Some(AT), Some(AT)),
-            (Filter { less_than: at(), ..none() }, None, Some(AT - 1)),
-            (Filter { less_than_or_equals: at(), ..none() }, None, Some(AT)),
-            (Filter { greater_than: at(), ..none() }, Some(AT + 1), None),
-            (Filter { greater_than_or_equals: at(), ..none() }, Some(AT), None),
+    fn an_operator_speaks_of_a_whole_day_or_of_one_millisecond() {
+        let (day, at) = ("2022-03-31", "2022-03-31T21:21:39.732Z");
+        for (operator, value, from, until) in [
+            ("equals", day, Some(START), Some(END)),
+            ("lessThan", day, None, Some(START - 1)),
+            ("lessThanOrEquals", day, None, Some(END)),
+            ("greaterThan", day, Some(END + 1), None),
+            ("greaterThanOrEquals", day, Some(START), None),
+            ("equals", at, Some(AT), Some(AT)),
+            ("lessThan", at, None, Some(AT - 1)),
+            ("lessThanOrEquals", at, None, Some(AT)),
+            ("greaterThan", at, Some(AT + 1), None),
+            ("greaterThanOrEquals", at, Some(AT), None),
         ] {
-            let (from, until) = (from.map(Timestamp::from_millis), until.map(Timestamp::from_millis));
-            assert_eq!(filter.bounds().unwrap(), Bounds { from, until, except: None }, "{filter:?}");
+            let read = filter(operator, value).bounds().unwrap();
+            assert_eq!(read, bounds(from, until), "{operator} {value}");
         }
+    }
+
+    #[test]
+    fn between_includes_both_ends_and_a_missing_one_is_open() {
+        let (day, next, at) = (
+            Some("2022-03-31"),
+            Some("2022-04-01"),
+            Some("2022-03-31T21:21:39.732Z"),
+        );
+        for (start, end, from, until) in [
+            (day, next, Some(START), Some(END + 86_400_000)),
+            (day, day, Some(START), Some(END)),
+            (day, at, Some(START), Some(AT)),
+            (day, None, Some(START), None),
+            (None, day, None, Some(END)),
+            (None, None, None, None),
+        ] {
+            let read = between(start, end).bounds().unwrap();
+            assert_eq!(read, bounds(from, until), "{start:?} {end:?}");
+        }
+    }
+
+    #[test]
+    fn not_equals_leaves_out_and_no_operator_bounds_nothing() {
+        let (start, end) = (Timestamp::from_millis(START), Timestamp::from_millis(END));
+        let except = filter("notEquals", "2022-03-31").bounds().unwrap().except;
+        assert_eq!(except, Some(Span { start, end }));
+        assert_eq!(Filter::default().bounds().unwrap(), Bounds::default());
     }
 
     #[test]
     fn all_operators_hold_together() {
         let filter = Filter {
-            not_equals: day(),
-            greater_than_or_equals: day(),
-            greater_than: Some("2022-03-30".to_owned()),
-            less_than: Some("2022-04-03".to_owned()),
-            less_than_or_equals: next_day(),
-            between: Some((Some("2022-01-01".to_owned()), None)),
-            ..Filter::default()
+            equals: filter("equals", "2022-03-31").equals,
+            greater_than: filter("greaterThan", "2022-03-30").greater_than,
+            less_than: filter("lessThan", "2022-03-31T21:21:39.732Z").less_than,
+            ..between(Some("2022-01-01"), Some("2022-04-01"))
         };
-        let (start, end) = (Timestamp::from_millis(START), Timestamp::from_millis(END));
-        let bounds = Bounds { from: Some(start), until: Some(end + DAY), except: Some(Span { start, end }) };
-        assert_eq!(filter.bounds().unwrap(), bounds);
+        assert_eq!(filter.bounds().unwrap(), bounds(Some(START), Some(AT - 1)));
+
+        let nothing = Filter {
+            less_than: filter.less_than,
+            ..between(Some("2022-04-01"), None)
+        };
+        assert_eq!(nothing.bounds().unwrap(), bounds(Some(END + 1), Some(AT - 1)));
+    }
+
+    #[test]
+    fn an_error_names_operator_and_value() {
+        for operator in [
+            "equals",
+            "notEquals",
+            "lessThan",
+            "lessThanOrEquals",
+            "greaterThan",
+        ] {
+            let message = message(&filter(operator, "to\nmorrow"));
+            let start = format!("`{operator}`: \"to\\nmorrow\" is neither a date");
+            assert!(message.starts_with(&start), "{message}");
+        }
+        let long = "x".repeat(9_999);
+        assert!(message(&between(Some(&long), None)).starts_with("`between.start`: "));
+        assert!(message(&between(None, Some(&long))).starts_with("`between.end`: "));
+        assert!(message(&between(None, Some(&long))).len() < 200);
     }
 }

@@ -41,7 +41,9 @@ fn name_type(node: &mut Map<String, Value>, payload_type: &str) -> Result<(), Vi
 /// Whether GraphQL would take a text for a name.
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+        && text
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
 
 fn violation(description: &str) -> Violation {
@@ -62,8 +64,14 @@ mod tests {
     fn a_payload_names_its_type() {
         for (node, text) in [
             ("{}", r#"{"__typename":"CardPaymentClearedEvent"}"#),
-            (r#"{ "z": 1, "a": [ 2 ] }"#, r#"{"__typename":"CardPaymentClearedEvent","z":1,"a":[2]}"#),
-            (r#"{"z":1,"__typename":"Another_1"}"#, r#"{"z":1,"__typename":"Another_1"}"#),
+            (
+                r#"{ "z": 1, "a": [ 2 ] }"#,
+                r#"{"__typename":"CardPaymentClearedEvent","z":1,"a":[2]}"#,
+            ),
+            (
+                r#"{"z":1,"__typename":"Another_1"}"#,
+                r#"{"z":1,"__typename":"Another_1"}"#,
+            ),
             (r#"{"__typename":"_"}"#, r#"{"__typename":"_"}"#),
         ] {
             assert_eq!(prepared(node), Ok(text.to_owned()));
@@ -73,9 +81,20 @@ mod tests {
     #[test]
     fn nothing_else_is_a_payload() {
         for node in [
-            "null", "true", "1", r#""{}""#, "[]", "[{}]", r#"{"__typename":null}"#, r#"{"__typename":1}"#,
-            r#"{"__typename":""}"#, r#"{"__typename":"1a"}"#, r#"{"__typename":"a b"}"#, r#"{"__typename":"é"}"#,
-            r#"{"__typename":"a\u0000"}"#, r#"{"__typename":["A"]}"#,
+            "null",
+            "true",
+            "1",
+            r#""{}""#,
+            "[]",
+            "[{}]",
+            r#"{"__typename":null}"#,
+            r#"{"__typename":1}"#,
+            r#"{"__typename":""}"#,
+            r#"{"__typename":"1a"}"#,
+            r#"{"__typename":"a b"}"#,
+            r#"{"__typename":"é"}"#,
+            r#"{"__typename":"a\u0000"}"#,
+            r#"{"__typename":["A"]}"#,
         ] {
             assert_eq!(prepared(node), Err(Code::InvalidPayload), "{node}");
         }

@@ -19,12 +19,13 @@ pub fn header<'a>(body: &[u8], secrets: impl IntoIterator<Item = &'a str>) -> St
 /// Whether one of the signatures in `header` is that of `body` under `secret`.
 pub fn is_valid(header: &str, body: &[u8], secret: &str) -> bool {
     let expected = sign(body, secret);
-    header.split(',').any(|signature| signature.as_bytes().ct_eq(expected.as_bytes()).into())
+    header
+        .split(',')
+        .any(|signature| signature.as_bytes().ct_eq(expected.as_bytes()).into())
 }
 
 fn sign(body: &[u8], secret: &str) -> String {
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(body);
     hex::encode(mac.finalize().into_bytes())
 }

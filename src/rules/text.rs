@@ -41,10 +41,10 @@ pub fn idempotency_key(text: &str) -> Result<(), Violation> {
     Ok(())
 }
 
-/// Whether a character does something other than to be seen: control characters,
-/// and those that override or isolate the direction of writing.
+/// Whether a character does something other than to be seen: control characters, line
+/// breaks, and what overrides or isolates the direction of writing.
 pub fn is_unprintable(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn is_too_long(text: &str) -> bool {
@@ -62,8 +62,23 @@ mod tests {
             assert_eq!(name(good), Ok(()), "{good:?}");
         }
         for bad in [
-            "", " ", "\u{a0}\u{3000}", "\t", "a\0", "a\rb", "a\nb", "a\u{7f}", "a\u{85}b", "\u{1b}[2J",
-            "a\u{202e}b", "a\u{202a}", "\u{2066}a", "a\u{2069}", &too_long,
+            "",
+            " ",
+            "\u{a0}\u{3000}",
+            "\t",
+            "a\0",
+            "a\rb",
+            "a\nb",
+            "a\u{7f}",
+            "a\u{85}b",
+            "\u{1b}[2J",
+            "a\u{2028}b",
+            "a\u{2029}b",
+            "a\u{202e}b",
+            "a\u{202a}",
+            "\u{2066}a",
+            "a\u{2069}",
+            &too_long,
         ] {
             assert_eq!(name(bad).unwrap_err().code, Code::InvalidName, "{bad:?}");
         }

@@ -11,7 +11,7 @@ use sea_orm::sea_query::{
     WithClause,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Iterable, QueryFilter, QueryOrder,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Iterable, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait, Statement,
 };
 
@@ -218,4 +218,37 @@ pub async fn remove_orphans(tx: &impl ConnectionTrait, target: &TargetId, limit:
         .filter(delivery::Column::TargetId.eq(target))
         .filter(delivery::Column::EventId.is_in(orphans));
     Ok(ended.exec(tx).await?.rows_affected)
+}
+
+/// Makes claimed deliveries due again at once, unless somebody else has claimed them since.
+pub async fn give_back(tx: &impl ConnectionTrait, claimed: &[delivery::Model], now: Timestamp) -> Result<()> {
+    if claimed.is_empty() {
+        return Ok(());
+    }
+    delivery::Entity::update_many()
+        .col_expr(delivery::Column::State, Expr::value(DeliveryState::Waiting))
+        .col_expr(delivery::Column::DueAt, Expr::value(now))
+        .filter(same_claims(claimed))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Removes claimed deliveries whose event or target is gone.
+pub async fn remove(tx: &impl ConnectionTrait, claimed: &[delivery::Model]) -> Result<()> {
+    if !claimed.is_empty() {
+        delivery::Entity::delete_many().filter(same_claims(claimed)).exec(tx).await?;
+    }
+    Ok(())
+}
+
+fn same_claims(claimed: &[delivery::Model]) -> Condition {
+    claimed.iter().fold(Condition::any(), |all, row| {
+        all.add(
+            delivery::Column::EventId
+                .eq(&row.event_id)
+                .and(delivery::Column::TargetId.eq(&row.target_id))
+                .and(delivery::Column::Claim.eq(row.claim)),
+        )
+    })
 }

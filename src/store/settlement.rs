@@ -118,6 +118,9 @@ fn key(delivery: &delivery::Model) -> Key {
 /// Writes the verdicts of those whose claim is still the latest, and answers which those are.
 async fn apply(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verdict]) -> Result<HashSet<Key>> {
     use delivery::{Column, Entity};
+    if outcomes.is_empty() {
+        return Ok(HashSet::new());
+    }
     const COLUMNS: [Column; 7] = [
         Column::EventId,
         Column::TargetId,
@@ -176,9 +179,15 @@ impl<'a> Ends<'a> {
     fn add(&mut self, outcome: &'a Outcome) {
         let target = &outcome.delivery.target_id;
         match (outcome.delivery.purpose, outcome.attempt.status) {
-            (Purpose::Activation, AttemptStatus::Success) => drop(self.verified.insert(target)),
-            (Purpose::Activation, AttemptStatus::Failure) => drop(self.unverified.insert(target)),
-            (Purpose::Event, AttemptStatus::Failure) => drop(self.exhausted.entry(target).or_insert(outcome)),
+            (Purpose::Activation, AttemptStatus::Success) => {
+                self.verified.insert(target);
+            }
+            (Purpose::Activation, AttemptStatus::Failure) => {
+                self.unverified.insert(target);
+            }
+            (Purpose::Event, AttemptStatus::Failure) => {
+                self.exhausted.entry(target).or_insert(outcome);
+            }
             _ => {}
         }
     }

@@ -1,0 +1,63 @@
+//! Sends the mails that wait (D3): at least once, never inline.
+//!
+//! A mail is leased while it is sent and removed when the server has taken it.
+
+use std::time::Duration;
+
+use entity::mail;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, MailServer};
+use crate::error::Result;
+use crate::rules::retry::Backoff;
+use crate::store::mails;
+
+/// How many mails are claimed at a time, and for how long.
+const BATCH: u64 = 10;
+const LEASE: Duration = Duration::from_secs(300);
+/// When a mail that the server did not take is tried again: over about a day and a half.
+const RETRIES: Backoff = Backoff { attempts: 12, first: Duration::from_secs(60), factor: 2, jitter: 0.2 };
+
+/// Sends what is due, again and again, until the engine stops.
+pub async fn run(app: App, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(app.settings.look_interval)).await.is_some() {
+        if let Err(error) = send_due(&app).await {
+            tracing::error!(%error, "mails could not be sent");
+        }
+    }
+}
+
+/// Sends every mail that is due.
+pub async fn send_due(app: &App) -> Result<()> {
+    let Some(server) = &app.mail else { return Ok(()) };
+    loop {
+        let now = app.now();
+        let tx = app.db.begin().await?;
+        let mails = mails::claim(&tx, BATCH, now, now + LEASE).await?;
+        tx.commit().await?;
+        if mails.is_empty() {
+            return Ok(());
+        }
+        for mail in &mails {
+            send(app, server, mail).await?;
+        }
+    }
+}
+
+async fn send(app: &App, server: &MailServer, mail: &mail::Model) -> Result<()> {
+    let sent = server.send(mail).await;
+    let pause = RETRIES.after(mail.attempts.unsigned_abs(), rand::random());
+    let tx = app.db.begin().await?;
+    match (sent, pause) {
+        (Ok(()), _) => mails::remove(&tx, &mail.id).await?,
+        (Err(error), Some(pause)) => {
+            tracing::warn!(id = %mail.id, %error, "the mail server did not take a mail; trying again");
+            mails::postpone(&tx, &mail.id, app.now() + pause).await?;
+        }
+        (Err(error), None) => {
+            tracing::error!(id = %mail.id, %error, "the mail server did not take a mail; giving up");
+            mails::remove(&tx, &mail.id).await?;
+        }
+    }
+    Ok(tx.commit().await?)
+}

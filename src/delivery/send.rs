@@ -1,0 +1,51 @@
+//! One attempt: stamps, signs and posts a notification (W1–W6).
+//!
+//! It has no error: a receiver that misbehaves is an outcome to be written down.
+
+use entity::{AttemptId, AttemptStatus, Timestamp, attempt, delivery};
+use secrecy::ExposeSecret;
+
+use crate::app::App;
+use crate::app::http::{Answer, Notification};
+use crate::delivery::parcel::{Address, Contents};
+use crate::rules::signature;
+use crate::store::attempts;
+use crate::store::settlement::Outcome;
+
+/// Sends the notification, and waits for its answer or the deadline. Each attempt has a
+/// stamp and signatures of its own, because receivers refuse old ones (W4).
+pub async fn attempt(app: &App, delivery: delivery::Model, contents: &Contents) -> Outcome {
+    let Contents { letter, address } = contents;
+    let started_at = app.now();
+    let body = letter.envelope.stamped(started_at);
+    let secrets = address.secrets.iter().map(ExposeSecret::expose_secret);
+    let signature = signature::header(&body, secrets);
+    let notification =
+        Notification { uri: &address.target.uri, body, signature, replay: delivery.replay };
+    let answer = app.http.post(notification).await;
+    let attempt = row(&delivery, address, started_at, answer);
+    Outcome { delivery, environment: letter.event.environment, attempt }
+}
+
+/// The outcome of what is not sent, because its target was deactivated meanwhile (D4).
+pub fn skip(delivery: delivery::Model, contents: &Contents, now: Timestamp) -> Outcome {
+    let Contents { letter, address } = contents;
+    let attempt = attempts::skipped(&delivery.event_id, &delivery.target_id, &address.target.uri, now);
+    Outcome { delivery, environment: letter.event.environment, attempt }
+}
+
+fn row(delivery: &delivery::Model, address: &Address, started_at: Timestamp, answer: Answer) -> attempt::Model {
+    let status = if answer.failure.is_none() { AttemptStatus::Success } else { AttemptStatus::Failure };
+    attempt::Model {
+        id: AttemptId::new(started_at),
+        event_id: delivery.event_id.clone(),
+        target_id: delivery.target_id.clone(),
+        uri: address.target.uri.clone(),
+        status,
+        response_code: answer.status.map(i32::from),
+        failure_reason: answer.failure,
+        response_excerpt: answer.excerpt,
+        duration_ms: i64::try_from(answer.duration.as_millis()).ok(),
+        created_at: started_at,
+    }
+}

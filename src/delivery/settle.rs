@@ -1,0 +1,88 @@
+//! Writes outcomes down, as many in one transaction as have come together.
+//!
+//! While the database does not take them they are kept and tried again; senders
+//! wait with their results, and claiming stops by itself.
+
+use std::time::Duration;
+
+use entity::delivery;
+use tokio::sync::mpsc;
+
+use crate::app::App;
+use crate::delivery::dispatch::Signal;
+use crate::error::Result;
+use crate::store::settlement::{self, Outcome, Terms};
+use crate::store::deliveries;
+
+/// How many outcomes share a transaction.
+const BATCH: usize = 500;
+/// How long to leave a database alone that has just failed.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What has become of a claimed delivery.
+#[derive(Debug)]
+pub enum Ended {
+    /// It was attempted, or skipped.
+    Attempted(Outcome),
+    /// It was not finished in time by a server that stops.
+    GivenBack(delivery::Model),
+    /// Its event or its target is gone.
+    Gone(delivery::Model),
+}
+
+/// Settles until all senders are gone.
+pub async fn run(app: App, mut ended: mpsc::Receiver<Ended>, signals: mpsc::UnboundedSender<Signal>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while ended.recv_many(&mut batch, BATCH).await > 0 {
+        let count = batch.len();
+        settle_surely(&app, &Batch::of(batch.drain(..))).await;
+        signals.send(Signal::Settled(count)).ok();
+    }
+}
+
+/// Outcomes, sorted by what has to be done with them.
+#[derive(Debug, Default)]
+struct Batch {
+    attempted: Vec<Outcome>,
+    given_back: Vec<delivery::Model>,
+    gone: Vec<delivery::Model>,
+}
+
+impl Batch {
+    fn of(ended: impl Iterator<Item = Ended>) -> Self {
+        let mut batch = Self::default();
+        for one in ended {
+            match one {
+                Ended::Attempted(outcome) => batch.attempted.push(outcome),
+                Ended::GivenBack(delivery) => batch.given_back.push(delivery),
+                Ended::Gone(delivery) => batch.gone.push(delivery),
+            }
+        }
+        batch
+    }
+}
+
+async fn settle_surely(app: &App, batch: &Batch) {
+    while let Err(error) = settle(app, batch).await {
+        tracing::error!(%error, "outcomes could not be written down; trying again");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn settle(app: &App, batch: &Batch) -> Result<()> {
+    let terms = Terms {
+        schedules: &app.settings.schedules,
+        sends_mail: app.mail.is_some(),
+        random: rand::random,
+        now: app.now(),
+    };
+    let tx = app.db.begin().await?;
+    let deactivated = settlement::settle(&tx, &batch.attempted, &terms).await?;
+    deliveries::give_back(&tx, &batch.given_back, terms.now).await?;
+    deliveries::remove(&tx, &batch.gone).await?;
+    tx.commit().await?;
+    if deactivated {
+        app.bell.ring_everywhere();
+    }
+    Ok(())
+}

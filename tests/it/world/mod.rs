@@ -1,0 +1,204 @@
+//! A whole server on a free port with a database, a clock moved by hand and an
+//! HTTPS receiver whose certificate it trusts.
+
+pub mod api;
+pub mod postgres;
+
+use std::sync::{Arc, Once, OnceLock};
+use std::time::Duration;
+
+use entity::{ApiKeyKind, Environment, Timestamp};
+use receiver::{Authority, Receiver};
+use reprise::app::{App, Settings};
+use reprise::clock::{Clock, Hand};
+use reprise::db::Db;
+use reprise::delivery::Engine;
+use reprise::rules::credential;
+use reprise::store::{Scope, api_keys, organizations};
+use reprise::vault::{self, Vault};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use api::Api;
+
+/// Where the clock of every story starts.
+pub const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+/// The database that a story runs on.
+#[derive(Debug, Clone, Copy)]
+pub enum On {
+    Sqlite,
+    Postgres,
+}
+
+/// A server and what surrounds it.
+pub struct World {
+    pub app: App,
+    pub hand: Hand,
+    pub receiver: Receiver,
+    /// The first organization's keys of whoever runs the server.
+    pub test: Api,
+    pub live: Api,
+    engine: Option<Engine>,
+    place: Arc<Place>,
+    settings: Settings,
+    _server: DropGuard,
+}
+
+/// What outlives a restart of the server.
+struct Place {
+    url: String,
+    folder: TempDir,
+    _database: Option<postgres::Database>,
+}
+
+impl World {
+    /// A world with the contract's settings. None: there is no such database on this machine.
+    pub async fn on(on: On) -> Option<Self> {
+        Self::with(on, |_| {}).await
+    }
+
+    /// A world with settings of its own.
+    pub async fn with(on: On, change: impl FnOnce(&mut Settings)) -> Option<Self> {
+        install_crypto();
+        let place = Arc::new(Place::new(on).await?);
+        let mut settings = settings(&place);
+        change(&mut settings);
+        let receiver = Receiver::start(authority()).await.unwrap();
+        Some(Self::start(place, settings, Hand::at(START), receiver, None).await)
+    }
+
+    /// Stops the server as a signal would, and starts another on the same database.
+    pub async fn restart(mut self) -> Self {
+        if let Some(engine) = self.engine.take() {
+            engine.stop(Duration::from_secs(5)).await;
+        }
+        let keys = (self.test.key().to_owned(), self.live.key().to_owned());
+        Self::start(self.place, self.settings, self.hand, self.receiver, Some(keys)).await
+    }
+
+    async fn start(
+        place: Arc<Place>,
+        settings: Settings,
+        hand: Hand,
+        receiver: Receiver,
+        keys: Option<(String, String)>,
+    ) -> Self {
+        let db = Db::open(&place.url).await.unwrap();
+        let app = App::new(db, Clock::by_hand(&hand), Vault::new(&[7; 32]), settings.clone()).unwrap();
+        let (test, live) = match keys {
+            Some(keys) => keys,
+            None => first_keys(&app).await,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/graphql", listener.local_addr().unwrap());
+        let shutdown = CancellationToken::new();
+        tokio::spawn(reprise::server::serve(app.clone(), listener, shutdown.clone()));
+        let engine = Some(Engine::start(app.clone()));
+        let (test, live) = (Api::new(&url, &test), Api::new(&url, &live));
+        Self { app, hand, receiver, test, live, engine, place, settings, _server: shutdown.drop_guard() }
+    }
+
+    /// Everything that is due happens now.
+    pub async fn settle(&self) {
+        self.engine.as_ref().unwrap().run_until_idle().await.unwrap();
+    }
+
+    /// Time passes, and what is due then happens.
+    pub async fn pass(&self, time: Duration) {
+        self.hand.advance(time);
+        self.settle().await;
+    }
+
+    /// A target of this path that is active and subscribed to these names.
+    pub async fn active_target(&self, api: &Api, path: &str, names: &[&str]) -> String {
+        let id = api.add_target(&self.receiver.uri(path), names).await;
+        self.settle().await;
+        assert_eq!(api.status(&id).await, "ACTIVE");
+        id
+    }
+
+    /// A new organization with INTEGRATOR keys for TEST and LIVE.
+    pub async fn stranger(&self) -> (Api, Api) {
+        let made = self
+            .test
+            .ok(
+                r#"mutation { createOrganization(input: {displayName: "Strangers"}) {
+                    ... on CreatedOrganization { testKey { key } liveKey { key } } } }"#,
+                serde_json::json!({}),
+            )
+            .await;
+        let key = |name: &str| made["createOrganization"][name]["key"].as_str().unwrap().to_owned();
+        (self.test.with_key(&key("testKey")), self.test.with_key(&key("liveKey")))
+    }
+
+    /// Where the database is.
+    pub fn database_url(&self) -> &str {
+        &self.place.url
+    }
+}
+
+impl Place {
+    async fn new(on: On) -> Option<Self> {
+        let folder = folder();
+        let (url, database) = match on {
+            On::Sqlite => (format!("sqlite://{}", folder.path().join("reprise.db").display()), None),
+            On::Postgres => {
+                let database = postgres::server().await?.database().await;
+                (database.url.clone(), Some(database))
+            }
+        };
+        std::fs::write(folder.path().join("ca.pem"), authority().pem()).unwrap();
+        Some(Self { url, folder, _database: database })
+    }
+}
+
+/// In memory where there is such a place: stories test what is written, not the disk.
+fn folder() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
+}
+
+/// The contract's settings, but for what keeps a story from being exact or local.
+fn settings(place: &Place) -> Settings {
+    let mut settings = Settings::default();
+    settings.schedules.live.jitter = 0.0;
+    settings.schedules.test.jitter = 0.0;
+    settings.uris.private = true;
+    settings.extra_ca = Some(place.folder.path().join("ca.pem"));
+    settings.look_interval = Duration::from_secs(3_600);
+    settings.upkeep_interval = Duration::from_secs(3_600);
+    settings
+}
+
+/// The certificate authority of all receivers.
+pub fn authority() -> &'static Authority {
+    static AUTHORITY: OnceLock<Authority> = OnceLock::new();
+    AUTHORITY.get_or_init(Authority::new)
+}
+
+fn install_crypto() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+}
+
+/// Makes an organization and its two PLATFORM keys, as the command line does.
+async fn first_keys(app: &App) -> (String, String) {
+    let tx = app.db.begin().await.unwrap();
+    let organization = organizations::add(&tx, "First", app.now()).await.unwrap();
+    let mut keys = Vec::new();
+    for environment in [Environment::Test, Environment::Live] {
+        let key = credential::key(environment, vault::random());
+        let scope = Scope { organization: organization.id.clone(), environment };
+        let new = api_keys::NewKey {
+            kind: ApiKeyKind::Platform,
+            name: "first",
+            hash: credential::hash(&key),
+            redacted: credential::redact(&key),
+        };
+        api_keys::add(&tx, &scope, new, app.now()).await.unwrap();
+        keys.push(key);
+    }
+    tx.commit().await.unwrap();
+    (keys.remove(0), keys.remove(0))
+}
