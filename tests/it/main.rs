@@ -7,3 +7,17 @@
 mod world;
 
 mod activation;
+mod deactivation;
+mod http;
+mod keys;
+mod paging;
+mod publishing;
+mod receivers;
+mod replay;
+mod retries;
+mod schema;
+mod signing;
+mod targets;
+mod tenants;
+mod tidy;
+mod upkeep;

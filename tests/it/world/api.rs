@@ -84,10 +84,7 @@ impl Api {
     /// Calls a mutation that takes an `input`, and answers its payload: `__typename` and the fields of
     /// the payload type `answers`, or the errors.
     pub async fn call(&self, mutation: &str, input: Value, (answers, fields): (&str, &str)) -> Value {
-        let mut type_name = mutation[..1].to_uppercase() + &mutation[1..];
-        if mutation == "revokeApiKey" {
-            type_name = "RevokeAPIKey".to_owned();
-        }
+        let type_name = mutation[..1].to_uppercase() + &mutation[1..];
         let query = format!(
             "mutation($input: {type_name}Input!) {{ {mutation}(input: $input) {{ __typename \
              ... on {answers} {{ {fields} }} {ERRORS} }} }}"

@@ -2,6 +2,7 @@
 //! HTTPS receiver whose certificate it trusts.
 
 pub mod api;
+pub mod mailbox;
 pub mod postgres;
 
 use std::sync::{Arc, Once, OnceLock};
@@ -14,6 +15,7 @@ use reprise::clock::{Clock, Hand};
 use reprise::db::Db;
 use reprise::delivery::Engine;
 use reprise::rules::credential;
+use reprise::store::deliveries::{self, Room};
 use reprise::store::{Scope, api_keys, organizations};
 use reprise::vault::{self, Vault};
 use tempfile::TempDir;
@@ -70,12 +72,35 @@ impl World {
     }
 
     /// Stops the server as a signal would, and starts another on the same database.
-    pub async fn restart(mut self) -> Self {
+    pub async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    /// The same, with other settings.
+    pub async fn restart_with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut world = self.without_engine().await;
+        change(&mut world.settings);
+        let keys = (world.test.key().to_owned(), world.live.key().to_owned());
+        Self::start(world.place, world.settings, world.hand, world.receiver, Some(keys)).await
+    }
+
+    /// Stops the delivery engine, but not the API.
+    pub async fn without_engine(mut self) -> Self {
         if let Some(engine) = self.engine.take() {
             engine.stop(Duration::from_secs(5)).await;
         }
-        let keys = (self.test.key().to_owned(), self.live.key().to_owned());
-        Self::start(self.place, self.settings, self.hand, self.receiver, Some(keys)).await
+        self
+    }
+
+    /// Claims what is due for a target, as a worker does that dies then. Answers its lease.
+    pub async fn claim_and_die(&self, target: &str) -> Duration {
+        let room = Room { target: target.parse().unwrap(), size: 10 };
+        let (now, lease) = (self.app.now(), self.app.settings.lease);
+        let tx = self.app.db.begin().await.unwrap();
+        let claimed = deliveries::claim(&tx, &[room], now, now + lease).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(!claimed.is_empty());
+        lease
     }
 
     async fn start(
@@ -119,6 +144,15 @@ impl World {
         id
     }
 
+    /// The same, without waiting for others that are in flight.
+    pub async fn active_target_while_busy(&self, api: &Api, path: &str, names: &[&str]) -> String {
+        let id = api.add_target(&self.receiver.uri(path), names).await;
+        while api.status(&id).await != "ACTIVE" {
+            tokio::task::yield_now().await;
+        }
+        id
+    }
+
     /// A new organization with INTEGRATOR keys for TEST and LIVE.
     pub async fn stranger(&self) -> (Api, Api) {
         let made = self
@@ -133,10 +167,6 @@ impl World {
         (self.test.with_key(&key("testKey")), self.test.with_key(&key("liveKey")))
     }
 
-    /// Where the database is.
-    pub fn database_url(&self) -> &str {
-        &self.place.url
-    }
 }
 
 impl Place {

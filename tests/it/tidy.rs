@@ -1,0 +1,69 @@
+//! The house stands: a module uses the floors below its own, none above and no
+//! neighbour. The floors are read from `src/lib.rs`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const SRC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
+
+/// The floor of each module, as `lib.rs` lists them.
+fn floors() -> HashMap<String, usize> {
+    let (mut floor, mut floors) = (0, HashMap::new());
+    for line in fs::read_to_string(format!("{SRC}/lib.rs")).unwrap().lines() {
+        if line.starts_with("// Floor ") {
+            floor += 1;
+        } else if let Some(module) = line.strip_prefix("pub mod ") {
+            floors.insert(module.trim_end_matches(';').to_owned(), floor);
+        }
+    }
+    floors
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+/// The module that a file belongs to.
+fn module(path: &Path) -> String {
+    let relative = path.strip_prefix(SRC).unwrap();
+    relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn no_module_looks_up_or_sideways() {
+    let floors = floors();
+    assert!(floors.len() > 10, "{floors:?}");
+    let mut wrong = Vec::new();
+    for path in sources(Path::new(SRC)) {
+        let user = module(&path);
+        let Some(&floor) = floors.get(&user) else { continue };
+        for used in uses(&fs::read_to_string(&path).unwrap()) {
+            if used != user && floors.get(&used).is_some_and(|&other| other >= floor) {
+                wrong.push(format!("{} uses {used}", path.strip_prefix(SRC).unwrap().display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The modules that a source names by `crate::`.
+fn uses(source: &str) -> Vec<String> {
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let names = code.flat_map(|line| line.split("crate::").skip(1));
+    names.map(|rest| rest.chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect()).collect()
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["src", "entity/src", "migration/src", "receiver/src", "tests"];
+    for path in folders.iter().flat_map(|folder| sources(&root.join(folder))) {
+        let source = fs::read_to_string(&path).unwrap();
+        assert!(source.starts_with("//!"), "{} has no opening line", path.display());
+    }
+}
