@@ -1,1 +1,53 @@
-//! Stub.
+//! Settings from outside: flags, environment variables, and files for secrets.
+//!
+//! A flag wins over its variable, and that over the default. Secrets have no flags,
+//! because everyone on the machine can read a command line.
+
+pub mod checks;
+pub mod database;
+pub mod delivery;
+pub mod encryption;
+pub mod log;
+pub mod mail;
+pub mod schedule;
+pub mod secret;
+
+use std::net::SocketAddr;
+
+use crate::app::Settings;
+
+/// The settings of the server.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct Options {
+    /// The address and port to listen on. Put a proxy with TLS in front before others can reach it.
+    #[arg(long, env = "REPRISE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// Where data is kept.
+    #[command(flatten)]
+    pub database: database::Options,
+    /// How secrets are encrypted.
+    #[command(flatten)]
+    pub encryption: encryption::Options,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: log::Options,
+    /// How notifications are delivered.
+    #[command(flatten)]
+    pub delivery: delivery::Options,
+    /// How mails are sent.
+    #[command(flatten)]
+    pub mail: mail::Options,
+}
+
+impl Options {
+    /// What the process shares.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or settings do not go together.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let settings = self.delivery.apply(Settings { smtp: self.mail.smtp()?, ..Settings::default() });
+        checks::check(&settings)?;
+        Ok(settings)
+    }
+}

@@ -1,10 +1,12 @@
 //! Opens the database and begins transactions. The one place, besides the
 //! statements of `store`, that knows there are two kinds.
 
+mod ownership;
+mod tables;
+
 use std::time::Duration;
 
 use anyhow::Context;
-use migration::{Migrator, MigratorTrait};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode,
@@ -12,6 +14,7 @@ use sea_orm::{
 };
 
 use crate::error::Result;
+pub use ownership::Ownership;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
@@ -31,7 +34,7 @@ impl Db {
     /// Opens `sqlite://path` (made when missing) or `postgres://…`, and brings its tables up to date.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
         let db = if url.starts_with("sqlite:") { open_sqlite(url).await? } else { open_postgres(url).await? };
-        Migrator::up(&db.writer, None).await.context("the tables could not be brought up to date")?;
+        tables::bring_up_to_date(&db.writer).await?;
         Ok(db)
     }
 

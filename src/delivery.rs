@@ -9,6 +9,7 @@
 
 mod dispatch;
 mod lanes;
+mod leases;
 mod mail;
 mod parcel;
 mod send;
@@ -24,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::error::Result;
 use dispatch::Dispatcher;
+use leases::Leases;
 
 /// How long before the end of its grace a stopping engine gives back what is still in flight.
 const GIVING_BACK: Duration = Duration::from_secs(1);
@@ -56,8 +58,11 @@ impl Engine {
         let (outcomes, ended) = mpsc::channel(UNSETTLED);
         let (signals, heard) = mpsc::unbounded_channel();
         let (idle, idlers) = mpsc::channel(1);
-        tasks.spawn(settle::run(app.clone(), ended, signals.clone()));
-        let dispatcher = Dispatcher::new(app.clone(), tasks.clone(), stopping.clone(), (outcomes, signals));
+        let leases = Leases::default();
+        tasks.spawn(settle::run(app.clone(), leases.clone(), ended, signals.clone()));
+        tasks.spawn(leases::run(app.clone(), leases.clone(), stopping.claims.clone()));
+        let reports = (outcomes, signals);
+        let dispatcher = Dispatcher::new(app.clone(), tasks.clone(), stopping.clone(), leases, reports);
         tasks.spawn(dispatcher.run(heard, idlers));
         tasks.spawn(mail::run(app.clone(), stopping.claims.clone()));
         tasks.spawn(upkeep::run(app.clone(), stopping.claims.clone()));

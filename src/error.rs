@@ -45,7 +45,7 @@ impl From<DbErr> for Error {
 pub enum Code {
     /// No such thing exists, or not for this key.
     NotFound,
-    /// A name is empty, too long or has unprintable characters.
+    /// A name is empty, too long, has unprintable characters, or is not for this use.
     InvalidName,
     /// A URI cannot be a target's.
     InvalidUri,
@@ -112,6 +112,28 @@ pub struct FieldError {
     pub path: Path,
 }
 
+/// The broken rules of one input, gathered so that all are told at once (G4).
+#[derive(Debug, Default)]
+pub struct Violations(Vec<FieldError>);
+
+impl Violations {
+    /// Notes what is wrong with a field, if anything is.
+    pub fn check<T>(&mut self, path: impl Into<Path>, checked: Result<T, Violation>) {
+        self.0.extend(checked.err().map(|violation| violation.at(path)));
+    }
+
+    /// The last thing that was asked for, unless it or anything before broke a rule.
+    pub fn join<T>(mut self, last: Result<T>) -> Result<T> {
+        match last {
+            Ok(value) if self.0.is_empty() => return Ok(value),
+            Ok(_) => {}
+            Err(Error::Invalid(errors)) => self.0.extend(errors),
+            Err(error) => return Err(error),
+        }
+        Err(Error::Invalid(self.0))
+    }
+}
+
 /// The way to a field of the input: `input`, names of fields, and indices of lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path(Vec<Step>);
@@ -123,10 +145,23 @@ enum Step {
 }
 
 impl Path {
+    /// The way to the input as a whole.
+    pub fn input() -> Self {
+        Self(vec![Step::Field("input")])
+    }
+
     /// The way to `field` of the item at `index` of this list.
+    #[must_use]
     pub fn item(mut self, index: usize, field: impl Into<Option<&'static str>>) -> Self {
         self.0.push(Step::Index(index));
         self.0.extend(field.into().map(Step::Field));
+        self
+    }
+
+    /// The way to `field` of this object.
+    #[must_use]
+    pub fn field(mut self, field: &'static str) -> Self {
+        self.0.push(Step::Field(field));
         self
     }
 
@@ -144,7 +179,7 @@ impl Path {
 impl From<&'static str> for Path {
     /// The way to a field of `input`.
     fn from(field: &'static str) -> Self {
-        Self(vec![Step::Field("input"), Step::Field(field)])
+        Self::input().field(field)
     }
 }
 

@@ -1,1 +1,80 @@
-//! Stub.
+//! The GraphQL door: what API users ask and change, in the words of the contract.
+//!
+//! A resolver is four steps: parse, rule, store, payload. Descriptions of types and fields are the
+//! API's documentation; what is ours and not Highnote's begins with "Extension:". Nullable
+//! fields answer `Option<Result<…>>`: with it the other way round, async-graphql would drop
+//! the field from the answer instead of making it null.
+
+mod api_key;
+mod attempt;
+mod codes;
+mod context;
+mod cost;
+mod errors;
+mod event;
+mod event_node;
+mod filter;
+mod json;
+mod loaders;
+mod mutation;
+mod node;
+mod organization;
+mod page;
+mod payload;
+mod query;
+mod signing_key;
+mod status_history;
+mod target;
+mod target_event;
+
+use async_graphql::{EmptySubscription, Request, SDLExportOptions, SchemaBuilder};
+
+use crate::app::{App, Caller};
+
+pub use mutation::Mutation;
+pub use query::Query;
+
+/// How deep selections may be nested, fragments followed.
+const MAX_DEPTH: usize = 15;
+
+/// How much a document may cost; `cost` says what does.
+const MAX_COMPLEXITY: usize = 5_000;
+
+/// How many directives a field may have.
+const MAX_DIRECTIVES: usize = 10;
+
+/// How deep the parser follows a selection, before it is known what is in it.
+const MAX_RECURSION: usize = 32;
+
+/// The schema of the API.
+pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
+
+/// The schema, ready to execute what [`prepare`] has prepared.
+pub fn schema(app: App) -> Schema {
+    builder().data(app).finish()
+}
+
+/// The text of the schema. It changes only when the schema does.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().use_space_ident().prefer_single_line_descriptions();
+    builder().finish().sdl_with_options(options)
+}
+
+/// Attaches what a request needs: the caller, and fresh loaders within his scope.
+pub fn prepare(request: Request, app: &App, caller: Caller) -> Request {
+    let loaders = loaders::new(app.clone(), caller.scope.clone());
+    request.data(caller).data(loaders)
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query, Mutation::default(), EmptySubscription)
+        .register_output_type::<cost::Costs>()
+        .limit_depth(MAX_DEPTH)
+        .limit_complexity(MAX_COMPLEXITY)
+        .limit_directives(MAX_DIRECTIVES)
+        .limit_recursive_depth(MAX_RECURSION)
+        .extension(codes::Codes)
+}
+
+#[cfg(test)]
+mod tests;

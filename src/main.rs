@@ -1,1 +1,7 @@
-fn main() {}
+//! The `reprise` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reprise::cli::main()
+}

@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod attempts;
 pub mod deliveries;
 pub mod events;
+pub mod lists;
 pub mod mails;
 pub mod organizations;
 pub mod pages;

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use entity::{TargetId, TargetStatus};
+use entity::{TargetId, TargetStatus, delivery};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::task::TaskTracker;
@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::app::bell::Rung;
 use crate::delivery::lanes::Lanes;
+use crate::delivery::leases::Leases;
 use crate::delivery::parcel::{self, Parcel};
 use crate::delivery::settle::Ended;
 use crate::delivery::{Stopping, send};
@@ -30,8 +31,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub enum Signal {
     /// A request has ended, or its task has; the lane has room for another.
     Freed(TargetId),
-    /// So many claimed deliveries are settled.
-    Settled(usize),
+    /// Outcomes were written down.
+    Settled,
 }
 
 /// Where attempts report to: their outcomes, and their ends.
@@ -47,18 +48,18 @@ pub struct Dispatcher {
     lanes: Lanes,
     /// Targets whose waiting deliveries have to be ended without being sent.
     sweeps: HashSet<TargetId>,
-    /// How many claimed deliveries are not settled yet.
-    unsettled: usize,
+    /// The claims that are not settled yet.
+    leases: Leases,
     /// Who waits for the engine to have nothing to do.
     idlers: Vec<oneshot::Sender<()>>,
 }
 
 impl Dispatcher {
     /// A dispatcher that has nothing to do yet.
-    pub fn new(app: App, tasks: TaskTracker, stopping: Stopping, reports: Reports) -> Self {
+    pub fn new(app: App, tasks: TaskTracker, stopping: Stopping, leases: Leases, reports: Reports) -> Self {
         let lanes = Lanes::new(app.settings.target_concurrency, app.settings.concurrency);
         let (sweeps, idlers) = (HashSet::new(), Vec::new());
-        Self { app, tasks, stopping, reports, lanes, sweeps, unsettled: 0, idlers }
+        Self { app, tasks, stopping, reports, lanes, sweeps, leases, idlers }
     }
 
     /// Works until the engine stops.
@@ -101,7 +102,7 @@ impl Dispatcher {
         while let Some(signal) = next {
             match signal {
                 Signal::Freed(target) => self.lanes.freed(&target),
-                Signal::Settled(count) => self.unsettled -= count,
+                Signal::Settled => {}
             }
             next = more.try_recv().ok();
         }
@@ -144,7 +145,7 @@ impl Dispatcher {
     }
 
     fn is_idle(&self) -> bool {
-        self.unsettled == 0 && self.sweeps.is_empty() && self.lanes.are_quiet()
+        self.leases.are_settled() && self.sweeps.is_empty() && self.lanes.are_quiet()
     }
 
     /// Claims for the lanes that have room, and starts the attempts. Answers how many.
@@ -159,11 +160,21 @@ impl Dispatcher {
         tx.commit().await?;
         let count = parcels.len();
         self.lanes.claimed(&rooms, parcels.iter().map(|parcel| &parcel.delivery.target_id));
-        self.unsettled += count;
+        self.leases.take(parcels.iter().map(|parcel| &parcel.delivery));
         for parcel in parcels {
-            self.tasks.spawn(deliver(self.app.clone(), parcel, self.stopping.clone(), self.reports.clone()));
+            let place = self.place(&parcel);
+            self.tasks.spawn(deliver(self.app.clone(), parcel, self.stopping.clone(), place));
         }
         Ok(count)
+    }
+
+    fn place(&self, parcel: &Parcel) -> Place {
+        Place {
+            delivery: Some(parcel.delivery.clone()),
+            target: parcel.delivery.target_id.clone(),
+            leases: self.leases.clone(),
+            reports: self.reports.clone(),
+        }
     }
 
     /// Ends deliveries that are not to be sent any more, a bounded number at a time.
@@ -183,8 +194,7 @@ impl Dispatcher {
 }
 
 /// Makes one attempt and hands its outcome over; only then its place in the lane is free.
-async fn deliver(app: App, parcel: Parcel, stopping: Stopping, (outcomes, signals): Reports) {
-    let _place = Place { target: parcel.delivery.target_id.clone(), signals };
+async fn deliver(app: App, parcel: Parcel, stopping: Stopping, mut place: Place) {
     let Parcel { delivery, contents } = parcel;
     let ended = match &contents {
         None => Ended::Gone(delivery),
@@ -199,17 +209,31 @@ async fn deliver(app: App, parcel: Parcel, stopping: Stopping, (outcomes, signal
             }
         }
     };
-    outcomes.send(ended).await.ok();
+    place.hand_over(ended).await;
 }
 
-/// A place in a lane. It becomes free however its holder ends, by a panic too.
+/// A place in a lane, and the claim that it was taken for.
+///
+/// However its holder ends, by a panic too, the place becomes free; and a claim without an
+/// outcome is not renewed any more, so that somebody else takes the delivery.
 struct Place {
+    delivery: Option<delivery::Model>,
     target: TargetId,
-    signals: mpsc::UnboundedSender<Signal>,
+    leases: Leases,
+    reports: Reports,
+}
+
+impl Place {
+    async fn hand_over(&mut self, ended: Ended) {
+        if self.reports.0.send(ended).await.is_ok() {
+            self.delivery = None;
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.signals.send(Signal::Freed(self.target.clone())).ok();
+        self.leases.end(self.delivery.iter());
+        self.reports.1.send(Signal::Freed(self.target.clone())).ok();
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::delivery::dispatch::Signal;
+use crate::delivery::leases::Leases;
 use crate::error::Result;
 use crate::store::settlement::{self, Outcome, Terms};
 use crate::store::deliveries;
@@ -31,12 +32,18 @@ pub enum Ended {
 }
 
 /// Settles until all senders are gone.
-pub async fn run(app: App, mut ended: mpsc::Receiver<Ended>, signals: mpsc::UnboundedSender<Signal>) {
+pub async fn run(
+    app: App,
+    leases: Leases,
+    mut ended: mpsc::Receiver<Ended>,
+    signals: mpsc::UnboundedSender<Signal>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while ended.recv_many(&mut batch, BATCH).await > 0 {
-        let count = batch.len();
-        settle_surely(&app, &Batch::of(batch.drain(..))).await;
-        signals.send(Signal::Settled(count)).ok();
+        let batch = Batch::of(batch.drain(..));
+        settle_surely(&app, &batch).await;
+        leases.end(batch.deliveries());
+        signals.send(Signal::Settled).ok();
     }
 }
 
@@ -59,6 +66,11 @@ impl Batch {
             }
         }
         batch
+    }
+
+    fn deliveries(&self) -> impl Iterator<Item = &delivery::Model> {
+        let attempted = self.attempted.iter().map(|outcome| &outcome.delivery);
+        attempted.chain(&self.given_back).chain(&self.gone)
     }
 }
 

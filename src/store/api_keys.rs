@@ -51,6 +51,11 @@ pub async fn find_valid(db: &impl ConnectionTrait, hash: &str) -> Result<Option<
     Ok(valid.one(db).await?)
 }
 
+/// The scope's key of this id, revoked or not.
+pub async fn find_in(db: &impl ConnectionTrait, scope: &Scope, id: &ApiKeyId) -> Result<Option<api_key::Model>> {
+    Ok(scope.api_keys().filter(api_key::Column::Id.eq(id)).one(db).await?)
+}
+
 /// The key of this id, whatever its scope: for the operator of the server.
 pub async fn find(db: &impl ConnectionTrait, id: &ApiKeyId) -> Result<Option<api_key::Model>> {
     Ok(api_key::Entity::find_by_id(id.clone()).one(db).await?)

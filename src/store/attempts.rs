@@ -1,10 +1,10 @@
 //! What was tried: one row an attempt, written when it has ended.
 
 use entity::{AttemptId, AttemptStatus, EventId, TargetId, Timestamp, attempt};
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use crate::error::Result;
-use crate::store::chunks;
+use crate::store::{Scope, chunks};
 
 /// An attempt that was not made, because the target is deactivated (D1, D4).
 pub fn skipped(event: &EventId, target: &TargetId, uri: &str, now: Timestamp) -> attempt::Model {
@@ -20,6 +20,11 @@ pub fn skipped(event: &EventId, target: &TargetId, uri: &str, now: Timestamp) ->
         duration_ms: None,
         created_at: now,
     }
+}
+
+/// The scope's attempt of this id.
+pub async fn find(db: &impl ConnectionTrait, scope: &Scope, id: &AttemptId) -> Result<Option<attempt::Model>> {
+    Ok(scope.attempts().filter(attempt::Column::Id.eq(id)).one(db).await?)
 }
 
 /// Writes attempts down.

@@ -7,12 +7,12 @@
 
 use entity::{DeliveryState, EventId, Purpose, TargetId, TargetStatus, Timestamp, delivery, event, target};
 use sea_orm::sea_query::{
-    CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, OnConflict, Query, SelectStatement, UnionType,
+    Asterisk, CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, OnConflict, Query, SelectStatement, UnionType,
     WithClause,
 };
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Iterable, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Statement,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Iterable, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Statement, Value,
 };
 
 use crate::error::Result;
@@ -228,7 +228,7 @@ pub async fn give_back(tx: &impl ConnectionTrait, claimed: &[delivery::Model], n
     delivery::Entity::update_many()
         .col_expr(delivery::Column::State, Expr::value(DeliveryState::Waiting))
         .col_expr(delivery::Column::DueAt, Expr::value(now))
-        .filter(same_claims(claimed))
+        .filter(still_held(claimed.iter().map(claim_of)))
         .exec(tx)
         .await?;
     Ok(())
@@ -237,18 +237,39 @@ pub async fn give_back(tx: &impl ConnectionTrait, claimed: &[delivery::Model], n
 /// Removes claimed deliveries whose event or target is gone.
 pub async fn remove(tx: &impl ConnectionTrait, claimed: &[delivery::Model]) -> Result<()> {
     if !claimed.is_empty() {
-        delivery::Entity::delete_many().filter(same_claims(claimed)).exec(tx).await?;
+        delivery::Entity::delete_many().filter(still_held(claimed.iter().map(claim_of))).exec(tx).await?;
     }
     Ok(())
 }
 
-fn same_claims(claimed: &[delivery::Model]) -> Condition {
-    claimed.iter().fold(Condition::any(), |all, row| {
-        all.add(
-            delivery::Column::EventId
-                .eq(&row.event_id)
-                .and(delivery::Column::TargetId.eq(&row.target_id))
-                .and(delivery::Column::Claim.eq(row.claim)),
-        )
-    })
+/// Moves the ends of leases, unless somebody else has claimed the deliveries since.
+pub async fn renew(
+    tx: &impl ConnectionTrait,
+    claims: impl IntoIterator<Item = Claim>,
+    lease_until: Timestamp,
+) -> Result<()> {
+    delivery::Entity::update_many()
+        .col_expr(delivery::Column::DueAt, Expr::value(lease_until))
+        .filter(delivery::Column::State.eq(DeliveryState::Claimed))
+        .filter(still_held(claims))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// A claim on a delivery: event, target, and the number of the claim.
+pub type Claim = (EventId, TargetId, i64);
+
+/// The claim under which the row was read.
+pub fn claim_of(row: &delivery::Model) -> Claim {
+    (row.event_id.clone(), row.target_id.clone(), row.claim)
+}
+
+fn still_held(claims: impl IntoIterator<Item = Claim>) -> Expr {
+    let claims = claims.into_iter().map(|(event, target, claim)| {
+        (Value::from(event), Value::from(target), Value::from(claim))
+    });
+    let held = Query::select().column(Asterisk).from_values(claims, "held").take();
+    let columns = [delivery::Column::EventId, delivery::Column::TargetId, delivery::Column::Claim];
+    Expr::tuple(columns.map(Expr::col)).in_subquery(held)
 }

@@ -97,6 +97,16 @@ pub async fn publish_to(
     Ok(event)
 }
 
+/// The scope's event of this id.
+pub async fn find(db: &impl ConnectionTrait, scope: &Scope, id: &EventId) -> Result<Option<event::Model>> {
+    Ok(scope.events().filter(event::Column::Id.eq(id)).one(db).await?)
+}
+
+/// The scope's events of these ids.
+pub async fn find_all(db: &impl ConnectionTrait, scope: &Scope, ids: &[EventId]) -> Result<Vec<event::Model>> {
+    Ok(scope.events().filter(event::Column::Id.is_in(ids.iter().cloned())).all(db).await?)
+}
+
 /// The events of any scope: for the delivery engine.
 pub async fn list(db: &impl ConnectionTrait, ids: Vec<EventId>) -> Result<Vec<event::Model>> {
     Ok(event::Entity::find().filter(event::Column::Id.is_in(ids)).all(db).await?)

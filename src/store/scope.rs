@@ -1,7 +1,7 @@
 //! Whose data a request may see. Every select of a caller's rows is made here,
 //! so there is no filter to forget (T1).
 
-use entity::{Environment, OrganizationId, api_key, attempt, delivery, event, signing_key, status_change, target};
+use entity::{Environment, OrganizationId, api_key, attempt, delivery, event, signing_key, status_change, subscription, target};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, RelationTrait, Select};
 
 /// One organization in one environment, proven by an API key.
@@ -24,6 +24,11 @@ impl Scope {
     /// Its targets.
     pub fn targets(&self) -> Select<target::Entity> {
         self.of_target(target::Entity::find())
+    }
+
+    /// The subscriptions of its targets.
+    pub fn subscriptions(&self) -> Select<subscription::Entity> {
+        self.of_target(subscription::Entity::find().inner_join(target::Entity))
     }
 
     /// The signing keys of its targets.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use entity::{SigningKeyId, TargetId, Timestamp, signing_key};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder,
+    QueryFilter, QueryOrder, Select,
 };
 use sea_orm::sea_query::Expr;
 
@@ -55,13 +55,32 @@ pub async fn find(
     Ok(scope.signing_keys().filter(signing_key::Column::Id.eq(id)).filter(unexpired(now)).one(db).await?)
 }
 
-/// The keys of many targets that have not ended, newest first (K3, W5).
+/// The keys of the scope's targets of these ids that have not ended, newest first (K3).
+pub async fn list(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    targets: &[TargetId],
+    now: Timestamp,
+) -> Result<HashMap<TargetId, Vec<signing_key::Model>>> {
+    by_target(db, scope.signing_keys(), targets, now).await
+}
+
+/// The keys of targets of any scope that have not ended, newest first (W5): for the delivery engine.
 pub async fn of_targets(
     db: &impl ConnectionTrait,
     targets: &[TargetId],
     now: Timestamp,
 ) -> Result<HashMap<TargetId, Vec<signing_key::Model>>> {
-    let rows = signing_key::Entity::find()
+    by_target(db, signing_key::Entity::find(), targets, now).await
+}
+
+async fn by_target(
+    db: &impl ConnectionTrait,
+    keys: Select<signing_key::Entity>,
+    targets: &[TargetId],
+    now: Timestamp,
+) -> Result<HashMap<TargetId, Vec<signing_key::Model>>> {
+    let rows = keys
         .filter(signing_key::Column::TargetId.is_in(targets.iter().cloned()))
         .filter(unexpired(now))
         .order_by_desc(signing_key::Column::Id)
@@ -72,6 +91,11 @@ pub async fn of_targets(
         keys.entry(row.target_id.clone()).or_default().push(row);
     }
     Ok(keys)
+}
+
+/// One key, whichever: to see whether the vault opens what this database holds.
+pub async fn find_any(db: &impl ConnectionTrait) -> Result<Option<signing_key::Model>> {
+    Ok(signing_key::Entity::find().one(db).await?)
 }
 
 /// Forgets the keys that have ended.

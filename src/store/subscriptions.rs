@@ -7,6 +7,7 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
 use crate::error::Result;
+use crate::store::Scope;
 
 /// Adds names to the set. What is there already, and what cannot be subscribed to, changes nothing.
 pub async fn add(
@@ -38,12 +39,14 @@ pub async fn remove(
     Ok(())
 }
 
-/// The sets of many targets, each in the order of the names.
+/// The sets of the scope's targets of these ids, each in the order of the names.
 pub async fn of_targets(
     db: &impl ConnectionTrait,
+    scope: &Scope,
     targets: &[TargetId],
 ) -> Result<HashMap<TargetId, Vec<NotificationEventName>>> {
-    let rows = subscription::Entity::find()
+    let rows = scope
+        .subscriptions()
         .filter(subscription::Column::TargetId.is_in(targets.iter().cloned()))
         .order_by_asc(subscription::Column::EventName)
         .all(db)

@@ -1,11 +1,11 @@
 //! The targets: adding, changing and removing them, and the one function
 //! through which a status changes.
 
-use entity::{TargetId, TargetStatus, Timestamp, target};
+use entity::{NotificationEventName, TargetId, TargetStatus, Timestamp, subscription, target};
 use sea_orm::sea_query::{LockBehavior, LockType};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, JoinType, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, RelationTrait, Set,
 };
 
 use crate::error::Result;
@@ -56,6 +56,27 @@ pub async fn find_to_change(
 ) -> Result<Option<target::Model>> {
     let one = scope.targets().filter(target::Column::Id.eq(id));
     Ok(one.lock_exclusive().one(tx).await?)
+}
+
+/// The scope's targets of these ids.
+pub async fn find_all(db: &impl ConnectionTrait, scope: &Scope, ids: &[TargetId]) -> Result<Vec<target::Model>> {
+    Ok(scope.targets().filter(target::Column::Id.is_in(ids.iter().cloned())).all(db).await?)
+}
+
+/// The ACTIVE targets of the scope that subscribe to the name; of `only` if that is given (R1).
+pub async fn subscribed(
+    tx: &impl ConnectionTrait,
+    scope: &Scope,
+    name: NotificationEventName,
+    only: Option<Vec<TargetId>>,
+) -> Result<Vec<target::Model>> {
+    let subscribed = scope
+        .targets()
+        .join(JoinType::InnerJoin, subscription::Relation::Target.def().rev())
+        .filter(subscription::Column::EventName.eq(name))
+        .filter(target::Column::Status.eq(TargetStatus::Active))
+        .apply_if(only, |targets, ids| targets.filter(target::Column::Id.is_in(ids)));
+    Ok(subscribed.all(tx).await?)
 }
 
 /// The targets of any scope, held against changes by others. Always locked in the

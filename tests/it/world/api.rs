@@ -22,7 +22,6 @@ pub struct Api {
 /// An answer as it came.
 pub struct Answer {
     pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
     pub body: Value,
 }
 
@@ -61,9 +60,9 @@ impl Api {
         let request = self.client.post(&self.url).header("authorization", self.authorization());
         let request = request.header("content-type", "application/json").body(body.to_string());
         let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let status = response.status().as_u16();
         let body = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
-        Answer { status, headers, body }
+        Answer { status, body }
     }
 
     /// The data of a request that has no errors.

@@ -1,11 +1,12 @@
-//! A real mail server on a free port, which keeps what it is given.
+//! A real mail server on a free port, which keeps what it is given. The library
+//! speaks SMTP; here are the sockets.
 
-use std::io;
-use std::net::{IpAddr, TcpListener};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use mailin_embedded::response::{BAD_HELLO, OK, Response};
-use mailin_embedded::{Handler, Server, SslConfig};
+use mailin::response::{OK, OUT_OF_SPACE};
+use mailin::{Action, Handler, Response, SessionBuilder};
 
 /// The letters of a mail server, as they came over the wire.
 #[derive(Clone, Default)]
@@ -21,15 +22,16 @@ struct Kept {
 }
 
 impl Mailbox {
-    /// Starts the server; its thread ends with the process.
+    /// Starts the server; its threads end with the process.
     pub fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mailbox = Self { kept: Arc::default(), port: listener.local_addr().unwrap().port() };
-        let session = Session { mailbox: mailbox.clone(), data: Vec::new() };
+        let kept = mailbox.kept.clone();
         std::thread::spawn(move || {
-            let mut server = Server::new(session);
-            server.with_name("mail.test").with_ssl(SslConfig::None).unwrap();
-            server.with_tcp_listener(listener).serve().unwrap();
+            for connection in listener.incoming().map(Result::unwrap) {
+                let session = Session { kept: kept.clone(), data: Vec::new() };
+                std::thread::spawn(move || talk(connection, session));
+            }
         });
         mailbox
     }
@@ -48,28 +50,42 @@ impl Mailbox {
     }
 }
 
-#[derive(Clone)]
+fn talk(mut connection: TcpStream, session: Session) -> io::Result<()> {
+    let mut session = SessionBuilder::new("mail.test").build(Ipv4Addr::LOCALHOST.into(), session);
+    session.greeting().write_to(&mut connection)?;
+    let mut lines = BufReader::new(connection.try_clone()?);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        let response = session.process(&line);
+        if response.action != Action::NoReply {
+            response.write_to(&mut connection)?;
+            connection.flush()?;
+        }
+        if response.action == Action::Close {
+            break;
+        }
+        line.clear();
+    }
+    Ok(())
+}
+
 struct Session {
-    mailbox: Mailbox,
+    kept: Arc<Mutex<Kept>>,
     data: Vec<u8>,
 }
 
 impl Handler for Session {
-    fn helo(&mut self, _: IpAddr, _: &str) -> Response {
-        OK
-    }
-
     fn data(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.data.extend_from_slice(bytes);
         Ok(())
     }
 
     fn data_end(&mut self) -> Response {
-        let mut kept = self.mailbox.kept.lock().unwrap();
+        let mut kept = self.kept.lock().unwrap();
         let mail = String::from_utf8(std::mem::take(&mut self.data)).unwrap();
         if kept.refusals > 0 {
             kept.refusals -= 1;
-            return BAD_HELLO;
+            return OUT_OF_SPACE;
         }
         kept.mails.push(mail);
         OK

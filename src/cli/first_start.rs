@@ -1,0 +1,50 @@
+//! The first start on an empty database: an organization to begin with, and keys
+//! that may do everything in it.
+
+use std::net::SocketAddr;
+
+use entity::ApiKeyKind;
+
+use crate::cli::issue::{self, Issued};
+use crate::cli::output;
+use crate::clock::Clock;
+use crate::db::Db;
+use crate::error::Result;
+use crate::store::organizations;
+
+const NAME: &str = "My organization";
+
+/// Makes the organization and its PLATFORM keys, TEST first, unless there is one already.
+pub async fn prepare(db: &Db, clock: &Clock) -> Result<Option<[Issued; 2]>> {
+    let tx = db.begin().await?;
+    if !organizations::list(&tx).await?.is_empty() {
+        return Ok(None);
+    }
+    let now = clock.now();
+    let organization = organizations::add(&tx, NAME, now).await?;
+    let keys = issue::pair(&tx, &organization.id, ApiKeyKind::Platform, now).await?;
+    tx.commit().await?;
+    Ok(Some(keys))
+}
+
+/// Shows the keys, this once, and how they are used.
+pub fn greet([test, live]: &[Issued; 2], address: SocketAddr) -> anyhow::Result<()> {
+    output::say(&format!(
+        r#"
+This is the first start, so an organization was made: "{NAME}", {organization}.
+
+  Its key for TEST:  {test}
+  Its key for LIVE:  {live}
+
+They are shown this once. A key is the user name of Basic authentication, without a password:
+
+  curl -u {test}: -H 'content-type: application/json' -d '{{"query": "{{ ping }}"}}' http://{address}/graphql
+
+A page to try things out is at http://{address}/graphiql. For customers there are other keys:
+`reprise organizations create NAME` prints them.
+"#,
+        organization = test.row.organization_id,
+        test = test.key,
+        live = live.key,
+    ))
+}

@@ -1,0 +1,140 @@
+//! `reprise keys`: API keys. The only way to make a PLATFORM key (X4).
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use entity::{ApiKeyId, ApiKeyKind, Environment, OrganizationId, api_key};
+
+use anyhow::{Context, anyhow};
+
+use crate::cli::output::Table;
+use crate::cli::{issue, output};
+use crate::clock::Clock;
+use crate::config::database;
+use crate::db::Db;
+use crate::rules::text;
+use crate::store::{Scope, api_keys, organizations};
+
+/// What can be done with keys.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Creates a key and shows it, once.
+    Create(Create),
+    /// Lists all keys, oldest first.
+    List(List),
+    /// Revokes a key: it ceases to work at once.
+    Revoke(Revoke),
+}
+
+/// A key to create.
+#[derive(Debug, clap::Args)]
+pub struct Create {
+    /// The organization whose key it will be.
+    #[arg(long, value_name = "ID", value_parser = organization_id)]
+    organization: OrganizationId,
+    /// Where it acts.
+    #[arg(long, value_parser = environment())]
+    environment: Environment,
+    /// Whether it is a customer's (integrator) or yours (platform), which may publish everywhere.
+    #[arg(long, value_parser = kind())]
+    kind: ApiKeyKind,
+    /// A name to recognize it by, 1 to 255 characters.
+    #[arg(long)]
+    name: String,
+    #[command(flatten)]
+    output: output::Options,
+    #[command(flatten)]
+    database: database::Options,
+}
+
+/// Which keys to list: all.
+#[derive(Debug, clap::Args)]
+pub struct List {
+    #[command(flatten)]
+    output: output::Options,
+    #[command(flatten)]
+    database: database::Options,
+}
+
+/// A key to revoke.
+#[derive(Debug, clap::Args)]
+pub struct Revoke {
+    /// The key's id: `key_` and 32 hex digits.
+    #[arg(value_parser = key_id)]
+    id: ApiKeyId,
+    #[command(flatten)]
+    output: output::Options,
+    #[command(flatten)]
+    database: database::Options,
+}
+
+/// Does it.
+pub async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Create(options) => create(options).await,
+        Command::List(options) => list(options).await,
+        Command::Revoke(options) => revoke(options).await,
+    }
+}
+
+async fn create(options: Create) -> anyhow::Result<()> {
+    text::name(&options.name).map_err(|violation| anyhow!("--name: {}", violation.description))?;
+    let db = Db::open(&options.database.database_url).await?;
+    let tx = db.begin().await?;
+    organizations::find(&tx, &options.organization)
+        .await?
+        .with_context(|| format!("there is no organization {}", options.organization))?;
+    let scope = Scope { organization: options.organization, environment: options.environment };
+    let issued = issue::key(&tx, &scope, options.kind, &options.name, Clock::system().now()).await?;
+    tx.commit().await?;
+    options.output.print(&issue::table([&issued]))?;
+    options.output.remark("The key is shown this once.")
+}
+
+async fn list(options: List) -> anyhow::Result<()> {
+    let db = Db::open(&options.database.database_url).await?;
+    options.output.print(&table(api_keys::list(db.reader()).await?))
+}
+
+async fn revoke(options: Revoke) -> anyhow::Result<()> {
+    let db = Db::open(&options.database.database_url).await?;
+    let tx = db.begin().await?;
+    let key = api_keys::find(&tx, &options.id).await?.with_context(|| format!("there is no key {}", options.id))?;
+    let key = api_keys::revoke(&tx, key, Clock::system().now()).await?;
+    tx.commit().await?;
+    options.output.print(&table([key]))
+}
+
+fn table(keys: impl IntoIterator<Item = api_key::Model>) -> Table {
+    let cells = |key: api_key::Model| {
+        vec![
+            Some(key.id.to_string()),
+            Some(key.organization_id.to_string()),
+            Some(key.environment.word().to_owned()),
+            Some(issue::word(key.kind).to_owned()),
+            Some(key.name),
+            Some(key.redacted_key),
+            Some(key.created_at.to_string()),
+            key.revoked_at.map(|at| at.to_string()),
+        ]
+    };
+    let columns = &["id", "organization", "environment", "kind", "name", "key", "created", "revoked"];
+    Table::new(columns, keys.into_iter().map(cells))
+}
+
+fn environment() -> impl TypedValueParser<Value = Environment> {
+    let of_word = |word: String| if word == Environment::Live.word() { Environment::Live } else { Environment::Test };
+    PossibleValuesParser::new([Environment::Test, Environment::Live].map(Environment::word)).map(of_word)
+}
+
+fn kind() -> impl TypedValueParser<Value = ApiKeyKind> {
+    let kinds = [ApiKeyKind::Integrator, ApiKeyKind::Platform];
+    let of_word = |text: String| if text == "platform" { ApiKeyKind::Platform } else { ApiKeyKind::Integrator };
+    PossibleValuesParser::new(kinds.map(issue::word)).map(of_word)
+}
+
+fn organization_id(text: &str) -> Result<OrganizationId, String> {
+    text.parse().map_err(|_| "an organization's id is `org_` and 32 hex digits".to_owned())
+}
+
+fn key_id(text: &str) -> Result<ApiKeyId, String> {
+    text.parse().map_err(|_| "a key's id is `key_` and 32 hex digits".to_owned())
+}

@@ -1,0 +1,19 @@
+//! `reprise migrate`: brings the tables up to date before a new version starts.
+
+use crate::cli::output;
+use crate::config::database;
+use crate::db::Db;
+
+/// Which database.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    database: database::Options,
+}
+
+/// Does it.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let db = Db::open(&options.database.database_url).await?;
+    db.close().await?;
+    output::say(&format!("The tables of the {} database are up to date.", options.database.kind()))
+}

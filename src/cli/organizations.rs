@@ -1,0 +1,76 @@
+//! `reprise organizations`: the tenants of the server.
+
+use anyhow::anyhow;
+use entity::{ApiKeyKind, organization};
+
+use crate::cli::output::Table;
+use crate::cli::{issue, output};
+use crate::clock::Clock;
+use crate::config::database;
+use crate::db::Db;
+use crate::rules::text;
+use crate::store::organizations;
+
+/// What can be done with organizations.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Creates an organization with a first key in each environment, and shows the keys, once.
+    Create(Create),
+    /// Lists all organizations, oldest first.
+    List(List),
+}
+
+/// An organization to create.
+#[derive(Debug, clap::Args)]
+pub struct Create {
+    /// Its name, 1 to 255 characters.
+    name: String,
+    #[command(flatten)]
+    output: output::Options,
+    #[command(flatten)]
+    database: database::Options,
+}
+
+/// Which organizations to list: all.
+#[derive(Debug, clap::Args)]
+pub struct List {
+    #[command(flatten)]
+    output: output::Options,
+    #[command(flatten)]
+    database: database::Options,
+}
+
+/// Does it.
+pub async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Create(options) => create(options).await,
+        Command::List(options) => list(options).await,
+    }
+}
+
+async fn create(options: Create) -> anyhow::Result<()> {
+    text::name(&options.name).map_err(|violation| anyhow!("NAME: {}", violation.description))?;
+    let db = Db::open(&options.database.database_url).await?;
+    let (tx, now) = (db.begin().await?, Clock::system().now());
+    let organization = organizations::add(&tx, &options.name, now).await?;
+    let keys = issue::pair(&tx, &organization.id, ApiKeyKind::Integrator, now).await?;
+    tx.commit().await?;
+    options.output.print(&issue::table(&keys))?;
+    options.output.remark(&format!("{} is made. Its keys are shown this once.", organization.id))
+}
+
+async fn list(options: List) -> anyhow::Result<()> {
+    let db = Db::open(&options.database.database_url).await?;
+    options.output.print(&table(organizations::list(db.reader()).await?))
+}
+
+fn table(organizations: Vec<organization::Model>) -> Table {
+    let cells = |organization: organization::Model| {
+        vec![
+            Some(organization.id.to_string()),
+            Some(organization.display_name),
+            Some(organization.created_at.to_string()),
+        ]
+    };
+    Table::new(&["id", "name", "created"], organizations.into_iter().map(cells))
+}

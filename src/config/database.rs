@@ -1,0 +1,60 @@
+//! Where data is kept.
+
+use std::path::{Path, PathBuf};
+
+/// The database.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Database")]
+pub struct Options {
+    /// The database: `sqlite://FILE` (made when missing) or `postgres://USER:PASSWORD@HOST/NAME`.
+    /// Give a URL with a password by the variable: others can see flags.
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        value_name = "URL",
+        default_value = "sqlite://reprise.db",
+        hide_env_values = true
+    )]
+    pub database_url: String,
+}
+
+impl Options {
+    /// What kind of database it is, without anything that could be secret.
+    pub fn kind(&self) -> &'static str {
+        if self.is_sqlite() { "SQLite" } else { "PostgreSQL" }
+    }
+
+    /// Whether it is a file of our own.
+    pub fn is_sqlite(&self) -> bool {
+        self.database_url.starts_with("sqlite:")
+    }
+
+    /// The folder of the SQLite file; the current one if there is none.
+    pub fn folder(&self) -> PathBuf {
+        let file = self.database_url.strip_prefix("sqlite:").unwrap_or_default();
+        let file = file.strip_prefix("//").unwrap_or(file);
+        let (file, _) = file.split_once('?').unwrap_or((file, ""));
+        Path::new(file).parent().unwrap_or(Path::new("")).to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_that_of_the_file() {
+        for (url, kind, folder) in [
+            ("sqlite://reprise.db", "SQLite", ""),
+            ("sqlite:reprise.db?mode=rwc", "SQLite", ""),
+            ("sqlite::memory:", "SQLite", ""),
+            ("sqlite:///var/lib/reprise/reprise.db?mode=rwc", "SQLite", "/var/lib/reprise"),
+            ("sqlite://data/reprise.db", "SQLite", "data"),
+            ("postgres://user:password@host/name", "PostgreSQL", ""),
+        ] {
+            let options = Options { database_url: url.to_owned() };
+            assert_eq!((options.kind(), options.folder()), (kind, folder.into()), "{url}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What is logged, and how. Logs go to the standard error output.
+
+use std::io::{IsTerminal, stderr};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+/// The log.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Log")]
+pub struct Options {
+    /// The form of the log's lines.
+    #[arg(long, env = "REPRISE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: Format,
+    /// What is logged: a level (error, warn, info, debug, trace), or levels by module.
+    #[arg(
+        long,
+        env = "REPRISE_LOG",
+        value_name = "FILTER",
+        default_value = "info,sqlx=warn,sea_orm_migration=warn,sqlx::postgres::notice=warn"
+    )]
+    pub log: String,
+}
+
+/// The form of the log's lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+impl Options {
+    /// Starts logging, panics included.
+    ///
+    /// # Errors
+    /// When the filter cannot be read.
+    pub fn start(&self) -> anyhow::Result<()> {
+        let filter = EnvFilter::try_new(&self.log)
+            .with_context(|| format!("--log is {:?}: give levels such as info,reprise=debug", self.log))?;
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE);
+        let log = log.with_writer(stderr).with_ansi(stderr().is_terminal());
+        match self.log_format {
+            Format::Text => log.init(),
+            Format::Json => log.json().flatten_event(true).with_span_list(false).init(),
+        }
+        // By default a panic is written as plain text, without the request that it ended.
+        std::panic::set_hook(Box::new(|panic| {
+            let (text, place) = (panic.payload_as_str().unwrap_or_default(), panic.location().map(ToString::to_string));
+            tracing::error!(panic = text, place, "a task panicked");
+        }));
+        Ok(())
+    }
+}

@@ -1,0 +1,40 @@
+//! How mails are sent. Without a mail server none are.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+
+use crate::app::settings::Smtp;
+use crate::config::secret;
+
+const VARIABLE: &str = "REPRISE_SMTP_URL";
+
+/// The mail server.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "Mail")]
+pub struct Options {
+    /// A file with the URL of the mail server: `smtps://USER:PASSWORD@HOST`, `smtp://HOST?tls=required`
+    /// (STARTTLS) or `smtp://HOST` (plain). The URL itself may be given as `REPRISE_SMTP_URL` instead.
+    /// [default: no mails are sent]
+    #[arg(long, env = "REPRISE_SMTP_URL_FILE", value_name = "FILE")]
+    pub smtp_url_file: Option<PathBuf>,
+    /// The sender of mails, such as `Reprise <reprise@company.com>`. Needed with a mail server.
+    #[arg(long, env = "REPRISE_MAIL_FROM", value_name = "ADDRESS")]
+    pub mail_from: Option<String>,
+}
+
+impl Options {
+    /// The mail server, if there is one.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or one of URL and sender is missing.
+    pub fn smtp(&self) -> anyhow::Result<Option<Smtp>> {
+        match (secret::read(self.smtp_url_file.as_deref(), VARIABLE)?, &self.mail_from) {
+            (None, None) => Ok(None),
+            (Some(url), Some(from)) => Ok(Some(Smtp { url, from: from.clone() })),
+            (Some(_), None) => bail!("there is a mail server, but --mail-from (REPRISE_MAIL_FROM) is missing"),
+            (None, Some(_)) => bail!("--mail-from was given, but {VARIABLE} or --smtp-url-file is missing"),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Keeps a second server away from an SQLite file.
+//!
+//! The engine counts on being the only one that writes outcomes to the file. The
+//! lock is the operating system's, so it ends with the process however that ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+/// The right to run a server on a database, held until it is dropped.
+#[derive(Debug)]
+pub struct Ownership {
+    _lock: Option<File>,
+}
+
+impl Ownership {
+    /// Takes the database at `url`. PostgreSQL may have many servers.
+    ///
+    /// # Errors
+    /// When another process runs a server on the same SQLite file.
+    pub fn take(url: &str) -> anyhow::Result<Self> {
+        let Some(path) = lock_path(url) else { return Ok(Self { _lock: None }) };
+        let name = path.display();
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let lock = lock.with_context(|| format!("{name} could not be opened"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { _lock: Some(lock) }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another reprise serves this database already (it holds {name}); \
+                 stop it first, or use PostgreSQL for several replicas"
+            ),
+            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{name} could not be locked")),
+        }
+    }
+}
+
+/// The lock file beside an SQLite file.
+fn lock_path(url: &str) -> Option<PathBuf> {
+    let file = url.strip_prefix("sqlite:")?.trim_start_matches("//");
+    let file = file.split('?').next().unwrap_or(file);
+    Some(PathBuf::from(format!("{file}.lock")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_one_server_at_a_time() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("a.db").display());
+        let first = Ownership::take(&url).unwrap();
+        let second = Ownership::take(&url).unwrap_err().to_string();
+        assert!(second.contains("another reprise serves this database"), "{second}");
+        drop(first);
+        Ownership::take(&url).unwrap();
+    }
+
+    #[test]
+    fn postgres_has_any_number() {
+        let url = "postgres://localhost/reprise";
+        let _first = Ownership::take(url).unwrap();
+        Ownership::take(url).unwrap();
+    }
+}

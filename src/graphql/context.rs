@@ -1,0 +1,22 @@
+//! What a resolver finds in its context. Schema and request were given it when
+//! they were made, so it is always there.
+
+use async_graphql::Context;
+
+use crate::app::{App, Caller};
+use crate::graphql::loaders::Loaders;
+
+/// What the process shares.
+pub fn app<'a>(ctx: &Context<'a>) -> &'a App {
+    ctx.data_unchecked()
+}
+
+/// Who is asking.
+pub fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
+    ctx.data_unchecked()
+}
+
+/// Where rows are looked up, many with one statement.
+pub fn loaders<'a>(ctx: &Context<'a>) -> &'a Loaders {
+    ctx.data_unchecked()
+}

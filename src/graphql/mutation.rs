@@ -1,0 +1,54 @@
+//! What can be changed, one feature a file.
+//!
+//! Each change is one transaction. The delivery engine is woken after the commit,
+//! never before. Locks are taken in one order: organization, then target.
+
+mod api_keys;
+mod email;
+mod organizations;
+mod ping;
+mod publish;
+mod replay;
+mod signing_keys;
+mod status;
+mod subscriptions;
+mod targets;
+
+use async_graphql::{ID, MergedObject};
+use entity::target;
+use sea_orm::ConnectionTrait;
+
+use crate::error::{Code, Error, Result, Violation};
+use crate::store::{self, Scope};
+
+/// What can be changed. Mutations of one document are carried out in their order, each for itself.
+///
+/// What was not done because of the input or the API key is told in the payload, not as an error of
+/// the document.
+#[derive(Default, MergedObject)]
+pub struct Mutation(
+    api_keys::ApiKeyMutations,
+    targets::TargetMutations,
+    status::StatusMutations,
+    email::EmailMutations,
+    subscriptions::SubscriptionMutations,
+    signing_keys::SigningKeyMutations,
+    replay::ReplayMutations,
+    publish::PublishMutations,
+    ping::PingMutations,
+    organizations::OrganizationMutations,
+);
+
+/// The target that `input.targetId` names, held until the transaction ends. An id that cannot be
+/// one is answered like an unknown one.
+async fn find_target(tx: &impl ConnectionTrait, scope: &Scope, id: &ID) -> Result<target::Model> {
+    let found = match id.parse() {
+        Ok(id) => store::targets::find_to_change(tx, scope, &id).await?,
+        Err(_) => None,
+    };
+    found.ok_or_else(|| Error::invalid(not_found("target"), "targetId"))
+}
+
+fn not_found(what: &str) -> Violation {
+    Violation::new(Code::NotFound, format!("There is no {what} of this id."))
+}

@@ -1,0 +1,101 @@
+//! Making and revoking API keys (G13).
+
+use async_graphql::{Context, ID, InputObject, Object};
+use entity::{ApiKeyKind, Timestamp};
+use sea_orm::ConnectionTrait;
+
+use crate::app::App;
+use crate::error::{Error, Path, Result, Violations};
+use crate::graphql::api_key::ApiKey;
+use crate::graphql::context::{app, caller};
+use crate::graphql::mutation::not_found;
+use crate::graphql::payload::{self, CreateSecretApiKeyPayload, Payload, RevokeApiKeyPayload};
+use crate::rules::{credential, text};
+use crate::store::api_keys::NewKey;
+use crate::store::{Scope, api_keys};
+use crate::vault;
+
+/// An API key about to be made.
+#[derive(Debug, InputObject)]
+#[graphql(name = "CreateSecretAPIKeyInput")]
+pub struct CreateSecretApiKeyInput {
+    /// What is to be said of the key.
+    secret_key: SecretApiKeyInput,
+}
+
+/// What is said of an API key.
+#[derive(Debug, InputObject)]
+#[graphql(name = "SecretAPIKeyInput")]
+pub struct SecretApiKeyInput {
+    /// What to call the key: 1 to 255 characters other than control characters, else `INVALID_NAME`.
+    name: String,
+}
+
+/// An API key to be revoked.
+#[derive(Debug, InputObject)]
+#[graphql(name = "RevokeAPIKeyInput")]
+pub struct RevokeApiKeyInput {
+    /// The id of the key, `key_…`; not the key itself.
+    api_key_id: ID,
+}
+
+/// The mutations of API keys.
+#[derive(Default)]
+pub struct ApiKeyMutations;
+
+#[Object]
+impl ApiKeyMutations {
+    /// Makes a new INTEGRATOR key for the organization and environment of the key that asks. Keep
+    /// the answer's `key`: it is not shown again.
+    #[graphql(name = "createSecretAPIKey")]
+    async fn create_secret_api_key(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The key.")] input: CreateSecretApiKeyInput,
+    ) -> Payload<CreateSecretApiKeyPayload> {
+        payload::of(create(app(ctx), &caller(ctx).scope, input).await)
+    }
+
+    /// Ends an API key of the same organization and environment at once, be it the one that asks. A
+    /// key that was revoked before stays as it is.
+    #[graphql(name = "revokeAPIKey")]
+    async fn revoke_api_key(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which key.")] input: RevokeApiKeyInput,
+    ) -> Payload<RevokeApiKeyPayload> {
+        payload::of(revoke(app(ctx), &caller(ctx).scope, input).await)
+    }
+}
+
+async fn create(app: &App, scope: &Scope, input: CreateSecretApiKeyInput) -> Result<ApiKey> {
+    let name = input.secret_key.name;
+    let mut violations = Violations::default();
+    violations.check(Path::from("secretKey").field("name"), text::name(&name));
+    violations.join(Ok(()))?;
+    let tx = app.db.begin().await?;
+    let key = issue(&tx, scope, &name, app.now()).await?;
+    tx.commit().await?;
+    Ok(key)
+}
+
+/// Makes an INTEGRATOR key to the scope. What is answered holds the key itself.
+pub async fn issue(tx: &impl ConnectionTrait, scope: &Scope, name: &str, now: Timestamp) -> Result<ApiKey> {
+    let key = credential::key(scope.environment, vault::random());
+    let (hash, redacted) = (credential::hash(&key), credential::redact(&key));
+    let new = NewKey { kind: ApiKeyKind::Integrator, name, hash, redacted };
+    let row = api_keys::add(tx, scope, new, now).await?;
+    Ok(ApiKey { row, key: Some(key.into()) })
+}
+
+async fn revoke(app: &App, scope: &Scope, input: RevokeApiKeyInput) -> Result<ApiKey> {
+    let tx = app.db.begin().await?;
+    let found = match input.api_key_id.parse() {
+        Ok(id) => api_keys::find_in(&tx, scope, &id).await?,
+        Err(_) => None,
+    };
+    let key = found.ok_or_else(|| Error::invalid(not_found("API key"), "apiKeyId"))?;
+    let key = api_keys::revoke(&tx, key, app.now()).await?;
+    tx.commit().await?;
+    Ok(key.into())
+}

@@ -1,0 +1,94 @@
+//! The email address of a target, which there is in LIVE only (T12).
+
+use async_graphql::{Context, ID, InputObject, Object};
+
+use crate::app::App;
+use crate::error::{Error, Result, Violations};
+use crate::graphql::context::{app, caller};
+use crate::graphql::mutation::find_target;
+use crate::graphql::payload::{
+    self, Payload, RemoveEmailFromNotificationTargetPayload, SetEmailForNotificationTargetPayload,
+};
+use crate::graphql::target::WebhookNotificationTarget;
+use crate::rules::email;
+use crate::store::{Scope, targets};
+
+/// An email address for a target.
+#[derive(Debug, InputObject)]
+pub struct SetEmailForNotificationTargetInput {
+    /// The id of the target, `ntt_…`.
+    target_id: ID,
+    /// Who to tell when the target is deactivated because a delivery failed: a plausible address of
+    /// at most 254 characters, else `INVALID_EMAIL`.
+    email: String,
+}
+
+/// A target whose email address is to be removed.
+#[derive(Debug, InputObject)]
+pub struct RemoveEmailFromNotificationTargetInput {
+    /// The id of the target, `ntt_…`.
+    target_id: ID,
+}
+
+/// The mutations of a target's email address.
+#[derive(Default)]
+pub struct EmailMutations;
+
+#[Object]
+impl EmailMutations {
+    /// Sets the email address of a target, in place of the one it may have. In LIVE only: with a
+    /// TEST key the payload is an `AccessDeniedError`.
+    async fn set_email_for_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which target, and the address.")] input: SetEmailForNotificationTargetInput,
+    ) -> Payload<SetEmailForNotificationTargetPayload> {
+        payload::of(set(app(ctx), &caller(ctx).scope, input).await)
+    }
+
+    /// Removes the email address of a target, if it has one. In LIVE only: with a TEST key the
+    /// payload is an `AccessDeniedError`.
+    async fn remove_email_from_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which target.")] input: RemoveEmailFromNotificationTargetInput,
+    ) -> Payload<RemoveEmailFromNotificationTargetPayload> {
+        payload::of(remove(app(ctx), &caller(ctx).scope, input).await)
+    }
+}
+
+/// Whether targets of this scope have email addresses.
+pub fn allow(scope: &Scope) -> Result<()> {
+    if scope.environment.keeps_email() {
+        return Ok(());
+    }
+    Err(Error::Denied("Targets have an email address in LIVE only. This API key is for TEST.".to_owned()))
+}
+
+async fn set(
+    app: &App,
+    scope: &Scope,
+    input: SetEmailForNotificationTargetInput,
+) -> Result<WebhookNotificationTarget> {
+    allow(scope)?;
+    let mut violations = Violations::default();
+    violations.check("email", email::check(&input.email));
+    let tx = app.db.begin().await?;
+    let target = violations.join(find_target(&tx, scope, &input.target_id).await)?;
+    let target = targets::set_email(&tx, target, Some(input.email), app.now()).await?;
+    tx.commit().await?;
+    Ok(target.into())
+}
+
+async fn remove(
+    app: &App,
+    scope: &Scope,
+    input: RemoveEmailFromNotificationTargetInput,
+) -> Result<WebhookNotificationTarget> {
+    allow(scope)?;
+    let tx = app.db.begin().await?;
+    let target = find_target(&tx, scope, &input.target_id).await?;
+    let target = targets::set_email(&tx, target, None, app.now()).await?;
+    tx.commit().await?;
+    Ok(target.into())
+}

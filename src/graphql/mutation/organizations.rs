@@ -1,0 +1,55 @@
+//! Creating organizations, which is the platform's business (X4).
+
+use async_graphql::{Context, InputObject, Object};
+use entity::Environment;
+
+use crate::app::{App, Caller};
+use crate::error::{Error, Result, Violations};
+use crate::graphql::context::{app, caller};
+use crate::graphql::mutation::api_keys::issue;
+use crate::graphql::organization::Organization;
+use crate::graphql::payload::{self, CreateOrganizationPayload, CreatedOrganization, Payload};
+use crate::rules::text;
+use crate::store::{Scope, organizations};
+
+/// Extension: an organization about to be created.
+#[derive(Debug, InputObject)]
+pub struct CreateOrganizationInput {
+    /// Extension: what people know it by, 1 to 255 characters other than control characters, else
+    /// `INVALID_NAME`.
+    display_name: String,
+}
+
+/// The mutation of organizations.
+#[derive(Default)]
+pub struct OrganizationMutations;
+
+#[Object]
+impl OrganizationMutations {
+    /// Extension: creates an organization with one INTEGRATOR key to TEST and one to LIVE. Keep both
+    /// keys: they are not shown again. With an INTEGRATOR key the payload is an `AccessDeniedError`.
+    async fn create_organization(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Extension: the organization.")] input: CreateOrganizationInput,
+    ) -> Payload<CreateOrganizationPayload> {
+        payload::of(create(app(ctx), caller(ctx), input).await)
+    }
+}
+
+async fn create(app: &App, caller: &Caller, input: CreateOrganizationInput) -> Result<CreatedOrganization> {
+    if !caller.is_platform() {
+        return Err(Error::Denied("Only PLATFORM keys create organizations.".to_owned()));
+    }
+    let mut violations = Violations::default();
+    violations.check("displayName", text::name(&input.display_name));
+    violations.join(Ok(()))?;
+    let now = app.now();
+    let tx = app.db.begin().await?;
+    let row = organizations::add(&tx, &input.display_name, now).await?;
+    let scope = |environment| Scope { organization: row.id.clone(), environment };
+    let test_key = issue(&tx, &scope(Environment::Test), "First TEST key", now).await?;
+    let live_key = issue(&tx, &scope(Environment::Live), "First LIVE key", now).await?;
+    tx.commit().await?;
+    Ok(CreatedOrganization { organization: Organization(row), test_key, live_key })
+}

@@ -1,0 +1,54 @@
+//! Testing whether a target can be reached (X2).
+
+use async_graphql::{Context, ID, InputObject, Object};
+use entity::{Purpose, TargetStatus};
+
+use crate::app::App;
+use crate::error::{Code, Error, Result, Violation};
+use crate::graphql::context::{app, caller};
+use crate::graphql::event::NotificationEvent;
+use crate::graphql::mutation::find_target;
+use crate::graphql::payload::{self, InitiateNotificationPingTestPayload, Payload};
+use crate::rules::payload as node;
+use crate::store::{Scope, events};
+
+/// Extension: a target to be tested.
+#[derive(Debug, InputObject)]
+pub struct InitiateNotificationPingTestInput {
+    /// Extension: the id of the target, `ntt_…`. If it is not `ACTIVE`, the code is `INVALID_STATE`.
+    target_id: ID,
+}
+
+/// The mutation of ping tests.
+#[derive(Default)]
+pub struct PingMutations;
+
+#[Object]
+impl PingMutations {
+    /// Extension: sends an `ACTIVE` target a `NotificationPingTestEvent`, an event without a name. How
+    /// that went is seen in the event's `deliveryAttempts`.
+    async fn initiate_notification_ping_test(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Extension: which target.")] input: InitiateNotificationPingTestInput,
+    ) -> Payload<InitiateNotificationPingTestPayload> {
+        payload::of(ping(app(ctx), &caller(ctx).scope, input).await)
+    }
+}
+
+async fn ping(
+    app: &App,
+    scope: &Scope,
+    input: InitiateNotificationPingTestInput,
+) -> Result<NotificationEvent> {
+    let tx = app.db.begin().await?;
+    let target = find_target(&tx, scope, &input.target_id).await?;
+    if target.status != TargetStatus::Active {
+        let violation = Violation::new(Code::InvalidState, "The target is not ACTIVE. Activate it first.");
+        return Err(Error::invalid(violation, "targetId"));
+    }
+    let event = events::publish_to(&tx, &target, Purpose::Ping, (None, node::PING), app.now()).await?;
+    tx.commit().await?;
+    app.bell.ring([target.id]);
+    Ok(event.into())
+}

@@ -1,0 +1,90 @@
+//! Delivering an event once more (R1 to R4).
+
+use async_graphql::{Context, ID, InputObject, Object};
+use entity::{TargetId, event, target};
+use sea_orm::ConnectionTrait;
+
+use crate::app::App;
+use crate::error::{Code, Error, Result, Violation};
+use crate::graphql::context::{app, caller};
+use crate::graphql::event::NotificationEvent;
+use crate::graphql::mutation::not_found;
+use crate::graphql::payload::{self, Payload, ReplayNotificationEventPayload};
+use crate::store::{Scope, deliveries, events, targets};
+
+/// How many targets one call may name.
+const MAX_TARGETS: usize = 200;
+
+/// An event to be delivered once more.
+#[derive(Debug, InputObject)]
+pub struct ReplayNotificationEventInput {
+    /// The id of the event, `nee_…`.
+    notification_event_id: ID,
+    /// The ids of the targets to deliver it to, at most 200, else `INVALID_COUNT`; null or empty for
+    /// all. Ids of targets that are not `ACTIVE` or do not subscribe to the event's name, and ids of no
+    /// target, are ignored.
+    target_ids: Option<Vec<ID>>,
+}
+
+/// The mutation of replays.
+#[derive(Default)]
+pub struct ReplayMutations;
+
+#[Object]
+impl ReplayMutations {
+    /// Delivers an event once more to the `ACTIVE` targets that subscribe to its name now, whether it
+    /// was delivered, failed or skipped before or was never sent to them.
+    ///
+    /// Each delivery has the full number of attempts again, and each attempt bears the header
+    /// `highnote-replay: true`. Ping tests and activations cannot be replayed to any target.
+    async fn replay_notification_event(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which event, and where to.")] input: ReplayNotificationEventInput,
+    ) -> Payload<ReplayNotificationEventPayload> {
+        payload::of(replay(app(ctx), &caller(ctx).scope, input).await)
+    }
+}
+
+async fn replay(app: &App, scope: &Scope, input: ReplayNotificationEventInput) -> Result<NotificationEvent> {
+    let only = input.target_ids.as_deref().filter(|ids| !ids.is_empty()).map(parse).transpose()?;
+    let tx = app.db.begin().await?;
+    let mut event = find_event(&tx, scope, &input.notification_event_id).await?;
+    let targets = candidates(&tx, scope, &event, only).await?;
+    if !targets.is_empty() {
+        deliveries::replay(&tx, &event, &targets, app.now()).await?;
+        event = events::mark_addressed(&tx, event).await?;
+    }
+    tx.commit().await?;
+    app.bell.ring(targets.into_iter().map(|target| target.id));
+    Ok(event.into())
+}
+
+fn parse(ids: &[ID]) -> Result<Vec<TargetId>> {
+    if ids.len() > MAX_TARGETS {
+        let description =
+            format!("{} targets are named. Name at most {MAX_TARGETS}, or none for all.", ids.len());
+        return Err(Error::invalid(Violation::new(Code::InvalidCount, description), "targetIds"));
+    }
+    Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+}
+
+async fn find_event(tx: &impl ConnectionTrait, scope: &Scope, id: &ID) -> Result<event::Model> {
+    let found = match id.parse() {
+        Ok(id) => events::find(tx, scope, &id).await?,
+        Err(_) => None,
+    };
+    found.ok_or_else(|| Error::invalid(not_found("event"), "notificationEventId"))
+}
+
+async fn candidates(
+    tx: &impl ConnectionTrait,
+    scope: &Scope,
+    event: &event::Model,
+    only: Option<Vec<TargetId>>,
+) -> Result<Vec<target::Model>> {
+    match event.name.filter(|name| name.is_subscribable()) {
+        Some(name) => targets::subscribed(tx, scope, name, only).await,
+        None => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,65 @@
+//! Rotating the signing key of a target (K1, K2).
+
+use async_graphql::{Context, ID, InputObject, Object};
+
+use crate::app::App;
+use crate::error::{Code, Error, Result, Violation};
+use crate::graphql::context::{app, caller};
+use crate::graphql::mutation::find_target;
+use crate::graphql::payload::{self, Payload, RotateNotificationTargetSigningKeyPayload};
+use crate::graphql::target::WebhookNotificationTarget;
+use crate::rules::{credential, limits};
+use crate::store::{Scope, signing_keys};
+use crate::vault;
+
+/// A target that needs a new signing key.
+#[derive(Debug, InputObject)]
+pub struct RotateNotificationTargetSigningKeyInput {
+    /// The id of the target, `ntt_…`.
+    target_id: ID,
+}
+
+/// The mutations of signing keys.
+#[derive(Default)]
+pub struct SigningKeyMutations;
+
+#[Object]
+impl SigningKeyMutations {
+    /// Gives a target a new signing key. The key until now expires 24 hours later, unless the server
+    /// is set up otherwise; keys that expire already keep their time. Until then each notification is
+    /// signed with all of them.
+    ///
+    /// At most 5 keys of a target can be unexpired at a time, else `LIMIT_EXCEEDED`.
+    async fn rotate_notification_target_signing_key(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which target.")] input: RotateNotificationTargetSigningKeyInput,
+    ) -> Payload<RotateNotificationTargetSigningKeyPayload> {
+        payload::of(rotate(app(ctx), &caller(ctx).scope, input).await)
+    }
+}
+
+async fn rotate(
+    app: &App,
+    scope: &Scope,
+    input: RotateNotificationTargetSigningKeyInput,
+) -> Result<WebhookNotificationTarget> {
+    let now = app.now();
+    let tx = app.db.begin().await?;
+    let target = find_target(&tx, scope, &input.target_id).await?;
+    if signing_keys::count_unexpired(&tx, &target.id, now).await? >= limits::SIGNING_KEYS {
+        return Err(Error::invalid(too_many(), "targetId"));
+    }
+    signing_keys::expire_current(&tx, &target.id, now + app.settings.key_overlap).await?;
+    let secret = credential::signing_secret(vault::random());
+    signing_keys::add(&tx, &target.id, &secret, &app.vault, now).await?;
+    tx.commit().await?;
+    Ok(target.into())
+}
+
+fn too_many() -> Violation {
+    let most = limits::SIGNING_KEYS;
+    let description =
+        format!("The target has {most} unexpired signing keys. Wait until one of them has expired.");
+    Violation::new(Code::LimitExceeded, description)
+}

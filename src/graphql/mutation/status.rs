@@ -1,0 +1,102 @@
+//! Activating and deactivating targets by hand (T5, T6).
+
+use async_graphql::{Context, ID, InputObject, Object};
+use entity::{NotificationEventName, Purpose, TargetStatus};
+
+use crate::app::App;
+use crate::error::Result;
+use crate::graphql::context::{app, caller};
+use crate::graphql::mutation::find_target;
+use crate::graphql::mutation::targets::make_room;
+use crate::graphql::payload::{
+    self, ActivateNotificationTargetPayload, DeactivateNotificationTargetPayload, Payload,
+};
+use crate::graphql::target::WebhookNotificationTarget;
+use crate::rules::payload as node;
+use crate::store::{Scope, deliveries, events, organizations, targets};
+
+/// A target to be activated.
+#[derive(Debug, InputObject)]
+pub struct ActivateNotificationTargetInput {
+    /// The id of the target, `ntt_…`.
+    target_id: ID,
+}
+
+/// A target to be deactivated.
+#[derive(Debug, InputObject)]
+pub struct DeactivateNotificationTargetInput {
+    /// The id of the target, `ntt_…`.
+    target_id: ID,
+}
+
+/// The mutations of a target's status.
+#[derive(Default)]
+pub struct StatusMutations;
+
+#[Object]
+impl StatusMutations {
+    /// Sends a target a new activation notification. It is `PENDING_VERIFICATION` until it answers
+    /// with a 2xx. A target that is `ACTIVE` stays as it is.
+    ///
+    /// A target that is `DEACTIVATED` or `ACTIVATION_FAILED` needs room among the 50 that can be `ACTIVE`
+    /// or `PENDING_VERIFICATION` at a time, else `LIMIT_EXCEEDED`. What it missed is not sent by
+    /// itself: see `replayNotificationEvent`.
+    async fn activate_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which target.")] input: ActivateNotificationTargetInput,
+    ) -> Payload<ActivateNotificationTargetPayload> {
+        payload::of(activate(app(ctx), &caller(ctx).scope, input).await)
+    }
+
+    /// Stops deliveries to a target. What waits for it ends as `SKIPPED`, and so does what is
+    /// published until it is activated again. A target that is `DEACTIVATED` for more than 30 days is
+    /// removed.
+    async fn deactivate_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which target.")] input: DeactivateNotificationTargetInput,
+    ) -> Payload<DeactivateNotificationTargetPayload> {
+        payload::of(deactivate(app(ctx), &caller(ctx).scope, input).await)
+    }
+}
+
+async fn activate(
+    app: &App,
+    scope: &Scope,
+    input: ActivateNotificationTargetInput,
+) -> Result<WebhookNotificationTarget> {
+    let now = app.now();
+    let tx = app.db.begin().await?;
+    organizations::lock(&tx, &scope.organization).await?;
+    let mut target = find_target(&tx, scope, &input.target_id).await?;
+    match target.status {
+        TargetStatus::Active => return Ok(target.into()),
+        TargetStatus::PendingVerification => deliveries::cancel_activations(&tx, &target.id).await?,
+        TargetStatus::Deactivated | TargetStatus::ActivationFailed => {
+            make_room(&tx, scope, "targetId").await?;
+            target = targets::set_status(&tx, target, TargetStatus::PendingVerification, now).await?;
+        }
+    }
+    let activation = (Some(NotificationEventName::NotificationActivation), node::ACTIVATION);
+    events::publish_to(&tx, &target, Purpose::Activation, activation, now).await?;
+    tx.commit().await?;
+    app.bell.ring([target.id.clone()]);
+    Ok(target.into())
+}
+
+async fn deactivate(
+    app: &App,
+    scope: &Scope,
+    input: DeactivateNotificationTargetInput,
+) -> Result<WebhookNotificationTarget> {
+    let tx = app.db.begin().await?;
+    let target = find_target(&tx, scope, &input.target_id).await?;
+    if target.status == TargetStatus::Deactivated {
+        return Ok(target.into());
+    }
+    let target = targets::set_status(&tx, target, TargetStatus::Deactivated, app.now()).await?;
+    tx.commit().await?;
+    app.bell.ring_everywhere();
+    Ok(target.into())
+}

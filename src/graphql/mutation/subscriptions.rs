@@ -1,0 +1,90 @@
+//! Which events a target is sent: a set of names (T13).
+
+use std::collections::BTreeSet;
+
+use async_graphql::{Context, ID, InputObject, Object};
+use entity::NotificationEventName;
+
+use crate::app::App;
+use crate::error::Result;
+use crate::graphql::context::{app, caller};
+use crate::graphql::mutation::find_target;
+use crate::graphql::payload::{
+    self, AddSubscriptionsToNotificationTargetPayload, Payload,
+    RemoveSubscriptionsFromNotificationTargetPayload,
+};
+use crate::graphql::target::WebhookNotificationTarget;
+use crate::store::{Scope, subscriptions, targets};
+
+/// Names of events that a target is to be sent.
+#[derive(Debug, InputObject)]
+pub struct AddSubscriptionsToNotificationTargetInput {
+    /// The id of the target, `ntt_…`.
+    target_id: ID,
+    /// The names. Those that the target subscribes to already, and `NOTIFICATION_ACTIVATION`, change
+    /// nothing.
+    subscriptions: Vec<NotificationEventName>,
+}
+
+/// Names of events that a target is not to be sent any more.
+#[derive(Debug, InputObject)]
+pub struct RemoveSubscriptionsFromNotificationTargetInput {
+    /// The id of the target, `ntt_…`.
+    target_id: ID,
+    /// The names. Those that the target does not subscribe to change nothing.
+    subscriptions: Vec<NotificationEventName>,
+}
+
+/// The mutations of a target's subscriptions.
+#[derive(Default)]
+pub struct SubscriptionMutations;
+
+#[Object]
+impl SubscriptionMutations {
+    /// Adds names to the set of events that a target is sent. Events that were published before are
+    /// not sent by themselves: see `replayNotificationEvent`.
+    async fn add_subscriptions_to_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which target, and the names.")] input: AddSubscriptionsToNotificationTargetInput,
+    ) -> Payload<AddSubscriptionsToNotificationTargetPayload> {
+        payload::of(add(app(ctx), &caller(ctx).scope, input).await)
+    }
+
+    /// Takes names out of the set of events that a target is sent. What waits to be delivered
+    /// already is still sent.
+    async fn remove_subscriptions_from_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which target, and the names.")]
+        input: RemoveSubscriptionsFromNotificationTargetInput,
+    ) -> Payload<RemoveSubscriptionsFromNotificationTargetPayload> {
+        payload::of(remove(app(ctx), &caller(ctx).scope, input).await)
+    }
+}
+
+async fn add(
+    app: &App,
+    scope: &Scope,
+    input: AddSubscriptionsToNotificationTargetInput,
+) -> Result<WebhookNotificationTarget> {
+    let tx = app.db.begin().await?;
+    let target = find_target(&tx, scope, &input.target_id).await?;
+    subscriptions::add(&tx, &target.id, BTreeSet::from_iter(input.subscriptions)).await?;
+    let target = targets::touch(&tx, target, app.now()).await?;
+    tx.commit().await?;
+    Ok(target.into())
+}
+
+async fn remove(
+    app: &App,
+    scope: &Scope,
+    input: RemoveSubscriptionsFromNotificationTargetInput,
+) -> Result<WebhookNotificationTarget> {
+    let tx = app.db.begin().await?;
+    let target = find_target(&tx, scope, &input.target_id).await?;
+    subscriptions::remove(&tx, &target.id, BTreeSet::from_iter(input.subscriptions)).await?;
+    let target = targets::touch(&tx, target, app.now()).await?;
+    tx.commit().await?;
+    Ok(target.into())
+}

@@ -1,0 +1,175 @@
+//! Adding, renaming and removing targets.
+
+use std::collections::BTreeSet;
+
+use async_graphql::{Context, ID, InputObject, Object};
+use entity::{NotificationEventName, Purpose, target};
+use sea_orm::ConnectionTrait;
+
+use crate::app::App;
+use crate::error::{Code, Error, Path, Result, Violation, Violations};
+use crate::graphql::context::{app, caller};
+use crate::graphql::mutation::{email, find_target};
+use crate::graphql::payload::{
+    self, AddWebhookNotificationTargetPayload, Payload, RemoveNotificationTargetPayload,
+    RenameNotificationTargetPayload,
+};
+use crate::graphql::target::WebhookNotificationTarget;
+use crate::rules::email::check as check_email;
+use crate::rules::{credential, limits, payload as node, text};
+use crate::store::targets::NewTarget;
+use crate::store::{Scope, events, organizations, signing_keys, subscriptions, targets};
+use crate::vault;
+
+/// A target about to be added.
+#[derive(Debug, InputObject)]
+pub struct AddWebhookNotificationTargetInput {
+    /// What to call it: 1 to 255 characters other than control characters, else `INVALID_NAME`.
+    name: String,
+    /// Where to post notifications to: an absolute `https` URI with a host on the public internet,
+    /// without user info and fragment, else `INVALID_URI`. Other targets may have the same.
+    uri: String,
+    /// Who to tell by mail when the target is deactivated because a delivery failed, else
+    /// `INVALID_EMAIL`. In LIVE only: with a TEST key the payload is an `AccessDeniedError`.
+    email: Option<String>,
+    /// The names of the events to send. `NOTIFICATION_ACTIVATION` is sent anyway and is ignored here.
+    subscriptions: Vec<NotificationEventName>,
+}
+
+/// Another name for a target.
+#[derive(Debug, InputObject)]
+pub struct RenameNotificationTargetInput {
+    /// The id of the target, `ntt_…`.
+    target_id: ID,
+    /// What to call it: 1 to 255 characters other than control characters, else `INVALID_NAME`.
+    name: String,
+}
+
+/// A target to be removed.
+#[derive(Debug, InputObject)]
+pub struct RemoveNotificationTargetInput {
+    /// The id of the target, `ntt_…`.
+    target_id: ID,
+}
+
+/// The mutations of targets as such.
+#[derive(Default)]
+pub struct TargetMutations;
+
+#[Object]
+impl TargetMutations {
+    /// Adds a target. It is `PENDING_VERIFICATION` and is sent an activation notification at once, up
+    /// to three times within a minute; its first 2xx answer makes it `ACTIVE`.
+    ///
+    /// At most 50 targets can be `ACTIVE` or `PENDING_VERIFICATION` at a time, else `LIMIT_EXCEEDED`.
+    async fn add_webhook_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The target.")] input: AddWebhookNotificationTargetInput,
+    ) -> Payload<AddWebhookNotificationTargetPayload> {
+        payload::of(add(app(ctx), &caller(ctx).scope, input).await)
+    }
+
+    /// Removes a target for good, whatever its status. What waits to be delivered to it is not sent
+    /// any more; the attempts that were made stay with their events.
+    async fn remove_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which target.")] input: RemoveNotificationTargetInput,
+    ) -> Payload<RemoveNotificationTargetPayload> {
+        payload::of(remove(app(ctx), &caller(ctx).scope, input).await)
+    }
+
+    /// Gives a target another name. Deliveries are not affected.
+    async fn rename_notification_target(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which target, and its new name.")] input: RenameNotificationTargetInput,
+    ) -> Payload<RenameNotificationTargetPayload> {
+        payload::of(rename(app(ctx), &caller(ctx).scope, input).await)
+    }
+}
+
+async fn add(
+    app: &App,
+    scope: &Scope,
+    input: AddWebhookNotificationTargetInput,
+) -> Result<WebhookNotificationTarget> {
+    check(app, scope, &input)?;
+    let new = NewTarget { name: input.name, uri: input.uri, email: input.email };
+    let tx = app.db.begin().await?;
+    make_room(&tx, scope, Path::input()).await?;
+    let target = insert(&tx, app, scope, new, input.subscriptions).await?;
+    tx.commit().await?;
+    app.bell.ring([target.id.clone()]);
+    Ok(target.into())
+}
+
+fn check(app: &App, scope: &Scope, input: &AddWebhookNotificationTargetInput) -> Result<()> {
+    let mut violations = Violations::default();
+    violations.check("name", text::name(&input.name));
+    violations.check("uri", app.settings.uris.check(&input.uri));
+    if let Some(address) = &input.email {
+        email::allow(scope)?;
+        violations.check("email", check_email(address));
+    }
+    violations.join(Ok(()))
+}
+
+async fn insert(
+    tx: &impl ConnectionTrait,
+    app: &App,
+    scope: &Scope,
+    new: NewTarget,
+    names: Vec<NotificationEventName>,
+) -> Result<target::Model> {
+    let now = app.now();
+    let target = targets::add(tx, scope, new, now).await?;
+    let secret = credential::signing_secret(vault::random());
+    signing_keys::add(tx, &target.id, &secret, &app.vault, now).await?;
+    subscriptions::add(tx, &target.id, BTreeSet::from_iter(names)).await?;
+    let activation = (Some(NotificationEventName::NotificationActivation), node::ACTIVATION);
+    events::publish_to(tx, &target, Purpose::Activation, activation, now).await?;
+    Ok(target)
+}
+
+/// Sees to it that one more target may become active (T7). Others who want the same wait until
+/// the transaction ends.
+pub async fn make_room(tx: &impl ConnectionTrait, scope: &Scope, path: impl Into<Path>) -> Result<()> {
+    organizations::lock(tx, &scope.organization).await?;
+    if targets::count_towards_limit(tx, scope).await? < limits::TARGETS {
+        return Ok(());
+    }
+    let description = format!(
+        "There are {} targets that are active or pending, which is the most there can be. Deactivate or remove one.",
+        limits::TARGETS
+    );
+    Err(Error::invalid(Violation::new(Code::LimitExceeded, description), path))
+}
+
+async fn remove(
+    app: &App,
+    scope: &Scope,
+    input: RemoveNotificationTargetInput,
+) -> Result<WebhookNotificationTarget> {
+    let tx = app.db.begin().await?;
+    let target = find_target(&tx, scope, &input.target_id).await?;
+    targets::remove(&tx, &target.id).await?;
+    tx.commit().await?;
+    app.bell.ring_everywhere();
+    Ok(target.into())
+}
+
+async fn rename(
+    app: &App,
+    scope: &Scope,
+    input: RenameNotificationTargetInput,
+) -> Result<WebhookNotificationTarget> {
+    let mut violations = Violations::default();
+    violations.check("name", text::name(&input.name));
+    let tx = app.db.begin().await?;
+    let target = violations.join(find_target(&tx, scope, &input.target_id).await)?;
+    let target = targets::rename(&tx, target, input.name, app.now()).await?;
+    tx.commit().await?;
+    Ok(target.into())
+}

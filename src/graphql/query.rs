@@ -1,0 +1,59 @@
+//! What can be asked.
+
+use async_graphql::{Context, ID, Object};
+
+use crate::graphql::context::caller;
+use crate::graphql::errors::Failure;
+use crate::graphql::event::NotificationEvent;
+use crate::graphql::filter::{self, NotificationEventsFilterInput};
+use crate::graphql::node::{self, Node};
+use crate::graphql::organization::Organization;
+use crate::graphql::page::{self, Connection};
+
+/// The root of all queries.
+#[derive(Debug, Default)]
+pub struct Query;
+
+/// What can be asked. Everything is that of the one organization and environment which the API key
+/// of the request opens.
+///
+/// A document may cost up to 5,000 points: an object costs 1, a connection 2 and for each item that
+/// may come what is asked of it, a mutation 10 and what is asked of its payload; scalars cost nothing.
+#[Object]
+impl Query {
+    /// Whether the API can be reached: `pong`.
+    async fn ping(&self) -> &'static str {
+        "pong"
+    }
+
+    /// What has this id: a target, event, delivery attempt, signing key, organization or API key.
+    /// Null, and no error, if there is no such thing for this API key.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id that some other field answered.")] id: ID,
+    ) -> Option<Result<Node, Failure>> {
+        node::find(ctx, &id).await.transpose()
+    }
+
+    /// The organizations that the API key opens: its own one.
+    async fn organizations(&self, ctx: &Context<'_>) -> Option<Result<Vec<Organization>, Failure>> {
+        let own = node::find_organization(ctx, &caller(ctx).scope.organization).await;
+        Some(own.map(|own| own.into_iter().collect()).map_err(Failure::from))
+    }
+
+    /// The events of the organization, newest first, also those that no target was told of. Events
+    /// are kept for 30 days unless the server is set up otherwise.
+    async fn notification_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 20, desc = "How many events, 1 to 200; 20 if null.")] first: Option<i32>,
+        #[graphql(desc = "Reads on behind this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "Which events; all if left out.")] filter_by: Option<NotificationEventsFilterInput>,
+    ) -> Option<Result<Connection<NotificationEvent>, Failure>> {
+        match filter::events(filter_by) {
+            Ok(events) => Some(page::of(ctx, events, first, after).await),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+}

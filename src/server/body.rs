@@ -1,0 +1,155 @@
+//! Bodies of requests: read up to a limit and within a time, and understood as
+//! the parameters of one GraphQL request.
+
+use std::time::Duration;
+
+use async_graphql::{Request, Variables};
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, EXPECT};
+use axum::http::{HeaderMap, StatusCode};
+use futures_util::StreamExt;
+use serde::Deserialize;
+
+use crate::server::refusal::Refusal;
+
+/// How long a body may be: enough for a thousand events of 4 KiB.
+const LIMIT: usize = 4 * 1_024 * 1_024;
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How much of an unwanted body is read, and how long.
+const DRAINED: usize = 256 * 1_024;
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long a document may be. What is long belongs into variables.
+const DOCUMENT_LIMIT: usize = 64 * 1_024;
+
+/// Reads the whole body.
+pub async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refusal> {
+    if announced(headers).is_some_and(|length| length > LIMIT) {
+        drain(headers, body).await;
+        return Err(too_large());
+    }
+    let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", "The body did not come within 10 seconds.");
+    tokio::time::timeout(TIMEOUT, collect(body)).await.map_err(late)?
+}
+
+async fn collect(body: Body) -> Result<Vec<u8>, Refusal> {
+    let mut chunks = body.into_data_stream();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| bad_request("The body could not be read to its end."))?;
+        if bytes.len() + chunk.len() > LIMIT {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// Reads a little of a body that nobody wants: a client that is still sending would
+/// otherwise see a reset instead of the answer.
+pub async fn drain(headers: &HeaderMap, body: Body) {
+    // Who asks first has sent nothing yet, and reading would be the invitation.
+    if headers.contains_key(EXPECT) {
+        return;
+    }
+    let mut chunks = body.into_data_stream();
+    let reading = async {
+        let mut left = DRAINED;
+        while let (1.., Some(Ok(chunk))) = (left, chunks.next().await) {
+            left = left.saturating_sub(chunk.len());
+        }
+    };
+    tokio::time::timeout(DRAIN_TIMEOUT, reading).await.ok();
+}
+
+/// The parameters of a request. Others are ignored.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parameters {
+    query: String,
+    operation_name: Option<String>,
+    #[serde(default)]
+    variables: Variables,
+    #[serde(rename = "extensions")]
+    _extensions: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Reads the parameters of one request. Batches are not taken.
+pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
+    // Asked first, because serde would read an array as the fields of the struct in order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(bad_request("The body is no JSON object. Send one request such as {\"query\": \"{ ping }\"}."));
+    }
+    let parameters: Parameters = serde_json::from_slice(body)
+        .map_err(|error| bad_request(format!("The body is no GraphQL request in JSON: {error}.")))?;
+    if parameters.query.len() > DOCUMENT_LIMIT {
+        let message = "The document is longer than 65536 bytes. Give values as variables.";
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message));
+    }
+    let request = Request::new(parameters.query).variables(parameters.variables);
+    Ok(match parameters.operation_name {
+        Some(name) => request.operation_name(name),
+        None => request,
+    })
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large() -> Refusal {
+    let message = "The body is longer than 4194304 bytes. Send less in one request.";
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message)
+}
+
+fn bad_request(message: impl Into<String>) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_json_object_is_a_request() {
+        let request = parse(br#" {"query": "query A { ping }", "operationName": "A", "variables": {"a": 1}}"#).unwrap();
+        assert_eq!(request.query, "query A { ping }");
+        assert_eq!(request.operation_name.as_deref(), Some("A"));
+        assert_eq!(request.variables.len(), 1);
+    }
+
+    #[test]
+    fn null_is_as_good_as_absent() {
+        let request = parse(br#"{"query": "{a}", "operationName": null, "variables": null, "extensions": null}"#);
+        assert!(request.unwrap().variables.is_empty());
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let deep = format!(r#"{{"query": "{{a}}", "variables": {{"a": {}}}}}"#, "[".repeat(100_000));
+        for bad in [
+            "",
+            "{",
+            "[]",
+            r#"["{a}"]"#,
+            r#"[{"query": "{a}"}]"#,
+            r#""{a}""#,
+            "{}",
+            r#"{"query": null}"#,
+            r#"{"query": ["a"]}"#,
+            r#"{"query": "{a}", "query": "{b}"}"#,
+            r#"{"query": "{a}", "operationName": 1}"#,
+            r#"{"query": "{a}", "variables": []}"#,
+            r#"{"query": "{a}", "variables": "a"}"#,
+            r#"{"query": "{a}", "extensions": []}"#,
+            r#"{"query": "{a}"} {}"#,
+            &deep,
+        ] {
+            assert!(parse(bad.as_bytes()).is_err(), "{bad:.80}");
+        }
+        assert!(parse(b"{\"query\": \"\xff\"}").is_err());
+        let long = format!(r#"{{"query": "{}"}}"#, " ".repeat(DOCUMENT_LIMIT + 1));
+        assert!(parse(long.as_bytes()).is_err());
+    }
+}

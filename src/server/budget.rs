@@ -1,0 +1,129 @@
+//! How much a document may ask for, counted before the library looks at it.
+//!
+//! A kilobyte of fragments that spread each other can stand for millions of fields.
+//! The library's own limits put every spread in to count them, and hang on such a
+//! document; here each fragment is counted once.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use async_graphql::{Name, ServerError};
+
+/// How many selections the operations, or one fragment, may have with all spreads put in.
+const SELECTIONS: usize = 2_000;
+
+/// How deep fragments may spread each other.
+const DEPTH: usize = 32;
+
+/// Refuses documents that ask for too much, or for themselves.
+pub fn check(document: &ExecutableDocument) -> Result<(), ServerError> {
+    let mut count = Count { document, fragments: HashMap::new(), open: Vec::new() };
+    for name in document.fragments.keys() {
+        count.fragment(name)?;
+    }
+    let mut sum = 0;
+    for (_, operation) in document.operations.iter() {
+        sum += count.selections(&operation.node.selection_set.node)?;
+        within(sum)?;
+    }
+    Ok(())
+}
+
+struct Count<'a> {
+    document: &'a ExecutableDocument,
+    /// The fragments that were counted.
+    fragments: HashMap<&'a Name, usize>,
+    /// The fragments that are being counted, each inside the one before.
+    open: Vec<&'a Name>,
+}
+
+impl<'a> Count<'a> {
+    fn fragment(&mut self, name: &'a Name) -> Result<usize, ServerError> {
+        if let Some(&counted) = self.fragments.get(name) {
+            return Ok(counted);
+        }
+        // Unknown ones are left to validation.
+        let Some(fragment) = self.document.fragments.get(name) else { return Ok(0) };
+        if self.open.contains(&name) {
+            return Err(error(format!("The fragment {name} spreads itself.")));
+        }
+        if self.open.len() == DEPTH {
+            return Err(error(format!("More than {DEPTH} fragments spread each other in turn.")));
+        }
+        self.open.push(name);
+        let counted = self.selections(&fragment.node.selection_set.node)?;
+        self.open.pop();
+        within(counted)?;
+        self.fragments.insert(name, counted);
+        Ok(counted)
+    }
+
+    /// The parser bounds how deep selections are nested, and `within` how large a fragment is,
+    /// so neither the recursion nor the sum can grow too much.
+    fn selections(&mut self, selections: &'a SelectionSet) -> Result<usize, ServerError> {
+        let mut sum = selections.items.len();
+        for selection in &selections.items {
+            sum += match &selection.node {
+                Selection::Field(field) => self.selections(&field.node.selection_set.node)?,
+                Selection::InlineFragment(fragment) => self.selections(&fragment.node.selection_set.node)?,
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
+            };
+        }
+        Ok(sum)
+    }
+}
+
+fn within(selections: usize) -> Result<(), ServerError> {
+    if selections <= SELECTIONS {
+        return Ok(());
+    }
+    Err(error(format!("The document asks for more than {SELECTIONS} fields. Ask for less at a time.")))
+}
+
+fn error(message: String) -> ServerError {
+    ServerError::new(message, None)
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    fn is_refused(document: &str) -> bool {
+        check(&parse_query(document).unwrap()).is_err()
+    }
+
+    /// Fragments, each of which spreads the next `times` times.
+    fn chain(length: usize, times: usize) -> String {
+        let link = |i: usize| format!("fragment f{i} on A {{ a {} }} ", format!("...f{} ", i + 1).repeat(times));
+        let links: String = (0..length).map(link).collect();
+        format!("{{ ...f0 }} {links} fragment f{length} on A {{ a }}")
+    }
+
+    #[test]
+    fn ordinary_documents_pass() {
+        assert!(!is_refused("{ a { b } ... on A { c } ...F } fragment F on A { d ...G } fragment G on A { e }"));
+        assert!(!is_refused(&format!("{{ {} }}", "a ".repeat(SELECTIONS))));
+        assert!(!is_refused(&chain(8, 2)));
+        assert!(!is_refused("{ ...Unknown }"));
+    }
+
+    #[test]
+    fn documents_that_ask_for_too_much_are_refused() {
+        assert!(is_refused(&format!("{{ {} }}", "a ".repeat(SELECTIONS + 1))));
+        assert!(is_refused(&format!("{{ a {{ ... {{ {} }} }} }}", "a ".repeat(SELECTIONS))));
+        assert!(is_refused(&format!("query A {{ {0} }} query B {{ {0} }}", "a ".repeat(SELECTIONS / 2 + 1))));
+        assert!(is_refused(&chain(30, 2)));
+        assert!(is_refused(&chain(3, 50)));
+    }
+
+    #[test]
+    fn fragments_in_a_circle_or_a_long_row_are_refused() {
+        assert!(is_refused("{ a } fragment F on A { ...F }"));
+        assert!(is_refused("{ ...F } fragment F on A { a { ...G } } fragment G on A { b { ...F } }"));
+        assert!(!is_refused(&chain(DEPTH - 1, 1)));
+        assert!(is_refused(&chain(DEPTH, 1)));
+        assert!(is_refused(&chain(2_000, 1)));
+    }
+}

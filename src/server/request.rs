@@ -1,0 +1,80 @@
+//! What every request gets: an id, a span in the log, one line about its end,
+//! and an answer even if the code that makes it panics.
+//!
+//! Keys, variables and bodies are never logged.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use futures_util::FutureExt;
+use tracing::{Instrument, Span, field, info, info_span};
+
+use crate::server::media::Media;
+use crate::server::refusal::Refusal;
+use crate::vault;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const OPERATION_CHARS: usize = 64;
+
+/// By what a request is found in the log: 32 hex digits.
+#[derive(Debug, Clone)]
+pub struct RequestId(String);
+
+impl RequestId {
+    fn random() -> Self {
+        Self(hex::encode(vault::random::<16>()))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The outermost layer.
+pub async fn observe(mut request: Request, next: Next) -> Response {
+    let id = RequestId::random();
+    let span = info_span!("request", request_id = %id, operation = field::Empty);
+    request.extensions_mut().insert(id.clone());
+    async {
+        let (start, method, path) = (Instant::now(), request.method().clone(), request.uri().path().to_owned());
+        let mut response = answer(request, next, &id).await;
+        add_headers(&mut response, &id);
+        let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        info!(%method, path, status = response.status().as_u16(), millis, "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// Lets the lines of this request in the log say which operation it asked for.
+pub fn name_operation(name: &str) {
+    // A name of the client's choice could be anything, so only what GraphQL calls a name is shown.
+    let is_name = name.len() <= OPERATION_CHARS && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if is_name {
+        Span::current().record("operation", name);
+    }
+}
+
+async fn answer(request: Request, next: Next, id: &RequestId) -> Response {
+    // Nothing of a request outlives its panic: its transaction is undone, its connection returned.
+    let caught = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    caught.unwrap_or_else(|_| Refusal::internal().answer(Media::Json, id))
+}
+
+fn add_headers(response: &mut Response, id: &RequestId) {
+    let headers = response.headers_mut();
+    let value = HeaderValue::from_str(&id.0).expect("hex digits are a header value");
+    headers.insert(X_REQUEST_ID, value);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
