@@ -117,9 +117,9 @@ pub struct FieldError {
 pub struct Violations(Vec<FieldError>);
 
 impl Violations {
-    /// Notes what is wrong with a field, if anything is.
-    pub fn check<T>(&mut self, path: impl Into<Path>, checked: Result<T, Violation>) {
-        self.0.extend(checked.err().map(|violation| violation.at(path)));
+    /// Notes what is wrong with a field; or answers what was checked, if nothing is.
+    pub fn check<T>(&mut self, path: impl Into<Path>, checked: Result<T, Violation>) -> Option<T> {
+        checked.map_err(|violation| self.0.push(violation.at(path))).ok()
     }
 
     /// The last thing that was asked for, unless it or anything before broke a rule.

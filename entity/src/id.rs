@@ -5,15 +5,12 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use sea_orm::DeriveValueType;
-use uuid::{ContextV7, Uuid};
+use uuid::{Builder, Uuid};
 
 use crate::Timestamp;
-
-/// Keeps the ids of one millisecond in the order in which they were made.
-static ORDER: Mutex<ContextV7> = Mutex::new(ContextV7::new());
 
 /// The text is no id of the kind that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +33,7 @@ macro_rules! ids {
 
             /// Sorts before every id made at `now` or later, and after every earlier one.
             pub fn first_at(now: Timestamp) -> Self {
-                let millis = u64::try_from(now.as_millis()).unwrap_or(0) & 0xffff_ffff_ffff;
-                Self(format!(concat!($prefix, "_{:012x}{:020x}"), millis, 0))
+                Self(format!(concat!($prefix, "_{:012x}{:020x}"), millis(now), 0))
             }
 
             /// The id as it is stored and shown.
@@ -95,10 +91,22 @@ ids! {
     MailId = "mail";
 }
 
+/// Exactly the milliseconds of `now`, then a count that keeps the ids of one millisecond in
+/// the order in which this process made them, then 48 random bits.
 fn uuid_at(now: Timestamp) -> Uuid {
-    let order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
-    let (seconds, nanoseconds) = now.seconds_and_nanoseconds();
-    Uuid::new_v7(uuid::Timestamp::from_unix(&*order, seconds, nanoseconds))
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut bytes = [0; 10];
+    // The version takes the upper half of the first byte, the variant two bits of the third.
+    bytes[..2].copy_from_slice(&(((count >> 14) & 0xfff) as u16).to_be_bytes());
+    bytes[2..4].copy_from_slice(&((count & 0x3fff) as u16).to_be_bytes());
+    bytes[4..].copy_from_slice(&rand::random::<[u8; 6]>());
+    Builder::from_unix_timestamp_millis(millis(now), &bytes).into_uuid()
+}
+
+/// What 48 bits hold, which is enough until the year 10889.
+fn millis(now: Timestamp) -> u64 {
+    u64::try_from(now.as_millis()).unwrap_or(0) & 0xffff_ffff_ffff
 }
 
 fn is_lower_hex(digits: &str) -> bool {
@@ -118,6 +126,7 @@ mod tests {
         let ids: Vec<_> = (0..1_000).map(|_| EventId::new(now)).collect();
         assert!(ids.is_sorted());
         assert!(ids[999] < EventId::new(Timestamp::from_millis(1_700_000_000_001)));
+        assert!(EventId::new(Timestamp::from_millis(1_699_999_999_999)) < ids[0], "time may go back");
     }
 
     #[test]

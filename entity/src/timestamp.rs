@@ -31,13 +31,6 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
-
-    /// Whole seconds and the nanoseconds beyond them, as a UUIDv7 wants them.
-    pub(crate) fn seconds_and_nanoseconds(self) -> (u64, u32) {
-        let millis = u64::try_from(self.0).unwrap_or(0);
-        let nanoseconds = u32::try_from(millis % 1_000).unwrap_or(0) * 1_000_000;
-        (millis / 1_000, nanoseconds)
-    }
 }
 
 impl From<DateTime<Utc>> for Timestamp {

@@ -182,7 +182,7 @@ fn reason(error: &reqwest::Error) -> FailureReason {
 /// Errors of TLS come wrapped into errors of I/O, which do not name them as their source.
 fn is_tls(cause: &(dyn StdError + 'static)) -> bool {
     let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    cause.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>())
+    cause.is::<rustls::Error>() || wrapped.is_some_and(|inner| is_tls(inner))
 }
 
 /// Resolves names, and lets only those pass that have no address inside our own network.

@@ -5,22 +5,21 @@ use std::net::SocketAddr;
 
 use entity::ApiKeyKind;
 
+use crate::app::App;
 use crate::cli::issue::{self, Issued};
 use crate::cli::output;
-use crate::clock::Clock;
-use crate::db::Db;
 use crate::error::Result;
 use crate::store::organizations;
 
 const NAME: &str = "My organization";
 
 /// Makes the organization and its PLATFORM keys, TEST first, unless there is one already.
-pub async fn prepare(db: &Db, clock: &Clock) -> Result<Option<[Issued; 2]>> {
-    let tx = db.begin().await?;
+pub async fn prepare(app: &App) -> Result<Option<[Issued; 2]>> {
+    let tx = app.db.begin().await?;
     if !organizations::list(&tx).await?.is_empty() {
         return Ok(None);
     }
-    let now = clock.now();
+    let now = app.now();
     let organization = organizations::add(&tx, NAME, now).await?;
     let keys = issue::pair(&tx, &organization.id, ApiKeyKind::Platform, now).await?;
     tx.commit().await?;

@@ -35,18 +35,18 @@ pub async fn run(Options { config }: Options) -> anyhow::Result<()> {
     let _ownership = Ownership::take(&config.database.database_url)?;
     let (db, clock) = (Db::open(&config.database.database_url).await?, Clock::system());
     let vault = open_vault(&config.encryption, &config.database, &db).await?;
-    let keys = first_start::prepare(&db, &clock).await?;
     warn_of_openings(settings.uris);
     let app = App::new(db, clock, vault, settings)?;
-    let mut running = Running::start(app, config.listen).await?;
+    let mut running = Running::start(app.clone(), config.listen).await?;
     info!(
         address = %running.address,
         database = config.database.kind(),
         version = env!("CARGO_PKG_VERSION"),
         "listening"
     );
-    if let Some(keys) = &keys {
-        first_start::greet(keys, running.address)?;
+    // Not before all that can fail on a first start: the keys are shown once.
+    if let Some(keys) = first_start::prepare(&app).await? {
+        first_start::greet(&keys, running.address)?;
     }
     tokio::select! {
         () = signals.next() => stop(running, signals).await,

@@ -12,7 +12,7 @@ use entity::TargetId;
 use crate::store::deliveries::Room;
 
 /// A lane may hold one part in so many of what is free.
-const SHARE: usize = 4;
+const SHARE: usize = 16;
 /// How many lanes, and how many deliveries, one claim is made for.
 const LANES_PER_CLAIM: usize = 64;
 const DELIVERIES_PER_CLAIM: usize = 512;
@@ -53,12 +53,13 @@ impl Lanes {
 
     /// What to claim now: for lanes that have something due, and room that is worth a claim.
     pub fn rooms(&self) -> Vec<Room> {
-        let mut free = (self.total - self.in_flight).min(DELIVERIES_PER_CLAIM);
+        let mut free = self.total - self.in_flight;
         let mut rooms = Vec::new();
+        let mut asked = 0;
         for target in &self.hungry {
-            let size = self.room(target).min(free);
+            let size = self.room(target, free).min(DELIVERIES_PER_CLAIM - asked);
             if size > 0 {
-                free -= size;
+                (free, asked) = (free - size, asked + size);
                 rooms.push(Room { target: target.clone(), size: size as u64 });
             }
             if rooms.len() == LANES_PER_CLAIM {
@@ -104,11 +105,11 @@ impl Lanes {
         self.lanes.is_empty()
     }
 
-    fn room(&self, target: &TargetId) -> usize {
+    fn room(&self, target: &TargetId, free: usize) -> usize {
         let in_flight = self.lanes.get(target).map_or(0, |lane| lane.in_flight);
-        let share = self.limit.min((self.total - self.in_flight) / SHARE).max(1);
+        let share = self.limit.min(free / SHARE).max(1);
         // A lane that is more than half full would be refilled in crumbs, a claim for each.
-        if in_flight * 2 > share { 0 } else { share - in_flight }
+        if in_flight * 2 > share { 0 } else { free.min(share - in_flight) }
     }
 
     fn forget_if_quiet(&mut self, target: &TargetId) {
@@ -166,7 +167,7 @@ mod tests {
         let healthy = target();
         lanes.feed(healthy.clone());
         let rooms = lanes.rooms();
-        assert!(rooms.iter().any(|room| room.target == healthy && room.size >= 8), "{rooms:?}");
+        assert!(rooms.iter().any(|room| room.target == healthy && room.size >= 2), "{rooms:?}");
     }
 
     #[test]

@@ -184,14 +184,14 @@ mod tests {
 
     use super::*;
 
-    const SDL: &str = r#"
+    const SDL: &str = r"
         input In @oneOf { n: Int, list: [Int!], inner: In, text: String }
         interface Node { id: ID! }
         type Thing implements Node { id: ID!, f(n: Int = 20, in: In, ins: [In!]): [Thing!] }
         type Query { f(n: Int = 20, in: In, ins: [In!]): [Thing!], node: Node }
         directive @oneOf on INPUT_OBJECT
         schema { query: Query }
-    "#;
+    ";
 
     fn check(document: &str, variables: Json) -> Result<Variables, String> {
         let document = parse_query(document).unwrap();

@@ -13,6 +13,9 @@ use serde_json::json;
 use crate::server::media::Media;
 use crate::server::request::RequestId;
 
+/// How many errors of a document are told: thousands would help nobody.
+const ERRORS: usize = 50;
+
 /// Why a request was refused.
 #[derive(Debug)]
 pub struct Refusal {
@@ -28,7 +31,8 @@ impl Refusal {
     }
 
     /// A document or its variables cannot be executed (G2).
-    pub fn of_document(errors: Vec<ServerError>, code: &str) -> Self {
+    pub fn of_document(mut errors: Vec<ServerError>, code: &str) -> Self {
+        errors.truncate(ERRORS);
         Self { status: StatusCode::BAD_REQUEST, errors }.with_code(code)
     }
 

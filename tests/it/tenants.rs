@@ -43,14 +43,14 @@ impl Belongings {
 }
 
 const LISTS: &str = "{
-    notificationEvents { edges { cursor node { id } } }
+    notificationEvents(first: 5) { edges { cursor node { id } } }
     organizations { id
-        apiKeys { edges { cursor node { id } } }
-        webhookNotificationTargets { edges { cursor node { id
-            deliveryAttempts { edges { cursor node { id } } }
-            statusHistory { edges { cursor node { id } } }
-            webhookNotificationTargetEvents { edges { cursor node { event { id }
-                deliveryAttempts { edges { cursor node { id } } } } } }
+        apiKeys(first: 5) { edges { cursor node { id } } }
+        webhookNotificationTargets(first: 5) { edges { cursor node { id
+            deliveryAttempts(first: 5) { edges { cursor node { id } } }
+            statusHistory(first: 5) { edges { cursor node { id } } }
+            webhookNotificationTargetEvents(first: 5) { edges { cursor node { event { id }
+                deliveryAttempts(first: 5) { edges { cursor node { id } } } } } }
         } } }
     } }";
 

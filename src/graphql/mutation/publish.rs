@@ -99,18 +99,12 @@ fn prepare(events: Vec<NotificationEventInput>, violations: &mut Violations) -> 
 fn prepare_one(index: usize, event: NotificationEventInput, violations: &mut Violations) -> Option<NewEvent> {
     let at = |field: &'static str| Path::from("events").item(index, field);
     violations.check(at("name"), publishable(event.name));
+    let node = event.node.0.into_json().map_err(|_| unreadable());
+    let node = violations.check(at("node"), node.and_then(|node| node::prepare(event.name, node)));
     if let Some(key) = &event.idempotency_key {
         violations.check(at("idempotencyKey"), text::idempotency_key(key));
     }
-    let node =
-        event.node.0.into_json().map_err(|_| unreadable()).and_then(|node| node::prepare(event.name, node));
-    match node {
-        Ok(node) => Some(NewEvent { name: event.name, node, idempotency_key: event.idempotency_key }),
-        Err(violation) => {
-            violations.check::<()>(at("node"), Err(violation));
-            None
-        }
-    }
+    Some(NewEvent { name: event.name, node: node?, idempotency_key: event.idempotency_key })
 }
 
 fn publishable(name: NotificationEventName) -> Result<(), Violation> {

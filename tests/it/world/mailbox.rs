@@ -56,6 +56,7 @@ fn talk(mut connection: TcpStream, session: Session) -> io::Result<()> {
     let mut lines = BufReader::new(connection.try_clone()?);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
+        eprintln!("SMTP {:?}", String::from_utf8_lossy(&line));
         let response = session.process(&line);
         if response.action != Action::NoReply {
             response.write_to(&mut connection)?;
