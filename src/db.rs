@@ -33,7 +33,8 @@ pub struct Db {
 impl Db {
     /// Opens `sqlite://path` (made when missing) or `postgres://…`, and brings its tables up to date.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
-        let db = if url.starts_with("sqlite:") { open_sqlite(url).await? } else { open_postgres(url).await? };
+        let db =
+            if url.starts_with("sqlite:") { open_sqlite(url).await? } else { open_postgres(url).await? };
         tables::bring_up_to_date(&db.writer).await?;
         Ok(db)
     }

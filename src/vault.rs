@@ -58,7 +58,8 @@ impl Vault {
     /// When it was sealed with another key, for another row, or was changed since.
     pub fn open(&self, row: &str, sealed: &[u8]) -> anyhow::Result<SecretString> {
         let (key_id, rest) = sealed.split_at_checked(KEY_ID_BYTES).context("a sealed secret is cut off")?;
-        let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_BYTES>().context("a sealed secret is cut off")?;
+        let (nonce, ciphertext) =
+            rest.split_first_chunk::<NONCE_BYTES>().context("a sealed secret is cut off")?;
         ensure!(key_id == self.key_id, "the secret of {row} was encrypted with another key");
         let payload = Payload { msg: ciphertext, aad: row.as_bytes() };
         let secret = self

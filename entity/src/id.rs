@@ -110,10 +110,7 @@ fn millis(now: Timestamp) -> u64 {
 }
 
 fn is_lower_hex(digits: &str) -> bool {
-    digits.len() == 32
-        && digits
-            .bytes()
-            .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    digits.len() == 32 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -131,7 +128,8 @@ mod tests {
 
     #[test]
     fn a_time_divides_the_ids() {
-        let (before, at) = (Timestamp::from_millis(1_699_999_999_999), Timestamp::from_millis(1_700_000_000_000));
+        let (before, at) =
+            (Timestamp::from_millis(1_699_999_999_999), Timestamp::from_millis(1_700_000_000_000));
         assert!(EventId::new(before) < EventId::first_at(at));
         assert!(EventId::first_at(at) < EventId::new(at));
     }

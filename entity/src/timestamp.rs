@@ -78,10 +78,7 @@ mod tests {
 
     #[test]
     fn it_is_shown_with_milliseconds_and_z() {
-        assert_eq!(
-            Timestamp::from_millis(1_648_761_699_732).to_string(),
-            "2022-03-31T21:21:39.732Z"
-        );
+        assert_eq!(Timestamp::from_millis(1_648_761_699_732).to_string(), "2022-03-31T21:21:39.732Z");
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
     }
 }

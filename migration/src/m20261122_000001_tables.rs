@@ -157,9 +157,7 @@ fn indexes() -> [IndexCreateStatement; 11] {
             .to_owned(),
         index("delivery", &["target_id", "event_id"]),
         // What is due, target by target: claiming costs the same however much waits elsewhere.
-        index("delivery", &["target_id", "due_at"])
-            .and_where(Expr::col("due_at").is_not_null())
-            .to_owned(),
+        index("delivery", &["target_id", "due_at"]).and_where(Expr::col("due_at").is_not_null()).to_owned(),
         // What a target missed (D5): few rows, however many it received.
         index("delivery", &["target_id", "event_id", "succeeded"])
             .and_where(Expr::col("succeeded").not())
@@ -185,9 +183,7 @@ fn belongs_to(table: &'static str, parent: &'static str) -> ForeignKeyCreateStat
 
 fn index(table: &'static str, columns: &[&'static str]) -> IndexCreateStatement {
     let mut index = Index::create();
-    index
-        .name(format!("{table}_by_{}", columns.join("_")))
-        .table(table);
+    index.name(format!("{table}_by_{}", columns.join("_"))).table(table);
     for column in columns {
         index.col(*column);
     }

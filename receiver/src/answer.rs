@@ -101,9 +101,7 @@ fn response(status: u16, body: Body) -> Response<Body> {
 }
 
 fn with(mut response: Response<Body>, name: impl IntoHeaderName, value: &str) -> Response<Body> {
-    response
-        .headers_mut()
-        .insert(name, value.parse().expect("scripts name values that are headers"));
+    response.headers_mut().insert(name, value.parse().expect("scripts name values that are headers"));
     response
 }
 
@@ -119,9 +117,7 @@ fn drip() -> Body {
 }
 
 fn huge(length: usize) -> Body {
-    let chunks = (0..length)
-        .step_by(CHUNK.len())
-        .map(move |start| &CHUNK[..CHUNK.len().min(length - start)]);
+    let chunks = (0..length).step_by(CHUNK.len()).map(move |start| &CHUNK[..CHUNK.len().min(length - start)]);
     body(stream::iter(chunks.map(Bytes::from_static)))
 }
 

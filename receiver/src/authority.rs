@@ -21,9 +21,7 @@ pub struct Authority {
 impl Default for Authority {
     fn default() -> Self {
         let mut params = CertificateParams::default();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "A throw-away authority");
+        params.distinguished_name.push(DnType::CommonName, "A throw-away authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let issuer = CertifiedIssuer::self_signed(params, new_key()).expect("the parameters are constant");

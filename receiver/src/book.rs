@@ -77,10 +77,7 @@ impl Book {
     }
 
     pub fn received(&self, path: &str) -> Vec<Received> {
-        self.pages()
-            .get(path)
-            .map(|page| page.received.clone())
-            .unwrap_or_default()
+        self.pages().get(path).map(|page| page.received.clone()).unwrap_or_default()
     }
 
     pub fn count(&self, path: &str) -> usize {

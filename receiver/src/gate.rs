@@ -23,8 +23,6 @@ impl Gate {
 
     pub(crate) async fn opened(&self) {
         let mut gate = self.0.subscribe();
-        gate.wait_for(|is_open| *is_open)
-            .await
-            .expect("`self` keeps the sender");
+        gate.wait_for(|is_open| *is_open).await.expect("`self` keeps the sender");
     }
 }

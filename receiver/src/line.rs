@@ -66,11 +66,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub fn new(stream: Stream, switch: Switch) -> Self {
-        Self {
-            stream,
-            switch,
-            pause: Box::pin(sleep(Duration::ZERO)),
-        }
+        Self { stream, switch, pause: Box::pin(sleep(Duration::ZERO)) }
     }
 }
 

@@ -50,12 +50,7 @@ impl Receiver {
         let address = listener.local_addr()?;
         let book = Arc::<Book>::default();
         let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&book))).abort_handle();
-        Ok(Self {
-            address,
-            scheme,
-            book,
-            accepting,
-        })
+        Ok(Self { address, scheme, book, accepting })
     }
 
     /// Where it listens.

@@ -33,10 +33,7 @@ async fn a_request_is_recorded_as_it_came() {
 
     assert_eq!(response.status(), 200);
     let hook = receiver.next("/hook").await;
-    assert_eq!(
-        (hook.path.as_str(), hook.query.as_deref()),
-        ("/hook", Some("a=b"))
-    );
+    assert_eq!((hook.path.as_str(), hook.query.as_deref()), ("/hook", Some("a=b")));
     assert_eq!((hook.method.as_str(), hook.version), ("POST", Version::HTTP_11));
     assert_eq!(hook.header("X-Event"), Some("hello"));
     assert_eq!(hook.body, "hello");
@@ -47,28 +44,15 @@ async fn http_2_is_spoken_to_those_who_ask_for_it() {
     let authority = Authority::new();
     let receiver = Receiver::start(&authority).await.unwrap();
     let tls = handshake(&receiver, &authority, "h2").await.unwrap();
-    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(tls))
-        .await
-        .unwrap();
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.unwrap();
     tokio::spawn(connection);
     receiver.script("/close", [Answer::Close]);
 
-    let response = sender
-        .send_request(post(&receiver.uri("/hook"), "hello"))
-        .await
-        .unwrap();
+    let response = sender.send_request(post(&receiver.uri("/hook"), "hello")).await.unwrap();
 
-    assert_eq!(
-        (response.status().as_u16(), response.version()),
-        (200, Version::HTTP_2)
-    );
+    assert_eq!((response.status().as_u16(), response.version()), (200, Version::HTTP_2));
     assert_eq!(receiver.next("/hook").await.version, Version::HTTP_2);
-    assert!(
-        sender
-            .send_request(post(&receiver.uri("/close"), ""))
-            .await
-            .is_err()
-    );
+    assert!(sender.send_request(post(&receiver.uri("/close"), "")).await.is_err());
 }
 
 #[tokio::test]
@@ -80,14 +64,7 @@ async fn another_authority_is_not_trusted() {
 #[tokio::test]
 async fn a_script_is_followed_and_its_last_answer_repeats() {
     let receiver = Receiver::start_plain().await.unwrap();
-    receiver.script(
-        "/hook",
-        [
-            Answer::Status(500),
-            Answer::body(202, "ok"),
-            Answer::Redirect("/b".into()),
-        ],
-    );
+    receiver.script("/hook", [Answer::Status(500), Answer::body(202, "ok"), Answer::Redirect("/b".into())]);
 
     let mut statuses = Vec::new();
     for _ in 0..4 {
@@ -96,10 +73,7 @@ async fn a_script_is_followed_and_its_last_answer_repeats() {
 
     assert_eq!(statuses, [500, 202, 302, 302]);
     assert_eq!(receiver.count("/hook"), 4);
-    assert!(matches!(
-        receiver.received("/hook")[0].answer,
-        Answer::Status(500)
-    ));
+    assert!(matches!(receiver.received("/hook")[0].answer, Answer::Status(500)));
     assert_eq!(ask(&receiver, "/elsewhere").await.unwrap().status(), 200);
 }
 
@@ -121,10 +95,7 @@ async fn close_and_reset_end_the_connection_without_an_answer() {
     receiver.script("/hook", [Answer::Close, Answer::Reset]);
 
     assert_eq!(read_raw(&receiver).await.unwrap(), "");
-    assert_eq!(
-        read_raw(&receiver).await.unwrap_err().kind(),
-        ErrorKind::ConnectionReset
-    );
+    assert_eq!(read_raw(&receiver).await.unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(receiver.count("/hook"), 2);
 }
 
@@ -143,10 +114,7 @@ async fn a_body_is_cut_off_after_what_was_sent() {
     let receiver = Receiver::start_plain().await.unwrap();
     receiver.script("/hook", [Answer::CutOff]);
     let raw = read_raw(&receiver).await.unwrap();
-    assert!(
-        raw.contains("content-length: 100") && raw.ends_with("\r\n\r\n0123456789"),
-        "{raw}"
-    );
+    assert!(raw.contains("content-length: 100") && raw.ends_with("\r\n\r\n0123456789"), "{raw}");
 }
 
 #[tokio::test]
@@ -213,9 +181,7 @@ async fn a_later_answer_is_given_later() {
 }
 
 fn post(uri: &str, body: &'static str) -> Request<Full<Bytes>> {
-    let request = Request::post(uri)
-        .header("x-event", "hello")
-        .header("host", "localhost");
+    let request = Request::post(uri).header("x-event", "hello").header("host", "localhost");
     request.body(body.into()).expect("the tests write good requests")
 }
 
@@ -235,8 +201,7 @@ where
 
 async fn request_raw(receiver: &Receiver) -> std::io::Result<TcpStream> {
     let mut tcp = TcpStream::connect(receiver.address()).await?;
-    tcp.write_all(b"GET /hook HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await?;
+    tcp.write_all(b"GET /hook HTTP/1.1\r\nhost: localhost\r\n\r\n").await?;
     Ok(tcp)
 }
 

@@ -99,9 +99,14 @@ impl HttpClient {
         Answer { failure, duration: start.elapsed(), ..answer }
     }
 
-    async fn exchange(&self, notification: Notification<'_>, answer: &mut Answer) -> Result<(), FailureReason> {
+    async fn exchange(
+        &self,
+        notification: Notification<'_>,
+        answer: &mut Answer,
+    ) -> Result<(), FailureReason> {
         let url = self.checked(notification.uri)?;
-        let request = self.client.post(url).headers(headers(&notification)?).body(Bytes::from(notification.body));
+        let request =
+            self.client.post(url).headers(headers(&notification)?).body(Bytes::from(notification.body));
         let mut response = request.send().await.map_err(|error| reason(&error))?;
         answer.status = Some(response.status().as_u16());
         let body = read(&mut response).await;
@@ -122,7 +127,9 @@ impl HttpClient {
             _ => None,
         };
         match literal {
-            Some(address) if !self.private && !address::is_global(address) => Err(FailureReason::BlockedAddress),
+            Some(address) if !self.private && !address::is_global(address) => {
+                Err(FailureReason::BlockedAddress)
+            }
             _ => Ok(url),
         }
     }

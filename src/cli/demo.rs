@@ -121,7 +121,8 @@ impl Story {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let data = tokio::time::timeout(PATIENCE, active).await.context("the target did not become active")??;
+        let data =
+            tokio::time::timeout(PATIENCE, active).await.context("the target did not become active")??;
         self.transcript.request(query, &json!({ "id": target }), &data)
     }
 

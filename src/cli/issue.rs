@@ -6,8 +6,8 @@ use sea_orm::ConnectionTrait;
 use crate::cli::output::Table;
 use crate::error::Result;
 use crate::rules::credential;
-use crate::store::api_keys::{self, NewKey};
 use crate::store::Scope;
+use crate::store::api_keys::{self, NewKey};
 use crate::vault;
 
 /// A key that was just made.

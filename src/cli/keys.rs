@@ -97,7 +97,8 @@ async fn list(options: List) -> anyhow::Result<()> {
 async fn revoke(options: Revoke) -> anyhow::Result<()> {
     let db = Db::open(&options.database.database_url).await?;
     let tx = db.begin().await?;
-    let key = api_keys::find(&tx, &options.id).await?.with_context(|| format!("there is no key {}", options.id))?;
+    let key =
+        api_keys::find(&tx, &options.id).await?.with_context(|| format!("there is no key {}", options.id))?;
     let key = api_keys::revoke(&tx, key, Clock::system().now()).await?;
     tx.commit().await?;
     options.output.print(&table([key]))
@@ -121,13 +122,15 @@ fn table(keys: impl IntoIterator<Item = api_key::Model>) -> Table {
 }
 
 fn environment() -> impl TypedValueParser<Value = Environment> {
-    let of_word = |word: String| if word == Environment::Live.word() { Environment::Live } else { Environment::Test };
+    let of_word =
+        |word: String| if word == Environment::Live.word() { Environment::Live } else { Environment::Test };
     PossibleValuesParser::new([Environment::Test, Environment::Live].map(Environment::word)).map(of_word)
 }
 
 fn kind() -> impl TypedValueParser<Value = ApiKeyKind> {
     let kinds = [ApiKeyKind::Integrator, ApiKeyKind::Platform];
-    let of_word = |text: String| if text == "platform" { ApiKeyKind::Platform } else { ApiKeyKind::Integrator };
+    let of_word =
+        |text: String| if text == "platform" { ApiKeyKind::Platform } else { ApiKeyKind::Integrator };
     PossibleValuesParser::new(kinds.map(issue::word)).map(of_word)
 }
 

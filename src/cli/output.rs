@@ -46,7 +46,10 @@ pub struct Table {
 
 impl Table {
     /// Rows with a cell for each column.
-    pub fn new(columns: &'static [&'static str], rows: impl IntoIterator<Item = Vec<Option<String>>>) -> Self {
+    pub fn new(
+        columns: &'static [&'static str],
+        rows: impl IntoIterator<Item = Vec<Option<String>>>,
+    ) -> Self {
         Self { columns, rows: rows.into_iter().collect() }
     }
 
@@ -85,10 +88,13 @@ mod tests {
 
     fn table() -> Table {
         let cell = |text: &str| Some(text.to_owned());
-        Table::new(&["id", "name", "revoked"], [
-            vec![cell("key_1"), cell("Büro \u{1b}[2J"), None],
-            vec![cell("key_22"), cell("a"), cell("2026-01-01")],
-        ])
+        Table::new(
+            &["id", "name", "revoked"],
+            [
+                vec![cell("key_1"), cell("Büro \u{1b}[2J"), None],
+                vec![cell("key_22"), cell("a"), cell("2026-01-01")],
+            ],
+        )
     }
 
     #[test]

@@ -30,7 +30,8 @@ impl Running {
     /// # Errors
     /// When nobody may listen at the address.
     pub async fn start(app: App, address: SocketAddr) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         let (address, shutdown) = (listener.local_addr()?, CancellationToken::new());
         let engine = Engine::start(app.clone());
         let server = tokio::spawn(server::serve(app.clone(), listener, shutdown.clone()));
@@ -50,7 +51,8 @@ impl Running {
     pub async fn stop(self, within: Duration) -> anyhow::Result<()> {
         self.shutdown.cancel();
         let abort = self.server.abort_handle();
-        let (answered, ()) = tokio::join!(tokio::time::timeout(within, self.server), self.engine.stop(within));
+        let (answered, ()) =
+            tokio::join!(tokio::time::timeout(within, self.server), self.engine.stop(within));
         if answered.is_err() {
             warn!("some clients had no answer in time");
             abort.abort();

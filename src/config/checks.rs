@@ -46,7 +46,10 @@ fn check_intervals(settings: &Settings) -> anyhow::Result<()> {
 fn check_numbers(settings: &Settings) -> anyhow::Result<()> {
     let (all, one) = (settings.concurrency, settings.target_concurrency);
     ensure!(one >= 1, "--target-concurrency is 0: give 1 or more");
-    ensure!(all >= one, "--concurrency is {all}, --target-concurrency is {one}: the first must not be smaller");
+    ensure!(
+        all >= one,
+        "--concurrency is {all}, --target-concurrency is {one}: the first must not be smaller"
+    );
     let agent = &settings.user_agent;
     ensure!(
         HeaderValue::from_str(agent).is_ok() && !agent.is_empty(),
@@ -57,7 +60,10 @@ fn check_numbers(settings: &Settings) -> anyhow::Result<()> {
 
 fn check_schedule(name: &str, schedule: &Backoff, retention: Duration) -> anyhow::Result<()> {
     let attempts = schedule.attempts;
-    ensure!((1..=MAX_ATTEMPTS).contains(&attempts), "{name} has {attempts} attempts: give 1 to {MAX_ATTEMPTS}");
+    ensure!(
+        (1..=MAX_ATTEMPTS).contains(&attempts),
+        "{name} has {attempts} attempts: give 1 to {MAX_ATTEMPTS}"
+    );
     let longest = longest(schedule, retention);
     ensure!(
         longest <= retention,

@@ -50,7 +50,8 @@ impl Options {
         }
         // By default a panic is written as plain text, without the request that it ended.
         std::panic::set_hook(Box::new(|panic| {
-            let (text, place) = (panic.payload_as_str().unwrap_or_default(), panic.location().map(ToString::to_string));
+            let (text, place) =
+                (panic.payload_as_str().unwrap_or_default(), panic.location().map(ToString::to_string));
             tracing::error!(panic = text, place, "a task panicked");
         }));
         Ok(())

@@ -33,7 +33,9 @@ impl Options {
         match (secret::read(self.smtp_url_file.as_deref(), VARIABLE)?, &self.mail_from) {
             (None, None) => Ok(None),
             (Some(url), Some(from)) => Ok(Some(Smtp { url, from: from.clone() })),
-            (Some(_), None) => bail!("there is a mail server, but --mail-from (REPRISE_MAIL_FROM) is missing"),
+            (Some(_), None) => {
+                bail!("there is a mail server, but --mail-from (REPRISE_MAIL_FROM) is missing")
+            }
             (None, Some(_)) => bail!("--mail-from was given, but {VARIABLE} or --smtp-url-file is missing"),
         }
     }

@@ -57,7 +57,11 @@ impl Changes {
 }
 
 fn at_least_one(name: &str, value: &str) -> Result<u32, String> {
-    value.parse().ok().filter(|number| *number >= 1).ok_or_else(|| format!("{name} is {value:?}: give 1 or more"))
+    value
+        .parse()
+        .ok()
+        .filter(|number| *number >= 1)
+        .ok_or_else(|| format!("{name} is {value:?}: give 1 or more"))
 }
 
 fn duration(value: &str) -> Result<Duration, String> {
@@ -91,8 +95,22 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused() {
         for text in [
-            "", "10", "attempts", "attempts=", "attempts=0", "attempts=-1", "attempts=1.5", "first=10", "first=s",
-            "factor=0", "jitter=1.1", "jitter=-0.1", "jitter=NaN", "last=1s", "attempts=1,", "attempts=1;first=1s",
+            "",
+            "10",
+            "attempts",
+            "attempts=",
+            "attempts=0",
+            "attempts=-1",
+            "attempts=1.5",
+            "first=10",
+            "first=s",
+            "factor=0",
+            "jitter=1.1",
+            "jitter=-0.1",
+            "jitter=NaN",
+            "last=1s",
+            "attempts=1,",
+            "attempts=1;first=1s",
         ] {
             assert!(text.parse::<Changes>().is_err(), "{text:?}");
         }

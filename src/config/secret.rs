@@ -16,12 +16,15 @@ pub fn read(file: Option<&Path>, variable: &str) -> anyhow::Result<Option<Secret
         (None, None) => Ok(None),
         (None, Some(value)) => Ok(Some(value.trim().into())),
         (Some(file), None) => from_file(file).map(Some),
-        (Some(file), Some(_)) => bail!("both {variable} and the file {} were given: give one", file.display()),
+        (Some(file), Some(_)) => {
+            bail!("both {variable} and the file {} were given: give one", file.display())
+        }
     }
 }
 
 /// The secret in a file, without the blanks around it.
 pub fn from_file(file: &Path) -> anyhow::Result<SecretString> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("{} could not be read", file.display()))?;
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("{} could not be read", file.display()))?;
     Ok(text.trim().into())
 }

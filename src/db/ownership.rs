@@ -30,7 +30,9 @@ impl Ownership {
                 "another reprise serves this database already (it holds {name}); \
                  stop it first, or use PostgreSQL for several replicas"
             ),
-            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("{name} could not be locked")),
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("{name} could not be locked"))
+            }
         }
     }
 }

@@ -31,7 +31,8 @@ pub async fn bring_up_to_date(db: &DatabaseConnection) -> anyhow::Result<()> {
 async fn refuse_newer(db: &DatabaseConnection) -> anyhow::Result<()> {
     let migrations = Migrator::migrations();
     let known: HashSet<&str> = migrations.iter().map(|migration| migration.name()).collect();
-    let applied = Migrator::get_migration_models(db).await.context("the state of the tables could not be read")?;
+    let applied =
+        Migrator::get_migration_models(db).await.context("the state of the tables could not be read")?;
     if let Some(newer) = applied.iter().find(|row| !known.contains(row.version.as_str())) {
         bail!(
             "the database was changed by a newer version of reprise (it has {}); use that version, or a backup",

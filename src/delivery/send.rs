@@ -20,8 +20,7 @@ pub async fn attempt(app: &App, delivery: delivery::Model, contents: &Contents) 
     let body = letter.envelope.stamped(started_at);
     let secrets = address.secrets.iter().map(ExposeSecret::expose_secret);
     let signature = signature::header(&body, secrets);
-    let notification =
-        Notification { uri: &address.target.uri, body, signature, replay: delivery.replay };
+    let notification = Notification { uri: &address.target.uri, body, signature, replay: delivery.replay };
     let answer = app.http.post(notification).await;
     let attempt = row(&delivery, address, started_at, answer);
     Outcome { delivery, environment: letter.event.environment, attempt }
@@ -34,7 +33,12 @@ pub fn skip(delivery: delivery::Model, contents: &Contents, now: Timestamp) -> O
     Outcome { delivery, environment: letter.event.environment, attempt }
 }
 
-fn row(delivery: &delivery::Model, address: &Address, started_at: Timestamp, answer: Answer) -> attempt::Model {
+fn row(
+    delivery: &delivery::Model,
+    address: &Address,
+    started_at: Timestamp,
+    answer: Answer,
+) -> attempt::Model {
     let status = if answer.failure.is_none() { AttemptStatus::Success } else { AttemptStatus::Failure };
     attempt::Model {
         id: AttemptId::new(started_at),

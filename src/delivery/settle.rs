@@ -12,8 +12,8 @@ use crate::app::App;
 use crate::delivery::dispatch::Signal;
 use crate::delivery::leases::Leases;
 use crate::error::Result;
-use crate::store::settlement::{self, Outcome, Terms};
 use crate::store::deliveries;
+use crate::store::settlement::{self, Outcome, Terms};
 
 /// How many outcomes share a transaction.
 const BATCH: usize = 500;

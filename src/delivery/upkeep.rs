@@ -28,7 +28,8 @@ pub async fn remove_expired(app: &App) -> Result<()> {
     while removed >= BATCH {
         let tx = app.db.begin().await?;
         removed = events::remove_expired(&tx, now - app.settings.retention, BATCH).await?;
-        removed = removed.max(targets::remove_deactivated(&tx, now - app.settings.removal_after, BATCH).await?);
+        removed =
+            removed.max(targets::remove_deactivated(&tx, now - app.settings.removal_after, BATCH).await?);
         signing_keys::remove_expired(&tx, now).await?;
         tx.commit().await?;
     }

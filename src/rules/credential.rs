@@ -13,11 +13,7 @@ const SHOWN: usize = 4;
 
 /// A new API key: `sk_test_…` or `sk_live_…` with 43 characters.
 pub fn key(environment: Environment, random: [u8; 32]) -> String {
-    format!(
-        "sk_{}_{}",
-        environment.word(),
-        BASE64_URL_SAFE_NO_PAD.encode(random)
-    )
+    format!("sk_{}_{}", environment.word(), BASE64_URL_SAFE_NO_PAD.encode(random))
 }
 
 /// What an API key is found by: its SHA-256 as hex digits. A key is too random to be guessed,
@@ -34,11 +30,7 @@ pub fn redact(key: &str) -> String {
     if secret.len() < 4 * SHOWN || !secret.is_ascii() {
         return format!("{prefix}...");
     }
-    format!(
-        "{prefix}{}...{}",
-        &secret[..SHOWN],
-        &secret[secret.len() - SHOWN..]
-    )
+    format!("{prefix}{}...{}", &secret[..SHOWN], &secret[secret.len() - SHOWN..])
 }
 
 /// The API key in an `Authorization` header: the user name of Basic authentication, with an
@@ -78,10 +70,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_sha_256_in_hex() {
-        assert_eq!(
-            hash("abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]

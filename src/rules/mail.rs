@@ -74,13 +74,7 @@ fn story(name: &str, what: &Deactivation<'_>) -> String {
 }
 
 fn facts(what: &Deactivation<'_>) -> String {
-    let Deactivation {
-        target_id,
-        uri,
-        event_id,
-        at,
-        ..
-    } = what;
+    let Deactivation { target_id, uri, event_id, at, .. } = what;
     format!(
         "Target:            {target_id}\n\
          URI:               {}\n\
@@ -169,11 +163,7 @@ mod tests {
 
     #[test]
     fn one_attempt_is_spoken_of_as_one() {
-        assert!(
-            letter("Payments", 1, None, None)
-                .body
-                .contains("the only attempt")
-        );
+        assert!(letter("Payments", 1, None, None).body.contains("the only attempt"));
     }
 
     #[test]

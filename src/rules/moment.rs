@@ -138,14 +138,9 @@ mod tests {
         let texts = "now 2022 2022-03 2022-3-31 2022-03-1 +2022-03-1 -2022-3-01 02022-3-31 2022-02-30 \
             2022-13-01 2022-00-01 31.03.2022 03/31/2022 2022-03-31Z 20220331 2022-W13-4 1648761699732 \
             ２０２２-03-31 2022-03-é";
-        for text in texts.split(' ').chain([
-            "",
-            " ",
-            " 2022-03-31",
-            "2022-03-31 ",
-            "2022-03-31\0",
-            "2022- 3-31",
-        ]) {
+        for text in
+            texts.split(' ').chain(["", " ", " 2022-03-31", "2022-03-31 ", "2022-03-31\0", "2022- 3-31"])
+        {
             assert!(read(text).is_err(), "{text:?}");
         }
     }
@@ -154,10 +149,7 @@ mod tests {
     fn other_timestamps_are_errors() {
         let texts = "2022-03-31T21:21Z 2022-03-31T21:21:39.732 2022-03-31T21:21:39.Z 2022-03-31T25:00:00Z \
             2022-03-31T21:21:39+99:99 2022-03-31T21:21:39+0200 2022-03-31T21:60:00Z 12022-03-31T21:21:39Z";
-        for text in texts
-            .split(' ')
-            .chain(["2022-03-31T21:21:39Z\0", " 2022-03-31T21:21:39Z"])
-        {
+        for text in texts.split(' ').chain(["2022-03-31T21:21:39Z\0", " 2022-03-31T21:21:39Z"]) {
             assert!(read(text).is_err(), "{text:?}");
         }
     }
@@ -179,22 +171,12 @@ mod tests {
 
     fn between(start: Option<&str>, end: Option<&str>) -> Filter {
         let between = Some((start.map(str::to_owned), end.map(str::to_owned)));
-        Filter {
-            between,
-            ..Filter::default()
-        }
+        Filter { between, ..Filter::default() }
     }
 
     fn bounds(from: Option<i64>, until: Option<i64>) -> Bounds {
-        let (from, until) = (
-            from.map(Timestamp::from_millis),
-            until.map(Timestamp::from_millis),
-        );
-        Bounds {
-            from,
-            until,
-            except: None,
-        }
+        let (from, until) = (from.map(Timestamp::from_millis), until.map(Timestamp::from_millis));
+        Bounds { from, until, except: None }
     }
 
     fn message(filter: &Filter) -> String {
@@ -226,11 +208,7 @@ mod tests {
 
     #[test]
     fn between_includes_both_ends_and_a_missing_one_is_open() {
-        let (day, next, at) = (
-            Some("2022-03-31"),
-            Some("2022-04-01"),
-            Some("2022-03-31T21:21:39.732Z"),
-        );
+        let (day, next, at) = (Some("2022-03-31"), Some("2022-04-01"), Some("2022-03-31T21:21:39.732Z"));
         for (start, end, from, until) in [
             (day, next, Some(START), Some(END + 86_400_000)),
             (day, day, Some(START), Some(END)),
@@ -262,22 +240,13 @@ mod tests {
         };
         assert_eq!(filter.bounds().unwrap(), bounds(Some(START), Some(AT - 1)));
 
-        let nothing = Filter {
-            less_than: filter.less_than,
-            ..between(Some("2022-04-01"), None)
-        };
+        let nothing = Filter { less_than: filter.less_than, ..between(Some("2022-04-01"), None) };
         assert_eq!(nothing.bounds().unwrap(), bounds(Some(END + 1), Some(AT - 1)));
     }
 
     #[test]
     fn an_error_names_operator_and_value() {
-        for operator in [
-            "equals",
-            "notEquals",
-            "lessThan",
-            "lessThanOrEquals",
-            "greaterThan",
-        ] {
+        for operator in ["equals", "notEquals", "lessThan", "lessThanOrEquals", "greaterThan"] {
             let message = message(&filter(operator, "to\nmorrow"));
             let start = format!("`{operator}`: \"to\\nmorrow\" is neither a date");
             assert!(message.starts_with(&start), "{message}");

@@ -49,9 +49,7 @@ pub struct Cursors {
 impl Cursors {
     /// Cursors that are sealed with `key`.
     pub fn new(key: [u8; 32]) -> Self {
-        Self {
-            key: Arc::new(SecretBox::new(Box::new(key))),
-        }
+        Self { key: Arc::new(SecretBox::new(Box::new(key))) }
     }
 
     /// The cursor of the item `id` in `list`: a text without NUL that tells the list
@@ -108,10 +106,7 @@ mod tests {
             assert_eq!(size(first, DEFAULT).unwrap(), expected);
         }
         for first in [0, -1, 201, i32::MIN, i32::MAX] {
-            assert!(
-                matches!(size(Some(first), DEFAULT), Err(Error::BadArgument(_))),
-                "{first}"
-            );
+            assert!(matches!(size(Some(first), DEFAULT), Err(Error::BadArgument(_))), "{first}");
         }
     }
 
@@ -129,18 +124,7 @@ mod tests {
         let cursor = cursors().seal("list", ID);
         let padded = format!("{cursor}=");
         let bare = BASE64_URL_SAFE_NO_PAD.encode(ID);
-        for bad in [
-            "",
-            "A",
-            "AAAAAAAAAAA",
-            "a cursor",
-            "é",
-            "\0",
-            ID,
-            &padded,
-            &bare,
-            &cursor[1..],
-        ] {
+        for bad in ["", "A", "AAAAAAAAAAA", "a cursor", "é", "\0", ID, &padded, &bare, &cursor[1..]] {
             assert!(is_refused("list", bad), "{bad:?}");
         }
     }

@@ -41,9 +41,7 @@ fn name_type(node: &mut Map<String, Value>, payload_type: &str) -> Result<(), Vi
 /// Whether GraphQL would take a text for a name.
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && text
-            .chars()
-            .all(|character| character.is_ascii_alphanumeric() || character == '_')
+        && text.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
 
 fn violation(description: &str) -> Violation {
@@ -64,14 +62,8 @@ mod tests {
     fn a_payload_names_its_type() {
         for (node, text) in [
             ("{}", r#"{"__typename":"CardPaymentClearedEvent"}"#),
-            (
-                r#"{ "z": 1, "a": [ 2 ] }"#,
-                r#"{"__typename":"CardPaymentClearedEvent","z":1,"a":[2]}"#,
-            ),
-            (
-                r#"{"z":1,"__typename":"Another_1"}"#,
-                r#"{"z":1,"__typename":"Another_1"}"#,
-            ),
+            (r#"{ "z": 1, "a": [ 2 ] }"#, r#"{"__typename":"CardPaymentClearedEvent","z":1,"a":[2]}"#),
+            (r#"{"z":1,"__typename":"Another_1"}"#, r#"{"z":1,"__typename":"Another_1"}"#),
             (r#"{"__typename":"_"}"#, r#"{"__typename":"_"}"#),
         ] {
             assert_eq!(prepared(node), Ok(text.to_owned()));

@@ -22,36 +22,16 @@ pub struct Backoff {
 
 impl Backoff {
     /// Events in the live environment: ten attempts in about 27 hours.
-    pub const LIVE: Self = Self {
-        attempts: 10,
-        first: Duration::from_secs(10),
-        factor: 3,
-        jitter: 0.2,
-    };
+    pub const LIVE: Self = Self { attempts: 10, first: Duration::from_secs(10), factor: 3, jitter: 0.2 };
 
     /// Events in the test environment: four attempts in about a minute.
-    pub const TEST: Self = Self {
-        attempts: 4,
-        first: Duration::from_secs(5),
-        factor: 3,
-        jitter: 0.2,
-    };
+    pub const TEST: Self = Self { attempts: 4, first: Duration::from_secs(5), factor: 3, jitter: 0.2 };
 
     /// Activation notifications: three attempts within a minute (T4).
-    pub const ACTIVATION: Self = Self {
-        attempts: 3,
-        first: Duration::from_secs(10),
-        factor: 1,
-        jitter: 0.0,
-    };
+    pub const ACTIVATION: Self = Self { attempts: 3, first: Duration::from_secs(10), factor: 1, jitter: 0.0 };
 
     /// Ping tests: one attempt, because somebody waits for what comes of it (X2).
-    pub const PING: Self = Self {
-        attempts: 1,
-        first: Duration::ZERO,
-        factor: 1,
-        jitter: 0.0,
-    };
+    pub const PING: Self = Self { attempts: 1, first: Duration::ZERO, factor: 1, jitter: 0.0 };
 
     /// The pause after so many failures, `None` when no attempt is left.
     ///
@@ -115,18 +95,12 @@ mod tests {
     const MIDDLE: f64 = 0.5;
 
     fn pauses(backoff: &Backoff) -> Vec<u64> {
-        (1..)
-            .map_while(|failed| backoff.after(failed, MIDDLE))
-            .map(|pause| pause.as_secs())
-            .collect()
+        (1..).map_while(|failed| backoff.after(failed, MIDDLE)).map(|pause| pause.as_secs()).collect()
     }
 
     #[test]
     fn each_schedule_has_its_attempts_and_pauses() {
-        assert_eq!(
-            pauses(&Backoff::LIVE),
-            [10, 30, 90, 270, 810, 2_430, 7_290, 21_870, 65_610]
-        );
+        assert_eq!(pauses(&Backoff::LIVE), [10, 30, 90, 270, 810, 2_430, 7_290, 21_870, 65_610]);
         assert_eq!(pauses(&Backoff::TEST), [5, 15, 45]);
         assert_eq!(pauses(&Backoff::ACTIVATION), [10, 10]);
         assert!(pauses(&Backoff::PING).is_empty());
@@ -143,10 +117,7 @@ mod tests {
             let pause = Backoff::LIVE.after(1, random).unwrap();
             assert_eq!(pause.as_millis(), millis, "{random}");
         }
-        assert_eq!(
-            Backoff::ACTIVATION.after(2, 0.0),
-            Backoff::ACTIVATION.after(2, 1.0)
-        );
+        assert_eq!(Backoff::ACTIVATION.after(2, 0.0), Backoff::ACTIVATION.after(2, 1.0));
     }
 
     #[test]

@@ -19,9 +19,7 @@ pub fn header<'a>(body: &[u8], secrets: impl IntoIterator<Item = &'a str>) -> St
 /// Whether one of the signatures in `header` is that of `body` under `secret`.
 pub fn is_valid(header: &str, body: &[u8], secret: &str) -> bool {
     let expected = sign(body, secret);
-    header
-        .split(',')
-        .any(|signature| signature.as_bytes().ct_eq(expected.as_bytes()).into())
+    header.split(',').any(|signature| signature.as_bytes().ct_eq(expected.as_bytes()).into())
 }
 
 fn sign(body: &[u8], secret: &str) -> String {
@@ -41,10 +39,7 @@ mod tests {
     #[test]
     fn signatures_are_those_of_the_standard() {
         assert_eq!(header(BODY, ["Jefe"]), JEFE);
-        assert_eq!(
-            header(b"", [""]),
-            "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"
-        );
+        assert_eq!(header(b"", [""]), "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refusal> {
         drain(headers, body).await;
         return Err(too_large());
     }
-    let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", "The body did not come within 10 seconds.");
+    let late =
+        |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", "The body did not come within 10 seconds.");
     tokio::time::timeout(TIMEOUT, collect(body)).await.map_err(late)?
 }
 
@@ -79,7 +80,9 @@ struct Parameters {
 pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
     // Asked first, because serde would read an array as the fields of the struct in order.
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(bad_request("The body is no JSON object. Send one request such as {\"query\": \"{ ping }\"}."));
+        return Err(bad_request(
+            "The body is no JSON object. Send one request such as {\"query\": \"{ ping }\"}.",
+        ));
     }
     let parameters: Parameters = serde_json::from_slice(body)
         .map_err(|error| bad_request(format!("The body is no GraphQL request in JSON: {error}.")))?;
@@ -113,7 +116,8 @@ mod tests {
 
     #[test]
     fn one_json_object_is_a_request() {
-        let request = parse(br#" {"query": "query A { ping }", "operationName": "A", "variables": {"a": 1}}"#).unwrap();
+        let request =
+            parse(br#" {"query": "query A { ping }", "operationName": "A", "variables": {"a": 1}}"#).unwrap();
         assert_eq!(request.query, "query A { ping }");
         assert_eq!(request.operation_name.as_deref(), Some("A"));
         assert_eq!(request.variables.len(), 1);
@@ -121,7 +125,8 @@ mod tests {
 
     #[test]
     fn null_is_as_good_as_absent() {
-        let request = parse(br#"{"query": "{a}", "operationName": null, "variables": null, "extensions": null}"#);
+        let request =
+            parse(br#"{"query": "{a}", "operationName": null, "variables": null, "extensions": null}"#);
         assert!(request.unwrap().variables.is_empty());
     }
 

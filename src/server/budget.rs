@@ -94,14 +94,17 @@ mod tests {
 
     /// Fragments, each of which spreads the next `times` times.
     fn chain(length: usize, times: usize) -> String {
-        let link = |i: usize| format!("fragment f{i} on A {{ a {} }} ", format!("...f{} ", i + 1).repeat(times));
+        let link =
+            |i: usize| format!("fragment f{i} on A {{ a {} }} ", format!("...f{} ", i + 1).repeat(times));
         let links: String = (0..length).map(link).collect();
         format!("{{ ...f0 }} {links} fragment f{length} on A {{ a }}")
     }
 
     #[test]
     fn ordinary_documents_pass() {
-        assert!(!is_refused("{ a { b } ... on A { c } ...F } fragment F on A { d ...G } fragment G on A { e }"));
+        assert!(!is_refused(
+            "{ a { b } ... on A { c } ...F } fragment F on A { d ...G } fragment G on A { e }"
+        ));
         assert!(!is_refused(&format!("{{ {} }}", "a ".repeat(SELECTIONS))));
         assert!(!is_refused(&chain(8, 2)));
         assert!(!is_refused("{ ...Unknown }"));

@@ -89,7 +89,12 @@ impl Types {
         })
     }
 
-    fn check_variable(&self, definition: &VariableDefinition, pos: Pos, variables: &mut Variables) -> Checked {
+    fn check_variable(
+        &self,
+        definition: &VariableDefinition,
+        pos: Pos,
+        variables: &mut Variables,
+    ) -> Checked {
         let name = &definition.name.node;
         let ty = &definition.var_type.node;
         if !variables.contains_key(name) {
@@ -145,7 +150,9 @@ impl Types {
     fn check_named(&self, value: &Value, ty: &Name) -> Result<(), String> {
         if let (Value::Number(number), "Int") = (value, ty.as_str()) {
             let is_int = number.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
-            return is_int.then_some(()).ok_or_else(|| format!("is {number}, which is no integer of 32 bits."));
+            return is_int
+                .then_some(())
+                .ok_or_else(|| format!("is {number}, which is no integer of 32 bits."));
         }
         let Some(fields) = self.inputs.get(ty) else { return Ok(()) };
         let Value::Object(values) = value else { return Err(format!("is no object of type {ty}.")) };
@@ -207,18 +214,26 @@ mod tests {
     fn values_of_the_right_type_pass() {
         for (document, variables) in [
             ("{ f(n: 2147483647, in: {n: -2147483648}, ins: {list: 1}) { id } }", json!({})),
-            ("{ f(n: null, in: null, ins: [{inner: {inner: {n: 1}}}]) { f(n: 1) { f(n: 1) { id } } } }", json!({})),
+            (
+                "{ f(n: null, in: null, ins: [{inner: {inner: {n: 1}}}]) { f(n: 1) { f(n: 1) { id } } } }",
+                json!({}),
+            ),
             ("query ($n: Int, $in: In!) { f(n: $n, in: $in) { id } }", json!({"in": {"list": [1, 2]}})),
             ("query ($n: Int! = 5) { f(n: $n) { id } }", json!({})),
             ("{ unknown(n: 5000000000) { id } }", json!({})),
         ] {
-            assert!(check(document, variables.clone()).is_ok(), "{document} {:?}", check(document, variables));
+            assert!(
+                check(document, variables.clone()).is_ok(),
+                "{document} {:?}",
+                check(document, variables)
+            );
         }
     }
 
     #[test]
     fn variables_that_were_left_out_get_their_default() {
-        let variables = check("query ($a: Int, $b: Int = 7, $c: Int = 7) { f(n: $a) { id } }", json!({"c": 8}));
+        let variables =
+            check("query ($a: Int, $b: Int = 7, $c: Int = 7) { f(n: $a) { id } }", json!({"c": 8}));
         assert_eq!(serde_json::to_value(variables.unwrap()).unwrap(), json!({"a": null, "b": 7, "c": 8}));
     }
 

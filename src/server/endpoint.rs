@@ -79,7 +79,8 @@ impl Endpoint {
     /// Looks at the headers alone. Strangers learn nothing but that they are strangers.
     async fn admit(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
         let Some(caller) = self.caller(headers).await? else {
-            let message = "Give a valid API key as the user name of Basic authentication, with an empty password.";
+            let message =
+                "Give a valid API key as the user name of Basic authentication, with an empty password.";
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message));
         };
         if media::negotiate(headers).is_none() {

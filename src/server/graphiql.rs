@@ -28,7 +28,10 @@ pub fn routes() -> Router {
             "/graphiql/4.1.2/graphiql.min.js",
             theirs(JAVASCRIPT, include_bytes!("graphiql/graphiql.min.js.gz")),
         )
-        .route("/graphiql/4.1.2/graphiql.min.css", theirs(CSS, include_bytes!("graphiql/graphiql.min.css.gz")))
+        .route(
+            "/graphiql/4.1.2/graphiql.min.css",
+            theirs(CSS, include_bytes!("graphiql/graphiql.min.css.gz")),
+        )
         .route(
             "/graphiql/18.3.1/react.production.min.js",
             theirs(JAVASCRIPT, include_bytes!("graphiql/react.production.min.js.gz")),

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::Router;
 use tracing::warn;
 
 use crate::app::App;
@@ -36,7 +36,10 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
         }
         Err(_) => {
             warn!("not ready: the database does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"unavailable","reason":"the database does not answer"}"#)
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                r#"{"status":"unavailable","reason":"the database does not answer"}"#,
+            )
         }
     };
     (status, [(CONTENT_TYPE, "application/json")], body)

@@ -103,7 +103,10 @@ pub fn is_json(headers: &HeaderMap) -> bool {
 
 /// Whether the body comes as it is. Compressed ones are not taken: little could become much.
 pub fn is_plain(headers: &HeaderMap) -> bool {
-    headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 #[cfg(test)]
@@ -152,7 +155,9 @@ mod tests {
 
     #[test]
     fn only_json_in_utf_8_is_taken() {
-        for good in ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\""] {
+        for good in
+            ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\""]
+        {
             assert!(is_json(&headers(&CONTENT_TYPE, &[good])), "{good}");
         }
         for bad in [

@@ -4,10 +4,10 @@
 //! what would be right, a code, and the request id.
 
 use async_graphql::{ErrorExtensionValues, ServerError};
+use axum::Extension;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::Extension;
 use serde_json::json;
 
 use crate::server::media::Media;
@@ -56,7 +56,8 @@ impl Refusal {
     /// The answer to the request.
     pub fn answer(self, media: Media, id: &RequestId) -> Response {
         let body = json!({ "errors": self.errors, "extensions": { "requestId": id.to_string() } });
-        let mut response = (self.status, [(CONTENT_TYPE, media.content_type())], body.to_string()).into_response();
+        let mut response =
+            (self.status, [(CONTENT_TYPE, media.content_type())], body.to_string()).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static(r#"Basic realm="reprise", charset="UTF-8""#);
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);

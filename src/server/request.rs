@@ -44,7 +44,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
     let span = info_span!("request", request_id = %id, operation = field::Empty);
     request.extensions_mut().insert(id.clone());
     async {
-        let (start, method, path) = (Instant::now(), request.method().clone(), request.uri().path().to_owned());
+        let (start, method, path) =
+            (Instant::now(), request.method().clone(), request.uri().path().to_owned());
         let mut response = answer(request, next, &id).await;
         add_headers(&mut response, &id);
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -58,7 +59,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
 /// Lets the lines of this request in the log say which operation it asked for.
 pub fn name_operation(name: &str) {
     // A name of the client's choice could be anything, so only what GraphQL calls a name is shown.
-    let is_name = name.len() <= OPERATION_CHARS && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_name =
+        name.len() <= OPERATION_CHARS && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if is_name {
         Span::current().record("operation", name);
     }

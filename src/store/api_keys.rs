@@ -3,7 +3,8 @@
 
 use entity::{ApiKeyId, ApiKeyKind, Timestamp, api_key};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    Set,
 };
 
 use crate::error::Result;
@@ -52,7 +53,11 @@ pub async fn find_valid(db: &impl ConnectionTrait, hash: &str) -> Result<Option<
 }
 
 /// The scope's key of this id, revoked or not.
-pub async fn find_in(db: &impl ConnectionTrait, scope: &Scope, id: &ApiKeyId) -> Result<Option<api_key::Model>> {
+pub async fn find_in(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    id: &ApiKeyId,
+) -> Result<Option<api_key::Model>> {
     Ok(scope.api_keys().filter(api_key::Column::Id.eq(id)).one(db).await?)
 }
 
@@ -67,7 +72,11 @@ pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<api_key::Model>> {
 }
 
 /// Ends a key at once (G13). One that was revoked before keeps its time.
-pub async fn revoke(tx: &impl ConnectionTrait, key: api_key::Model, now: Timestamp) -> Result<api_key::Model> {
+pub async fn revoke(
+    tx: &impl ConnectionTrait,
+    key: api_key::Model,
+    now: Timestamp,
+) -> Result<api_key::Model> {
     if key.revoked_at.is_some() {
         return Ok(key);
     }

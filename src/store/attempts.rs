@@ -23,7 +23,11 @@ pub fn skipped(event: &EventId, target: &TargetId, uri: &str, now: Timestamp) ->
 }
 
 /// The scope's attempt of this id.
-pub async fn find(db: &impl ConnectionTrait, scope: &Scope, id: &AttemptId) -> Result<Option<attempt::Model>> {
+pub async fn find(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    id: &AttemptId,
+) -> Result<Option<attempt::Model>> {
     Ok(scope.attempts().filter(attempt::Column::Id.eq(id)).one(db).await?)
 }
 

@@ -7,19 +7,25 @@
 
 use entity::{DeliveryState, EventId, Purpose, TargetId, TargetStatus, Timestamp, delivery, event, target};
 use sea_orm::sea_query::{
-    Asterisk, CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, OnConflict, Query, SelectStatement, UnionType,
-    WithClause,
+    Asterisk, CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, OnConflict, Query,
+    SelectStatement, UnionType, WithClause,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Iterable, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Statement, Value,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Iterable, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Statement, Value,
 };
 
 use crate::error::Result;
 use crate::store::{attempts, chunks};
 
 /// A delivery that is due at once.
-pub fn waiting(event: &EventId, target: &TargetId, purpose: Purpose, epoch: i32, now: Timestamp) -> delivery::Model {
+pub fn waiting(
+    event: &EventId,
+    target: &TargetId,
+    purpose: Purpose,
+    epoch: i32,
+    now: Timestamp,
+) -> delivery::Model {
     delivery::Model {
         event_id: event.clone(),
         target_id: target.clone(),
@@ -121,9 +127,9 @@ pub async fn claim(
     lease_until: Timestamp,
 ) -> Result<Vec<delivery::Model>> {
     use delivery::{Column, Entity};
-    let Some(due) = rooms.iter().map(|room| due(room, now)).reduce(|mut all, one| {
-        all.union(UnionType::All, one).take()
-    }) else {
+    let Some(due) =
+        rooms.iter().map(|room| due(room, now)).reduce(|mut all, one| all.union(UnionType::All, one).take())
+    else {
         return Ok(Vec::new());
     };
     let due = CommonTableExpression::new().table_name("due").columns(KEY).query(due).to_owned();
@@ -266,9 +272,9 @@ pub fn claim_of(row: &delivery::Model) -> Claim {
 }
 
 fn still_held(claims: impl IntoIterator<Item = Claim>) -> Expr {
-    let claims = claims.into_iter().map(|(event, target, claim)| {
-        (Value::from(event), Value::from(target), Value::from(claim))
-    });
+    let claims = claims
+        .into_iter()
+        .map(|(event, target, claim)| (Value::from(event), Value::from(target), Value::from(claim)));
     let held = Query::select().column(Asterisk).from_values(claims, "held").take();
     let columns = [delivery::Column::EventId, delivery::Column::TargetId, delivery::Column::Claim];
     Expr::tuple(columns.map(Expr::col)).in_subquery(held)

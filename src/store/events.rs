@@ -7,13 +7,13 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::{
-    DeliveryState, EventId, NotificationEventName, Purpose, TargetId, TargetStatus, Timestamp, attempt, delivery, event,
-    subscription, target,
+    DeliveryState, EventId, NotificationEventName, Purpose, TargetId, TargetStatus, Timestamp, attempt,
+    delivery, event, subscription, target,
 };
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, JoinType, QueryFilter,
-    QueryOrder, QuerySelect, RelationTrait,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, JoinType,
+    QueryFilter, QueryOrder, QuerySelect, RelationTrait,
 };
 
 use crate::error::Result;
@@ -103,7 +103,11 @@ pub async fn find(db: &impl ConnectionTrait, scope: &Scope, id: &EventId) -> Res
 }
 
 /// The scope's events of these ids.
-pub async fn find_all(db: &impl ConnectionTrait, scope: &Scope, ids: &[EventId]) -> Result<Vec<event::Model>> {
+pub async fn find_all(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[EventId],
+) -> Result<Vec<event::Model>> {
     Ok(scope.events().filter(event::Column::Id.is_in(ids.iter().cloned())).all(db).await?)
 }
 
@@ -176,7 +180,10 @@ async fn insert(tx: &impl ConnectionTrait, rows: &[event::Model]) -> Result<Hash
     Ok(repeated)
 }
 
-async fn made_before(tx: &impl ConnectionTrait, rows: &[&event::Model]) -> Result<HashMap<EventId, event::Model>> {
+async fn made_before(
+    tx: &impl ConnectionTrait,
+    rows: &[&event::Model],
+) -> Result<HashMap<EventId, event::Model>> {
     let mut same_scope: HashMap<Scope, Vec<&str>> = HashMap::new();
     for row in rows {
         same_scope.entry(scope_of(row)).or_default().extend(row.idempotency_key.as_deref());
@@ -184,7 +191,9 @@ async fn made_before(tx: &impl ConnectionTrait, rows: &[&event::Model]) -> Resul
     let mut by_key: HashMap<(Scope, String), event::Model> = HashMap::new();
     for (scope, keys) in same_scope {
         let found = scope.events().filter(event::Column::IdempotencyKey.is_in(keys)).all(tx).await?;
-        by_key.extend(found.into_iter().filter_map(|row| Some(((scope.clone(), row.idempotency_key.clone()?), row))));
+        by_key.extend(
+            found.into_iter().filter_map(|row| Some(((scope.clone(), row.idempotency_key.clone()?), row))),
+        );
     }
     let holder = |row: &event::Model| by_key.get(&(scope_of(row), row.idempotency_key.clone()?)).cloned();
     Ok(rows
@@ -221,7 +230,8 @@ impl Subscribers {
         let mut of_scopes = Condition::any();
         for scope in scopes {
             let same_organization = target::Column::OrganizationId.eq(&scope.organization);
-            of_scopes = of_scopes.add(same_organization.and(target::Column::Environment.eq(scope.environment)));
+            of_scopes =
+                of_scopes.add(same_organization.and(target::Column::Environment.eq(scope.environment)));
         }
         let rows = subscription::Entity::find()
             .select_only()

@@ -6,7 +6,11 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Q
 use crate::error::Result;
 
 /// Adds an organization.
-pub async fn add(tx: &impl ConnectionTrait, display_name: &str, now: Timestamp) -> Result<organization::Model> {
+pub async fn add(
+    tx: &impl ConnectionTrait,
+    display_name: &str,
+    now: Timestamp,
+) -> Result<organization::Model> {
     let row = organization::Model {
         id: OrganizationId::new(now),
         display_name: display_name.to_owned(),

@@ -6,8 +6,8 @@
 
 use sea_orm::sea_query::{Asterisk, Expr, Order, Query, SelectStatement, UnionType};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
-    Select,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
 };
 
 use crate::error::Result;
@@ -32,7 +32,8 @@ where
     R: FromQueryResult,
 {
     let mut pages: Vec<Vec<R>> = std::iter::repeat_with(Vec::new).take(lists.len()).collect();
-    let heads: Vec<_> = lists.into_iter().enumerate().map(|(list, (rows, page))| head(list, id, rows, &page)).collect();
+    let heads: Vec<_> =
+        lists.into_iter().enumerate().map(|(list, (rows, page))| head(list, id, rows, &page)).collect();
     for heads in heads.chunks(MAX_UNION) {
         let Some((first, rest)) = heads.split_first() else { break };
         let union = first

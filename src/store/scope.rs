@@ -1,7 +1,10 @@
 //! Whose data a request may see. Every select of a caller's rows is made here,
 //! so there is no filter to forget (T1).
 
-use entity::{Environment, OrganizationId, api_key, attempt, delivery, event, signing_key, status_change, subscription, target};
+use entity::{
+    Environment, OrganizationId, api_key, attempt, delivery, event, signing_key, status_change, subscription,
+    target,
+};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, RelationTrait, Select};
 
 /// One organization in one environment, proven by an API key.
@@ -48,12 +51,16 @@ impl Scope {
 
     /// The deliveries of its events.
     pub fn deliveries(&self) -> Select<delivery::Entity> {
-        self.of_event(delivery::Entity::find().join(sea_orm::JoinType::InnerJoin, delivery::Relation::Event.def()))
+        self.of_event(
+            delivery::Entity::find().join(sea_orm::JoinType::InnerJoin, delivery::Relation::Event.def()),
+        )
     }
 
     /// The attempts to deliver its events.
     pub fn attempts(&self) -> Select<attempt::Entity> {
-        self.of_event(attempt::Entity::find().join(sea_orm::JoinType::InnerJoin, attempt::Relation::Event.def()))
+        self.of_event(
+            attempt::Entity::find().join(sea_orm::JoinType::InnerJoin, attempt::Relation::Event.def()),
+        )
     }
 
     fn of_target<E: EntityTrait>(&self, rows: Select<E>) -> Select<E> {

@@ -7,8 +7,8 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::{
-    AttemptStatus, DeliveryState, Environment, EventId, Purpose, TargetId, TargetStatus, Timestamp, attempt, delivery,
-    target,
+    AttemptStatus, DeliveryState, Environment, EventId, Purpose, TargetId, TargetStatus, Timestamp, attempt,
+    delivery, target,
 };
 use sea_orm::sea_query::{CommonTableExpression, Expr, ExprTrait, Query, Values, WithClause};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
@@ -78,7 +78,8 @@ async fn hold_targets(
     let concerned: HashSet<&TargetId> = outcomes
         .iter()
         .filter(|outcome| {
-            outcome.attempt.status == AttemptStatus::Failure || outcome.delivery.purpose == Purpose::Activation
+            outcome.attempt.status == AttemptStatus::Failure
+                || outcome.delivery.purpose == Purpose::Activation
         })
         .map(|outcome| &outcome.delivery.target_id)
         .collect();
@@ -116,7 +117,11 @@ fn key(delivery: &delivery::Model) -> Key {
 }
 
 /// Writes the verdicts of those whose claim is still the latest, and answers which those are.
-async fn apply(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verdict]) -> Result<HashSet<Key>> {
+async fn apply(
+    tx: &impl ConnectionTrait,
+    outcomes: &[Outcome],
+    verdicts: &[Verdict],
+) -> Result<HashSet<Key>> {
     use delivery::{Column, Entity};
     if outcomes.is_empty() {
         return Ok(HashSet::new());
@@ -141,11 +146,8 @@ async fn apply(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verd
             verdict.succeeded.into(),
         ])
     });
-    let settled = CommonTableExpression::new()
-        .table_name("settled")
-        .columns(COLUMNS)
-        .values(rows.collect())
-        .to_owned();
+    let settled =
+        CommonTableExpression::new().table_name("settled").columns(COLUMNS).values(rows.collect()).to_owned();
     let of = |column: Column| Expr::col(("settled", column));
     let same = |column: Column| Expr::col((Entity, column)).eq(of(column));
     let update = Query::update()
@@ -234,7 +236,9 @@ async fn deactivate(
     outcome: &Outcome,
     terms: &Terms<'_>,
 ) -> Result<target::Model> {
-    if let Some(email) = target.email.as_deref().filter(|_| terms.sends_mail && target.environment.keeps_email()) {
+    if let Some(email) =
+        target.email.as_deref().filter(|_| terms.sends_mail && target.environment.keeps_email())
+    {
         let letter = mail::deactivated(&mail::Deactivation {
             target_name: &target.name,
             target_id: &target.id,

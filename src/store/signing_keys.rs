@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use entity::{SigningKeyId, TargetId, Timestamp, signing_key};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter, QueryOrder, Select,
 };
-use sea_orm::sea_query::Expr;
 
 use crate::error::Result;
 use crate::store::Scope;
@@ -23,13 +23,22 @@ pub async fn add(
 ) -> Result<signing_key::Model> {
     let id = SigningKeyId::new(now);
     let sealed_secret = vault.seal(id.as_str(), secret)?;
-    let row =
-        signing_key::Model { id, target_id: target.clone(), sealed_secret, created_at: now, expires_at: None };
+    let row = signing_key::Model {
+        id,
+        target_id: target.clone(),
+        sealed_secret,
+        created_at: now,
+        expires_at: None,
+    };
     Ok(row.into_active_model().insert(tx).await?)
 }
 
 /// Lets the current key end at `expires_at`; keys that end already keep their time (K1).
-pub async fn expire_current(tx: &impl ConnectionTrait, target: &TargetId, expires_at: Timestamp) -> Result<()> {
+pub async fn expire_current(
+    tx: &impl ConnectionTrait,
+    target: &TargetId,
+    expires_at: Timestamp,
+) -> Result<()> {
     signing_key::Entity::update_many()
         .col_expr(signing_key::Column::ExpiresAt, Expr::value(expires_at))
         .filter(signing_key::Column::TargetId.eq(target))
@@ -105,7 +114,5 @@ pub async fn remove_expired(tx: &impl ConnectionTrait, now: Timestamp) -> Result
 }
 
 fn unexpired(now: Timestamp) -> Condition {
-    Condition::any()
-        .add(signing_key::Column::ExpiresAt.is_null())
-        .add(signing_key::Column::ExpiresAt.gt(now))
+    Condition::any().add(signing_key::Column::ExpiresAt.is_null()).add(signing_key::Column::ExpiresAt.gt(now))
 }

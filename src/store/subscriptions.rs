@@ -15,9 +15,10 @@ pub async fn add(
     target: &TargetId,
     names: impl IntoIterator<Item = NotificationEventName>,
 ) -> Result<()> {
-    let rows = names.into_iter().filter(|name| name.is_subscribable()).map(|event_name| {
-        subscription::Model { target_id: target.clone(), event_name }.into_active_model()
-    });
+    let rows = names
+        .into_iter()
+        .filter(|name| name.is_subscribable())
+        .map(|event_name| subscription::Model { target_id: target.clone(), event_name }.into_active_model());
     subscription::Entity::insert_many(rows)
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(tx)

@@ -4,8 +4,8 @@
 use entity::{NotificationEventName, TargetId, TargetStatus, Timestamp, subscription, target};
 use sea_orm::sea_query::{LockBehavior, LockType};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, JoinType, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, RelationTrait, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, JoinType, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Set,
 };
 
 use crate::error::Result;
@@ -59,7 +59,11 @@ pub async fn find_to_change(
 }
 
 /// The scope's targets of these ids.
-pub async fn find_all(db: &impl ConnectionTrait, scope: &Scope, ids: &[TargetId]) -> Result<Vec<target::Model>> {
+pub async fn find_all(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[TargetId],
+) -> Result<Vec<target::Model>> {
     Ok(scope.targets().filter(target::Column::Id.is_in(ids.iter().cloned())).all(db).await?)
 }
 
@@ -124,7 +128,11 @@ pub async fn set_email(
 }
 
 /// Marks that the set of its subscriptions has changed.
-pub async fn touch(tx: &impl ConnectionTrait, target: target::Model, now: Timestamp) -> Result<target::Model> {
+pub async fn touch(
+    tx: &impl ConnectionTrait,
+    target: target::Model,
+    now: Timestamp,
+) -> Result<target::Model> {
     let mut row = target.into_active_model();
     row.updated_at = Set(now);
     Ok(row.update(tx).await?)

@@ -9,7 +9,11 @@ use crate::world::{On, World};
 const PING: &str = r#"{"query": "{ ping }"}"#;
 
 /// Posts these bytes as this media type and answers status, code of the first error, and the request id.
-async fn post(world: &World, media_type: Option<&str>, body: impl Into<reqwest::Body>) -> (u16, Value, String) {
+async fn post(
+    world: &World,
+    media_type: Option<&str>,
+    body: impl Into<reqwest::Body>,
+) -> (u16, Value, String) {
     let mut request = world.test.client().post(world.test.at("/graphql")).body(body);
     request = request.header(AUTHORIZATION, world.test.authorization());
     if let Some(media_type) = media_type {
@@ -46,14 +50,23 @@ async fn only_json_is_read_and_no_batches() {
 async fn a_request_that_cannot_be_executed_is_a_400_and_never_a_500() {
     let world = World::on(On::Sqlite).await.unwrap();
     for bad in [
-        "", "{", "null", "{}", r#"{"query": 1}"#, r#"{"query": ""}"#, r#"{"query": "{"}"#, r#"{"query": "{ nothing }"}"#,
-        r#"{"query": "{ ping }", "variables": []}"#, r#"{"query": "{ ping }", "operationName": "Other"}"#,
+        "",
+        "{",
+        "null",
+        "{}",
+        r#"{"query": 1}"#,
+        r#"{"query": ""}"#,
+        r#"{"query": "{"}"#,
+        r#"{"query": "{ nothing }"}"#,
+        r#"{"query": "{ ping }", "variables": []}"#,
+        r#"{"query": "{ ping }", "operationName": "Other"}"#,
         r#"{"query": "query($id: ID!) { node(id: $id) { id } }"}"#,
         r#"{"query": "query($id: ID!) { node(id: $id) { id } }", "variables": {"id": null}}"#,
         r#"{"query": "query($first: Int) { notificationEvents(first: $first) { edges { cursor } } }", "variables": {"first": "x"}}"#,
         r#"{"query": "{ notificationEvents(first: \"x\") { edges { cursor } } }"}"#,
         r#"{"query": "{ notificationEvents(filterBy: {name: [NO_SUCH_NAME]}) { edges { cursor } } }"}"#,
-        "\u{0}", "{\"query\": \"{ ping }\u{0}\"}",
+        "\u{0}",
+        "{\"query\": \"{ ping }\u{0}\"}",
     ] {
         let (status, code, _) = post(&world, Some("application/json"), bad).await;
         assert_eq!(status, 400, "{bad}");
@@ -105,9 +118,12 @@ async fn the_key_may_stand_with_and_without_its_colon() {
     use base64::prelude::BASE64_STANDARD;
     let world = World::on(On::Sqlite).await.unwrap();
     let key = world.test.key();
-    for (scheme, credentials) in [("Basic", format!("{key}:")), ("basic", key.to_owned()), ("BASIC", format!("{key}:"))] {
+    for (scheme, credentials) in
+        [("Basic", format!("{key}:")), ("basic", key.to_owned()), ("BASIC", format!("{key}:"))]
+    {
         let authorization = format!("{scheme} {}", BASE64_STANDARD.encode(credentials));
-        let request = world.test.client().post(world.test.at("/graphql")).header(AUTHORIZATION, authorization);
+        let request =
+            world.test.client().post(world.test.at("/graphql")).header(AUTHORIZATION, authorization);
         let response = request.header(CONTENT_TYPE, "application/json").body(PING).send().await.unwrap();
         assert_eq!(response.status(), 200, "{scheme}");
     }
@@ -121,10 +137,15 @@ async fn the_media_type_of_the_answer_is_negotiated() {
         (Some("*/*"), "application/json"),
         (Some("application/json"), "application/json"),
         (Some("application/graphql-response+json"), "application/graphql-response+json"),
-        (Some("application/graphql-response+json, application/json;q=0.9"), "application/graphql-response+json"),
+        (
+            Some("application/graphql-response+json, application/json;q=0.9"),
+            "application/graphql-response+json",
+        ),
     ] {
         let mut request = world.test.client().post(world.test.at("/graphql")).body(PING);
-        request = request.header(AUTHORIZATION, world.test.authorization()).header(CONTENT_TYPE, "application/json");
+        request = request
+            .header(AUTHORIZATION, world.test.authorization())
+            .header(CONTENT_TYPE, "application/json");
         if let Some(accept) = accept {
             request = request.header(ACCEPT, accept);
         }
@@ -137,7 +158,8 @@ async fn the_media_type_of_the_answer_is_negotiated() {
 #[tokio::test]
 async fn other_methods_are_refused() {
     let world = World::on(On::Sqlite).await.unwrap();
-    let mutation = world.test.at("/graphql?query=mutation{revokeAPIKey(input:{apiKeyId:%22x%22}){__typename}}");
+    let mutation =
+        world.test.at("/graphql?query=mutation{revokeAPIKey(input:{apiKeyId:%22x%22}){__typename}}");
     let request = world.test.client().get(mutation).header(AUTHORIZATION, world.test.authorization());
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 405);

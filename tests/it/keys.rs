@@ -22,7 +22,10 @@ async fn a_key_is_shown_once_works_at_once_and_ends_at_once(#[values(On::Sqlite,
 
     let fields = "... on APIKey { name key redactedKey revokedAt }";
     let shown = mine.node(&id(&made), fields).await;
-    assert_eq!((&shown["name"], &shown["key"], &shown["revokedAt"]), (&json!("CI"), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&shown["name"], &shown["key"], &shown["revokedAt"]),
+        (&json!("CI"), &Value::Null, &Value::Null)
+    );
     let redacted = shown["redactedKey"].as_str().unwrap();
     assert!(redacted.len() < key.len() && !redacted.contains(&key[20..30]), "{redacted}");
 
@@ -31,7 +34,8 @@ async fn a_key_is_shown_once_works_at_once_and_ends_at_once(#[values(On::Sqlite,
     assert_eq!(mine.ask("{ ping }", json!({})).await.status, 401);
     let again = world.live.call("revokeAPIKey", json!({ "apiKeyId": made["id"] }), FIELDS).await;
     assert_eq!(again, revoked);
-    let list = world.live.ok("{ organizations { apiKeys { edges { node { id revokedAt } } } } }", json!({})).await;
+    let list =
+        world.live.ok("{ organizations { apiKeys { edges { node { id revokedAt } } } } }", json!({})).await;
     assert_eq!(nodes(&list["organizations"][0]["apiKeys"])[0]["revokedAt"], revoked["revokedAt"]);
 }
 

@@ -11,7 +11,8 @@ use crate::world::{Api, On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const CLOSED: &str = "PAYMENT_CARD_CLOSED";
-const PAGE: &str = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { id } }";
+const PAGE: &str =
+    "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { id } }";
 
 async fn events(api: &Api, arguments: &str) -> Value {
     let arguments = if arguments.is_empty() { String::new() } else { format!("({arguments})") };
@@ -58,11 +59,10 @@ async fn sizes_and_cursors_that_cannot_be_are_errors(#[values(On::Sqlite, On::Po
     assert_eq!(ids(&events(&world.test, "first: 1").await).len(), 1);
     assert_eq!(ids(&events(&world.test, "first: 200").await).len(), 3);
     let cursor = events(&world.test, "").await["edges"][0]["cursor"].as_str().unwrap().to_owned();
-    let other_list = world
-        .test
-        .ok("{ organizations { apiKeys { edges { cursor } } } }", json!({}))
-        .await["organizations"][0]["apiKeys"]["edges"][0]["cursor"]
-        .clone();
+    let other_list =
+        world.test.ok("{ organizations { apiKeys { edges { cursor } } } }", json!({})).await["organizations"]
+            [0]["apiKeys"]["edges"][0]["cursor"]
+            .clone();
     let flipped: String = cursor.chars().rev().collect();
     for wrong in [
         "first: 0".to_owned(),
@@ -108,16 +108,27 @@ async fn events_are_filtered_by_name_and_time(#[values(On::Sqlite, On::Postgres)
         (format!(r#"{{createdAt: {{lessThan: "{date}"}}}}"#), vec![first.clone()]),
         (format!(r#"{{createdAt: {{lessThanOrEquals: "{date}"}}}}"#), vec![second.clone(), first.clone()]),
         (format!(r#"{{createdAt: {{greaterThan: "{date}"}}}}"#), vec![third.clone()]),
-        (format!(r#"{{createdAt: {{greaterThanOrEquals: "{second_day}"}}}}"#), vec![third.clone(), second.clone()]),
-        (format!(r#"{{createdAt: {{between: {{start: "{first_day}", end: "{date}"}}}}}}"#), vec![second.clone(), first.clone()]),
-        (format!(r#"{{createdAt: {{between: {{start: "{date}", end: null}}}}}}"#), vec![third.clone(), second.clone()]),
+        (
+            format!(r#"{{createdAt: {{greaterThanOrEquals: "{second_day}"}}}}"#),
+            vec![third.clone(), second.clone()],
+        ),
+        (
+            format!(r#"{{createdAt: {{between: {{start: "{first_day}", end: "{date}"}}}}}}"#),
+            vec![second.clone(), first.clone()],
+        ),
+        (
+            format!(r#"{{createdAt: {{between: {{start: "{date}", end: null}}}}}}"#),
+            vec![third.clone(), second.clone()],
+        ),
         (format!(r#"{{name: [PAYMENT_CARD_CLOSED], createdAt: {{greaterThan: "{date}"}}}}"#), vec![]),
     ];
     for (filter, expected) in cases {
         assert_eq!(ids(&events(&world.test, &format!("filterBy: {filter}")).await), expected, "{filter}");
     }
     for unreadable in ["yesterday", "2022-13-01", "", "2022-03-31T25:00:00Z"] {
-        let query = format!(r#"{{ notificationEvents(filterBy: {{createdAt: {{equals: "{unreadable}"}}}}) {{ edges {{ cursor }} }} }}"#);
+        let query = format!(
+            r#"{{ notificationEvents(filterBy: {{createdAt: {{equals: "{unreadable}"}}}}) {{ edges {{ cursor }} }} }}"#
+        );
         let (status, message, code) = world.test.error(&query, json!({})).await;
         assert_eq!((status, code.as_str()), (200, "BAD_USER_INPUT"), "{unreadable}");
         assert!(message.contains("equals"), "{message}");
@@ -155,7 +166,8 @@ async fn the_events_of_a_target_are_filtered_by_name_time_and_success(
     assert_eq!(list("{hasSuccessfulDelivery: true}").await, [good.clone(), activation.clone()]);
     assert_eq!(list("{hasSuccessfulDelivery: false}").await, [failed.clone()]);
     assert_eq!(list("{name: [PAYMENT_CARD_ISSUED]}").await, [waiting.clone(), good.clone()]);
-    let recent = format!(r#"{{eventCreatedAt: {{greaterThanOrEquals: "{now}"}}, hasSuccessfulDelivery: true}}"#);
+    let recent =
+        format!(r#"{{eventCreatedAt: {{greaterThanOrEquals: "{now}"}}, hasSuccessfulDelivery: true}}"#);
     assert_eq!(list(&recent).await, [good.clone()]);
     gate.open();
 }

@@ -38,8 +38,7 @@ async fn active_targets_receive_it_deactivated_ones_miss_it_others_hear_nothing(
         ends.push((id(&attempt["target"]), status));
     }
     ends.sort();
-    let mut expected =
-        [(active, "SUCCESS".to_owned()), (deactivated, "SKIPPED".to_owned())];
+    let mut expected = [(active, "SUCCESS".to_owned()), (deactivated, "SKIPPED".to_owned())];
     expected.sort();
     assert_eq!(ends, expected);
 }
@@ -119,7 +118,9 @@ async fn every_event_name_can_be_published(#[values(On::Sqlite, On::Postgres)] o
 
 #[rstest]
 #[tokio::test]
-async fn fifty_callers_with_one_idempotency_key_publish_one_event(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn fifty_callers_with_one_idempotency_key_publish_one_event(
+    #[values(On::Sqlite, On::Postgres)] on: On,
+) {
     let Some(world) = World::on(on).await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
     let publish = |api: Api| async move {
@@ -148,9 +149,11 @@ async fn a_key_used_twice_in_one_call_answers_the_first_event_twice(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let Some(world) = World::on(on).await else { return };
-    let event = |key: Value, number: u8| json!({ "name": ISSUED, "node": { "n": number }, "idempotencyKey": key });
+    let event =
+        |key: Value, number: u8| json!({ "name": ISSUED, "node": { "n": number }, "idempotencyKey": key });
     let events = [event("a".into(), 1), event(Value::Null, 2), event("a".into(), 3), event("b".into(), 4)];
-    let fields = ("PublishedNotificationEvents", "events { id node { ... on GenericNotificationEvent { payload } } }");
+    let fields =
+        ("PublishedNotificationEvents", "events { id node { ... on GenericNotificationEvent { payload } } }");
     let made = world.test.call("publishNotificationEvents", json!({ "events": events }), fields).await;
     let numbers: Vec<&Value> =
         made["events"].as_array().unwrap().iter().map(|event| &event["node"]["payload"]["n"]).collect();

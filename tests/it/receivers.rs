@@ -40,7 +40,9 @@ async fn only_a_2xx_is_success_and_redirects_are_not_followed(#[values(On::Sqlit
     let attempt = attempt_at(&world, target).await;
     assert_eq!(outcome(&attempt), ("FAILURE", Some(302), Some("STATUS")));
     assert_eq!(world.receiver.count("/elsewhere"), 0);
-    for (status, end) in [(200, "SUCCESS"), (299, "SUCCESS"), (304, "FAILURE"), (404, "FAILURE"), (410, "FAILURE")] {
+    for (status, end) in
+        [(200, "SUCCESS"), (299, "SUCCESS"), (304, "FAILURE"), (404, "FAILURE"), (410, "FAILURE")]
+    {
         world.receiver.script("/hook", [Answer::Status(status)]);
         let event = world.live.publish(ISSUED).await;
         world.settle().await;
@@ -117,7 +119,8 @@ async fn hosts_that_cannot_be_reached_tell_why(#[values(On::Sqlite, On::Postgres
     for (uri, reason) in cases {
         let target = world.live.add_target(&uri, &[]).await;
         world.settle().await;
-        let fields = "... on WebhookNotificationTarget { deliveryAttempts { edges { node { failureReason } } } }";
+        let fields =
+            "... on WebhookNotificationTarget { deliveryAttempts { edges { node { failureReason } } } }";
         let attempts = crate::world::api::nodes(&world.live.node(&target, fields).await["deliveryAttempts"]);
         assert_eq!(attempts, [json!({ "failureReason": reason })], "{uri}");
     }

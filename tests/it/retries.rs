@@ -58,7 +58,9 @@ async fn every_attempt_is_stamped_and_signed_anew(#[values(On::Sqlite, On::Postg
     let received = world.receiver.received("/hook").split_off(1);
     let stamps: Vec<i64> = received
         .iter()
-        .map(|one| serde_json::from_slice::<Value>(&one.body).unwrap()["extensions"]["signatureTimestamp"].as_i64())
+        .map(|one| {
+            serde_json::from_slice::<Value>(&one.body).unwrap()["extensions"]["signatureTimestamp"].as_i64()
+        })
         .map(Option::unwrap)
         .collect();
     assert_eq!(stamps[1] - stamps[0], 5_000);

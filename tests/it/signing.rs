@@ -17,7 +17,8 @@ async fn signers(world: &World, target_path: &str, secrets: &[String]) -> Vec<us
     world.settle().await;
     let received = world.receiver.received(target_path).pop().unwrap();
     let header = received.header("highnote-signature").unwrap();
-    let signer = |one: &str| secrets.iter().position(|secret| signature::is_valid(one, &received.body, secret));
+    let signer =
+        |one: &str| secrets.iter().position(|secret| signature::is_valid(one, &received.body, secret));
     header.split(',').map(|one| signer(one).expect("a signature of nobody")).collect()
 }
 

@@ -31,14 +31,33 @@ async fn names_uris_and_emails_have_rules_and_nothing_is_added_when_one_is_broke
     let Some(world) = World::with(on, |settings| settings.uris.private = false).await else { return };
     let good = "https://hooks.example.com/highnote";
     for name in ["", "   ", &"x".repeat(256), "a\u{0}b", "a\r\nb", "\u{202e}evil"] {
-        assert_eq!(world.test.codes(ADD, target(name, good)).await, wrong(&[("INVALID_NAME", "name")]), "{name:?}");
+        assert_eq!(
+            world.test.codes(ADD, target(name, good)).await,
+            wrong(&[("INVALID_NAME", "name")]),
+            "{name:?}"
+        );
     }
     for uri in [
-        "", "nonsense", "/path", "http://hooks.example.com/", "ftp://hooks.example.com/", "https://",
-        "https://user:password@hooks.example.com/", "https://127.0.0.1/", "https://2130706433/", "https://[::1]/",
-        "https://10.0.0.1/", "https://localhost/", "https://intranet/", "https://hooks.example.com/\u{0}",
+        "",
+        "nonsense",
+        "/path",
+        "http://hooks.example.com/",
+        "ftp://hooks.example.com/",
+        "https://",
+        "https://user:password@hooks.example.com/",
+        "https://127.0.0.1/",
+        "https://2130706433/",
+        "https://[::1]/",
+        "https://10.0.0.1/",
+        "https://localhost/",
+        "https://intranet/",
+        "https://hooks.example.com/\u{0}",
     ] {
-        assert_eq!(world.test.codes(ADD, target("x", uri)).await, wrong(&[("INVALID_URI", "uri")]), "{uri:?}");
+        assert_eq!(
+            world.test.codes(ADD, target("x", uri)).await,
+            wrong(&[("INVALID_URI", "uri")]),
+            "{uri:?}"
+        );
     }
     for email in ["", "nobody", "a@b@c", "a b@example.com", "a@example.com\r\nBcc: b@example.com"] {
         let input = json!({ "name": "x", "uri": good, "email": email, "subscriptions": [] });
@@ -54,7 +73,10 @@ async fn names_uris_and_emails_have_rules_and_nothing_is_added_when_one_is_broke
     assert_eq!(error["path"], json!(["input", "name"]));
     assert!(error["description"].as_str().unwrap().contains("255"), "{error}");
     // 255 characters, not bytes.
-    assert_eq!(world.live.target(ADD, target(&"ü".repeat(255), good)).await["status"], "PENDING_VERIFICATION");
+    assert_eq!(
+        world.live.target(ADD, target(&"ü".repeat(255), good)).await["status"],
+        "PENDING_VERIFICATION"
+    );
 }
 
 #[rstest]
@@ -73,7 +95,8 @@ async fn several_targets_may_have_one_uri(#[values(On::Sqlite, On::Postgres)] on
 #[tokio::test]
 async fn subscriptions_are_a_set(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
-    let names = ["PAYMENT_CARD_ISSUED", "PAYMENT_CARD_ISSUED", "NOTIFICATION_ACTIVATION", "AUTHORIZATION_CREATED"];
+    let names =
+        ["PAYMENT_CARD_ISSUED", "PAYMENT_CARD_ISSUED", "NOTIFICATION_ACTIVATION", "AUTHORIZATION_CREATED"];
     let target = world.test.add_target(&world.receiver.uri("/hook"), &names).await;
     let change = async |mutation: &str, names: Value| {
         let input = json!({ "targetId": target, "subscriptions": names });
@@ -84,7 +107,10 @@ async fn subscriptions_are_a_set(#[values(On::Sqlite, On::Postgres)] on: On) {
     assert_eq!(change(add, json!(["PAYMENT_CARD_ISSUED", "NOTIFICATION_ACTIVATION"])).await, both);
     assert_eq!(change(add, json!([])).await, both);
     assert_eq!(change(remove, json!(["PAYMENT_CARD_CLOSED"])).await, both);
-    assert_eq!(change(remove, json!(["PAYMENT_CARD_ISSUED", "PAYMENT_CARD_CLOSED"])).await, json!(["AUTHORIZATION_CREATED"]));
+    assert_eq!(
+        change(remove, json!(["PAYMENT_CARD_ISSUED", "PAYMENT_CARD_CLOSED"])).await,
+        json!(["AUTHORIZATION_CREATED"])
+    );
     assert_eq!(change(remove, json!(["AUTHORIZATION_CREATED"])).await, json!([]));
 }
 
@@ -115,7 +141,10 @@ async fn emails_exist_in_live_only(#[values(On::Sqlite, On::Postgres)] on: On) {
     assert_eq!(count(&world.test).await, 0);
     let in_test = world.test.add_target(&world.receiver.uri("/hook"), &[]).await;
     let set = |target: &str, email: &str| json!({ "targetId": target, "email": email });
-    assert_eq!(world.test.codes("setEmailForNotificationTarget", set(&in_test, "a@example.com")).await, denied);
+    assert_eq!(
+        world.test.codes("setEmailForNotificationTarget", set(&in_test, "a@example.com")).await,
+        denied
+    );
     let remove = json!({ "targetId": in_test });
     assert_eq!(world.test.codes("removeEmailFromNotificationTarget", remove).await, denied);
 
@@ -162,7 +191,10 @@ async fn fifty_targets_may_be_active_or_pending_even_when_added_at_once(
     let refused = world.test.codes("activateNotificationTarget", activate.clone()).await;
     assert_eq!(refused, wrong(&[("LIMIT_EXCEEDED", "targetId")]));
     world.test.on_target("removeNotificationTarget", &added[1]).await;
-    assert_eq!(world.test.target("activateNotificationTarget", activate).await["status"], "PENDING_VERIFICATION");
+    assert_eq!(
+        world.test.target("activateNotificationTarget", activate).await["status"],
+        "PENDING_VERIFICATION"
+    );
 }
 
 #[rstest]
@@ -176,7 +208,9 @@ async fn unknown_targets_are_not_found_by_any_mutation(#[values(On::Sqlite, On::
             match mutation {
                 "renameNotificationTarget" => drop(input.insert("name".into(), "x".into())),
                 "setEmailForNotificationTarget" => drop(input.insert("email".into(), "a@example.com".into())),
-                _ if mutation.contains("Subscriptions") => drop(input.insert("subscriptions".into(), json!([]))),
+                _ if mutation.contains("Subscriptions") => {
+                    drop(input.insert("subscriptions".into(), json!([])))
+                }
                 _ => {}
             }
             let codes = world.live.codes(mutation, input.into()).await;

@@ -123,7 +123,11 @@ async fn cannot_change(foreign: &Api, mine: &Belongings) {
         ("initiateNotificationPingTest", json!({ "targetId": mine.target }), "NotificationEvent"),
     ];
     for (mutation, input, answers) in others {
-        assert_eq!(codes(&foreign.call(mutation, input, (answers, "id")).await)[0].0, "NOT_FOUND", "{mutation}");
+        assert_eq!(
+            codes(&foreign.call(mutation, input, (answers, "id")).await)[0].0,
+            "NOT_FOUND",
+            "{mutation}"
+        );
     }
 }
 

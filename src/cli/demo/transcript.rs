@@ -34,7 +34,10 @@ impl Transcript {
         let header = received.header(signature::HEADER).unwrap_or_default();
         let signatures: Vec<&str> = header.split(',').collect();
         let is_signed = signatures.len() == secrets.len()
-            && signatures.iter().zip(secrets).all(|(one, secret)| signature::is_valid(one, &received.body, secret));
+            && signatures
+                .iter()
+                .zip(secrets)
+                .all(|(one, secret)| signature::is_valid(one, &received.body, secret));
         ensure!(is_signed, "a notification was not signed by the keys of its target");
         let replay = received.header("highnote-replay").map(|value| format!("   highnote-replay: {value}\n"));
         say(&format!(

@@ -56,7 +56,6 @@ fn talk(mut connection: TcpStream, session: Session) -> io::Result<()> {
     let mut lines = BufReader::new(connection.try_clone()?);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
-        eprintln!("SMTP {:?}", String::from_utf8_lossy(&line));
         let response = session.process(&line);
         if response.action != Action::NoReply {
             response.write_to(&mut connection)?;
@@ -76,19 +75,23 @@ struct Session {
 }
 
 impl Handler for Session {
+    fn rcpt(&mut self, _: &str) -> Response {
+        let mut kept = self.kept.lock().unwrap();
+        if kept.refusals > 0 {
+            kept.refusals -= 1;
+            return OUT_OF_SPACE;
+        }
+        OK
+    }
+
     fn data(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.data.extend_from_slice(bytes);
         Ok(())
     }
 
     fn data_end(&mut self) -> Response {
-        let mut kept = self.kept.lock().unwrap();
         let mail = String::from_utf8(std::mem::take(&mut self.data)).unwrap();
-        if kept.refusals > 0 {
-            kept.refusals -= 1;
-            return OUT_OF_SPACE;
-        }
-        kept.mails.push(mail);
+        self.kept.lock().unwrap().mails.push(mail);
         OK
     }
 }

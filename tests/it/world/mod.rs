@@ -166,7 +166,6 @@ impl World {
         let key = |name: &str| made["createOrganization"][name]["key"].as_str().unwrap().to_owned();
         (self.test.with_key(&key("testKey")), self.test.with_key(&key("liveKey")))
     }
-
 }
 
 impl Place {

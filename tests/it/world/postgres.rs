@@ -67,21 +67,10 @@ impl Server {
         let template = format!("{prefix}template");
         execute(&maintenance, &format!("CREATE DATABASE {template}")).await;
         let connection = connect(&with_name(&maintenance, &template)).await;
-        Migrator::up(&connection, None)
-            .await
-            .expect("the migrations run on an empty database");
-        connection
-            .close()
-            .await
-            .expect("the template's only connection closes");
+        Migrator::up(&connection, None).await.expect("the migrations run on an empty database");
+        connection.close().await.expect("the template's only connection closes");
         let (copying, count) = (Mutex::new(()), AtomicU32::new(0));
-        Self {
-            maintenance,
-            prefix,
-            copying,
-            count,
-            _watchdog: watchdog,
-        }
+        Self { maintenance, prefix, copying, count, _watchdog: watchdog }
     }
 
     /// A fresh database with all tables and no rows.
@@ -90,17 +79,9 @@ impl Server {
         let name = format!("{prefix}{}", self.count.fetch_add(1, Ordering::Relaxed));
         // PostgreSQL refuses a template that somebody else uses.
         let _copying = self.copying.lock().await;
-        execute(
-            &self.maintenance,
-            &format!("CREATE DATABASE {name} TEMPLATE {prefix}template"),
-        )
-        .await;
+        execute(&self.maintenance, &format!("CREATE DATABASE {name} TEMPLATE {prefix}template")).await;
         let url = with_name(&self.maintenance, &name).into();
-        Database {
-            url,
-            name,
-            maintenance: self.maintenance.clone(),
-        }
+        Database { url, name, maintenance: self.maintenance.clone() }
     }
 }
 
@@ -111,9 +92,7 @@ impl Drop for Database {
         let statement = format!("DROP DATABASE {} WITH (FORCE)", self.name);
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime
-                .expect("a thread can have a runtime")
-                .block_on(execute(&maintenance, &statement));
+            runtime.expect("a thread can have a runtime").block_on(execute(&maintenance, &statement));
         });
     }
 }
@@ -139,17 +118,12 @@ async fn execute(url: &Url, statement: &str) {
 async fn connect(url: &Url) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url.as_str());
     options.max_connections(1).sqlx_logging(false);
-    sea_orm::Database::connect(options)
-        .await
-        .expect("the server accepts connections")
+    sea_orm::Database::connect(options).await.expect("the server accepts connections")
 }
 
 #[expect(clippy::print_stderr, reason = "a skipped half must be seen")]
 fn skip() {
-    assert!(
-        env::var("CI").as_deref() != Ok("true"),
-        "no PostgreSQL on this machine, and CI=true"
-    );
+    assert!(env::var("CI").as_deref() != Ok("true"), "no PostgreSQL on this machine, and CI=true");
     eprintln!("SKIPPED: the PostgreSQL half of the stories (no server binaries, no TEST_DATABASE_URL)");
 }
 
@@ -160,9 +134,7 @@ fn newest_binaries() -> Option<PathBuf> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
         .collect();
     packaged.sort_unstable_by(|a, b| b.cmp(a));
-    let packaged = packaged
-        .iter()
-        .map(|version| format!("/usr/lib/postgresql/{version}/bin").into());
+    let packaged = packaged.iter().map(|version| format!("/usr/lib/postgresql/{version}/bin").into());
     let local = ["/usr/local/pgsql/bin".into()];
     let path = env::var_os("PATH").unwrap_or_default();
     packaged
@@ -196,33 +168,19 @@ impl<'a> Cluster<'a> {
         let folder = folder.expect("there is room for a folder").keep();
         let is_root = fs::metadata(&folder).expect("the folder was just made").uid() == 0;
         let demotion = if is_root { demotion(&folder) } else { Vec::new() };
-        Self {
-            binaries,
-            folder,
-            demotion,
-        }
+        Self { binaries, folder, demotion }
     }
 
     /// Fills the folder and starts the server.
     fn start(&self) {
-        run(self
-            .command("initdb")
-            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]));
+        run(self.command("initdb").args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]));
         let mut settings = OpenOptions::new()
             .append(true)
             .open(self.files().join("postgresql.conf"))
             .expect("initdb wrote the settings");
-        writeln!(
-            settings,
-            "{SETTINGS}\nunix_socket_directories = '{}'",
-            self.folder.display()
-        )
-        .expect("there is room for some settings");
-        run(self
-            .command("pg_ctl")
-            .arg("-l")
-            .arg(self.folder.join("log"))
-            .args(["-w", "start"]));
+        writeln!(settings, "{SETTINGS}\nunix_socket_directories = '{}'", self.folder.display())
+            .expect("there is room for some settings");
+        run(self.command("pg_ctl").arg("-l").arg(self.folder.join("log")).args(["-w", "start"]));
     }
 
     /// Started before the server, so that there is never a server without it.
@@ -238,10 +196,7 @@ impl<'a> Cluster<'a> {
     }
 
     fn url(&self) -> Url {
-        let url = format!(
-            "postgres://postgres@localhost/postgres?host={}",
-            self.folder.display()
-        );
+        let url = format!("postgres://postgres@localhost/postgres?host={}", self.folder.display());
         Url::parse(&url).expect("a path fits in a query")
     }
 
@@ -249,11 +204,7 @@ impl<'a> Cluster<'a> {
         let binary = self.binaries.join(binary).into_os_string();
         let mut words = self.demotion.iter().map(Into::into).chain([binary]);
         let mut command = Command::new(words.next().expect("the binary at least"));
-        command
-            .args(words)
-            .arg("-D")
-            .arg(self.files())
-            .current_dir(&self.folder);
+        command.args(words).arg("-D").arg(self.files()).current_dir(&self.folder);
         command
     }
 
@@ -264,22 +215,12 @@ impl<'a> Cluster<'a> {
 
 /// Gives the folder to a user without rights, and says how to become that user.
 fn demotion(folder: &Path) -> Vec<String> {
-    let is_known = |user: &&str| {
-        Command::new("id")
-            .arg(user)
-            .output()
-            .is_ok_and(|id| id.status.success())
-    };
-    let user = ["postgres", "nobody"]
-        .into_iter()
-        .find(is_known)
-        .expect("every system has nobody");
+    let is_known = |user: &&str| Command::new("id").arg(user).output().is_ok_and(|id| id.status.success());
+    let user = ["postgres", "nobody"].into_iter().find(is_known).expect("every system has nobody");
     let group = run(Command::new("id").args(["-g", user]));
     let group = group.trim();
     run(Command::new("chown").arg(format!("{user}:{group}")).arg(folder));
-    ["setpriv", "--reuid", user, "--regid", group, "--clear-groups"]
-        .map(str::to_owned)
-        .into()
+    ["setpriv", "--reuid", user, "--regid", group, "--clear-groups"].map(str::to_owned).into()
 }
 
 fn run(command: &mut Command) -> String {
@@ -294,11 +235,7 @@ fn watch_databases(url: &Url, prefix: &str) -> Child {
         r"SELECT format('DROP DATABASE %I WITH (FORCE)', datname)
           FROM pg_database WHERE starts_with(datname, '{prefix}') \gexec"
     );
-    watchdog(r#"cat; echo "$1" | psql "$0""#)
-        .arg(url.as_str())
-        .arg(drops)
-        .spawn()
-        .expect("there is a shell")
+    watchdog(r#"cat; echo "$1" | psql "$0""#).arg(url.as_str()).arg(drops).spawn().expect("there is a shell")
 }
 
 /// A shell whose `cat` returns when this process has ended, even by `kill -9`.
@@ -307,9 +244,6 @@ fn watch_databases(url: &Url, prefix: &str) -> Child {
 fn watchdog(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script]).process_group(0);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
