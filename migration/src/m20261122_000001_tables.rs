@@ -30,6 +30,7 @@ impl MigrationTrait for Migration {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a list is read from top to bottom")]
 fn tables() -> [TableCreateStatement; 10] {
     [
         Table::create()

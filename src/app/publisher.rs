@@ -37,10 +37,13 @@ impl Publisher {
     /// Records the events and their deliveries: all or none, and on disk when it answers (D1, D7).
     pub async fn publish(&self, publication: Publication) -> Result<Vec<event::Model>> {
         let (answer, answered) = oneshot::channel();
-        let stopped = |_| Error::Internal(anyhow::anyhow!("the publisher has stopped"));
-        self.0.send(Call { publication, answer }).await.map_err(|_| stopped(()))?;
-        answered.await.map_err(|_| stopped(()))?
+        self.0.send(Call { publication, answer }).await.map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
     }
+}
+
+fn stopped() -> Error {
+    Error::Internal(anyhow::anyhow!("the publisher has stopped"))
 }
 
 async fn write(db: Db, clock: Clock, bell: Bell, mut waiting: mpsc::Receiver<Call>) {

@@ -123,7 +123,7 @@ impl Story {
         };
         let data =
             tokio::time::timeout(PATIENCE, active).await.context("the target did not become active")??;
-        self.transcript.request(query, &json!({ "id": target }), &data)
+        Transcript::request(query, &json!({ "id": target }), &data)
     }
 
     async fn publish_with_a_failure(&mut self, target: &str) -> anyhow::Result<()> {
@@ -165,7 +165,7 @@ impl Story {
         );
         let variables = json!({ "input": input });
         let data = self.client.ask(&query, variables.clone()).await?;
-        self.transcript.request(&query, &variables, &data)?;
+        Transcript::request(&query, &variables, &data)?;
         Ok(data[mutation].clone())
     }
 
@@ -177,7 +177,7 @@ impl Story {
         let data = self.client.ask(query, json!({ "id": target })).await?;
         let keys = data["node"]["signingKeys"].as_array().context("the target has no keys")?;
         let secrets: Vec<&str> = keys.iter().filter_map(|key| key["secret"].as_str()).collect();
-        self.transcript.webhook(&received, &secrets)
+        Transcript::webhook(&received, &secrets)
     }
 }
 

@@ -1,9 +1,8 @@
 //! `reprise keys`: API keys. The only way to make a PLATFORM key (X4).
 
+use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use entity::{ApiKeyId, ApiKeyKind, Environment, OrganizationId, api_key};
-
-use anyhow::{Context, anyhow};
 
 use crate::cli::output::Table;
 use crate::cli::{issue, output};

@@ -73,31 +73,28 @@ impl Dispatcher {
         let mut look = interval(self.app.settings.look_interval);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let worked = tokio::select! {
+            let mut is_time_to_look = false;
+            tokio::select! {
                 () = stop.cancelled() => return,
-                rung = bell.heard() => self.answer_bell(rung).await,
+                rung = bell.heard() => is_time_to_look = self.answer_bell(rung),
                 Some(signal) = signals.recv() => self.hear(signal, &mut signals),
-                _ = look.tick() => self.look_around().await,
-                Some(idler) = idlers.recv() => self.welcome(idler),
-            };
-            let worked = match worked {
-                Ok(()) => self.work().await,
-                failed => failed,
-            };
-            if let Err(error) = worked {
+                _ = look.tick() => is_time_to_look = true,
+                Some(idler) = idlers.recv() => self.idlers.push(idler),
+            }
+            if let Err(error) = self.work(is_time_to_look).await {
                 tracing::error!(%error, "the delivery engine pauses");
                 sleep(PAUSE).await;
             }
         }
     }
 
-    async fn answer_bell(&mut self, rung: Rung) -> Result<()> {
+    fn answer_bell(&mut self, rung: Rung) -> bool {
         rung.due.into_iter().for_each(|target| self.lanes.feed(target));
-        if rung.everywhere { self.look_around().await } else { Ok(()) }
+        rung.everywhere
     }
 
     /// Takes in what has been said meanwhile too, so that one claim serves many ends.
-    fn hear(&mut self, first: Signal, more: &mut mpsc::UnboundedReceiver<Signal>) -> Result<()> {
+    fn hear(&mut self, first: Signal, more: &mut mpsc::UnboundedReceiver<Signal>) {
         let mut next = Some(first);
         while let Some(signal) = next {
             match signal {
@@ -106,12 +103,6 @@ impl Dispatcher {
             }
             next = more.try_recv().ok();
         }
-        Ok(())
-    }
-
-    fn welcome(&mut self, idler: oneshot::Sender<()>) -> Result<()> {
-        self.idlers.push(idler);
-        Ok(())
     }
 
     /// Finds what nobody rang for: retries that have become due, leases that ran out, and
@@ -130,7 +121,10 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn work(&mut self) -> Result<()> {
+    async fn work(&mut self, is_time_to_look: bool) -> Result<()> {
+        if is_time_to_look {
+            self.look_around().await?;
+        }
         while self.claim().await? + self.sweep().await? > 0 {}
         if !self.idlers.is_empty() && self.is_idle() {
             self.look_around().await?;

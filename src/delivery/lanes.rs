@@ -25,7 +25,7 @@ pub struct Lanes {
     /// The most that all lanes may have in flight.
     total: usize,
     in_flight: usize,
-    lanes: HashMap<TargetId, Lane>,
+    by_target: HashMap<TargetId, Lane>,
     /// The lanes that have something due, longest waiting first.
     hungry: VecDeque<TargetId>,
 }
@@ -39,12 +39,12 @@ struct Lane {
 impl Lanes {
     /// Lanes of at most `limit` each and `total` together.
     pub fn new(limit: usize, total: usize) -> Self {
-        Self { limit, total, in_flight: 0, lanes: HashMap::new(), hungry: VecDeque::new() }
+        Self { limit, total, in_flight: 0, by_target: HashMap::new(), hungry: VecDeque::new() }
     }
 
     /// Something is due for the target.
     pub fn feed(&mut self, target: TargetId) {
-        let lane = self.lanes.entry(target.clone()).or_default();
+        let lane = self.by_target.entry(target.clone()).or_default();
         if !lane.is_hungry {
             lane.is_hungry = true;
             self.hungry.push_back(target);
@@ -79,7 +79,7 @@ impl Lanes {
         for room in rooms {
             let count = counts.get(&room.target).copied().unwrap_or_default();
             let is_filled = count as u64 >= room.size;
-            let lane = self.lanes.entry(room.target.clone()).or_default();
+            let lane = self.by_target.entry(room.target.clone()).or_default();
             lane.in_flight += count;
             lane.is_hungry = is_filled;
             self.in_flight += count;
@@ -93,7 +93,7 @@ impl Lanes {
 
     /// A request of the target has ended.
     pub fn freed(&mut self, target: &TargetId) {
-        if let Some(lane) = self.lanes.get_mut(target) {
+        if let Some(lane) = self.by_target.get_mut(target) {
             lane.in_flight -= 1;
             self.in_flight -= 1;
             self.forget_if_quiet(target);
@@ -102,19 +102,19 @@ impl Lanes {
 
     /// Nothing is due, as far as is known, and nothing in flight.
     pub fn are_quiet(&self) -> bool {
-        self.lanes.is_empty()
+        self.by_target.is_empty()
     }
 
     fn room(&self, target: &TargetId, free: usize) -> usize {
-        let in_flight = self.lanes.get(target).map_or(0, |lane| lane.in_flight);
+        let in_flight = self.by_target.get(target).map_or(0, |lane| lane.in_flight);
         let share = self.limit.min(free / SHARE).max(1);
         // A lane that is more than half full would be refilled in crumbs, a claim for each.
         if in_flight * 2 > share { 0 } else { free.min(share - in_flight) }
     }
 
     fn forget_if_quiet(&mut self, target: &TargetId) {
-        if self.lanes.get(target).is_some_and(|lane| lane.in_flight == 0 && !lane.is_hungry) {
-            self.lanes.remove(target);
+        if self.by_target.get(target).is_some_and(|lane| lane.in_flight == 0 && !lane.is_hungry) {
+            self.by_target.remove(target);
         }
     }
 }

@@ -99,7 +99,7 @@ impl Endpoint {
             return Ok(None);
         };
         self.app.authenticate(authorization).await.map_err(|cause| {
-            error!(%cause, "a key could not be looked up");
+            error!(error = format!("{cause:#}"), "a key could not be looked up");
             Refusal::internal()
         })
     }

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use entity::delivery::Column;
 use entity::{
     AttemptStatus, DeliveryState, Environment, EventId, Purpose, TargetId, TargetStatus, Timestamp, attempt,
     delivery, target,
@@ -116,25 +117,26 @@ fn key(delivery: &delivery::Model) -> Key {
     (delivery.event_id.clone(), delivery.target_id.clone())
 }
 
+/// What a verdict is applied by, and what it sets.
+const SETTLED: [Column; 7] = [
+    Column::EventId,
+    Column::TargetId,
+    Column::Claim,
+    Column::State,
+    Column::DueAt,
+    Column::Attempts,
+    Column::Succeeded,
+];
+
 /// Writes the verdicts of those whose claim is still the latest, and answers which those are.
 async fn apply(
     tx: &impl ConnectionTrait,
     outcomes: &[Outcome],
     verdicts: &[Verdict],
 ) -> Result<HashSet<Key>> {
-    use delivery::{Column, Entity};
     if outcomes.is_empty() {
         return Ok(HashSet::new());
     }
-    const COLUMNS: [Column; 7] = [
-        Column::EventId,
-        Column::TargetId,
-        Column::Claim,
-        Column::State,
-        Column::DueAt,
-        Column::Attempts,
-        Column::Succeeded,
-    ];
     let rows = outcomes.iter().zip(verdicts).map(|(Outcome { delivery, .. }, verdict)| {
         Values(vec![
             delivery.event_id.clone().into(),
@@ -147,11 +149,11 @@ async fn apply(
         ])
     });
     let settled =
-        CommonTableExpression::new().table_name("settled").columns(COLUMNS).values(rows.collect()).to_owned();
+        CommonTableExpression::new().table_name("settled").columns(SETTLED).values(rows.collect()).to_owned();
     let of = |column: Column| Expr::col(("settled", column));
-    let same = |column: Column| Expr::col((Entity, column)).eq(of(column));
+    let same = |column: Column| Expr::col((delivery::Entity, column)).eq(of(column));
     let update = Query::update()
-        .table(Entity)
+        .table(delivery::Entity)
         .value(Column::State, of(Column::State))
         .value(Column::DueAt, of(Column::DueAt))
         .value(Column::Attempts, of(Column::Attempts))
@@ -160,7 +162,10 @@ async fn apply(
         .and_where(same(Column::EventId))
         .and_where(same(Column::TargetId))
         .and_where(same(Column::Claim))
-        .returning(Query::returning().columns([(Entity, Column::EventId), (Entity, Column::TargetId)]))
+        .returning(
+            Query::returning()
+                .columns([Column::EventId, Column::TargetId].map(|column| (delivery::Entity, column))),
+        )
         .take();
     let statement = update.with(WithClause::new().cte(settled).to_owned());
     let rows = tx.query_all(&statement).await?;

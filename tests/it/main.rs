@@ -4,6 +4,14 @@
 //! Nothing sleeps and nothing polls: the clock is moved by hand, and the engine
 //! is waited for.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::unchecked_time_subtraction,
+    clippy::cloned_ref_to_slice_refs,
+    reason = "a story that fails panics, and is written to be read"
+)]
+
 mod world;
 
 mod activation;

@@ -22,7 +22,7 @@ impl Transcript {
     }
 
     /// A request and its answer.
-    pub fn request(&self, query: &str, variables: &Value, data: &Value) -> anyhow::Result<()> {
+    pub fn request(query: &str, variables: &Value, data: &Value) -> anyhow::Result<()> {
         say(&format!("   > {query}\n     {variables}\n   < {data}"))
     }
 
@@ -30,7 +30,7 @@ impl Transcript {
     ///
     /// # Errors
     /// When not every signature is by one of the secrets, in their order.
-    pub fn webhook(&self, received: &Received, secrets: &[&str]) -> anyhow::Result<()> {
+    pub fn webhook(received: &Received, secrets: &[&str]) -> anyhow::Result<()> {
         let header = received.header(signature::HEADER).unwrap_or_default();
         let signatures: Vec<&str> = header.split(',').collect();
         let is_signed = signatures.len() == secrets.len()

@@ -185,7 +185,7 @@ pub fn nodes(connection: &Value) -> Vec<Value> {
     edges.iter().map(|edge| edge["node"].clone()).collect()
 }
 
-/// The codes of a UserError, each with its path; `ACCESS_DENIED` for the other error.
+/// The codes of a `UserError`, each with its path; `ACCESS_DENIED` for the other error.
 pub fn codes(payload: &Value) -> Vec<(String, String)> {
     if payload["__typename"] == "AccessDeniedError" {
         return vec![("ACCESS_DENIED".to_owned(), String::new())];
