@@ -4,8 +4,8 @@
 //! nothing: the lease runs out and another worker takes it. A receiver may see
 //! a notification twice (D7).
 //!
-//! One task claims ([`dispatch`]), one task per attempt sends ([`send`]), one
-//! settles ([`settle`]). Mails and the removal of what has expired run beside them.
+//! One task claims (`dispatch`), one task per attempt sends (`send`), one
+//! settles (`settle`). Mails and the removal of what has expired run beside them.
 
 mod dispatch;
 mod lanes;
