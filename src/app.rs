@@ -3,10 +3,17 @@
 
 pub mod bell;
 pub mod caller;
+pub mod door;
+pub mod herald;
 pub mod http;
+pub mod logins;
 pub mod publisher;
+pub mod pulse;
+pub mod rates;
+pub mod resolver;
 pub mod settings;
 pub mod smtp;
+pub mod timekeeper;
 
 use std::sync::Arc;
 
@@ -19,9 +26,14 @@ use crate::rules::page::Cursors;
 use crate::vault::Vault;
 
 pub use bell::Bell;
-pub use caller::Caller;
+pub use caller::{Caller, Login};
+pub use door::Door;
+pub use herald::Herald;
 pub use http::HttpClient;
+pub use logins::Logins;
 pub use publisher::Publisher;
+pub use pulse::Pulse;
+pub use rates::{Lane, Rates, Toll};
 pub use settings::Settings;
 pub use smtp::MailServer;
 
@@ -46,8 +58,16 @@ pub struct Shared {
     pub mail: Option<MailServer>,
     /// Wakes the delivery engine.
     pub bell: Bell,
+    /// Calls the other replicas.
+    pub herald: Herald,
+    /// Shows that the delivery engine lives.
+    pub pulse: Pulse,
     /// Records published events, many calls in one transaction.
     pub publisher: Publisher,
+    /// Keeps failed logins cheap.
+    pub logins: Logins,
+    /// What organizations have used of their rates.
+    pub rates: Rates,
     /// Intervals, limits and switches.
     pub settings: Settings,
 }
@@ -61,9 +81,24 @@ impl App {
         let bell = Bell::default();
         let http = HttpClient::new(&settings).context("the HTTP client could not be set up")?;
         let mail = settings.smtp.as_ref().map(MailServer::new).transpose()?;
+        let herald = Herald::start(&db, &bell);
         let publisher = Publisher::start(db.clone(), clock.clone(), bell.clone());
-        let cursors = Cursors::new(vault.cursor_key());
-        Ok(Self(Arc::new(Shared { db, clock, vault, cursors, http, mail, bell, publisher, settings })))
+        let cursors = Cursors::new(vault.cursor_keys());
+        Ok(Self(Arc::new(Shared {
+            db,
+            clock,
+            vault,
+            cursors,
+            http,
+            mail,
+            bell,
+            herald,
+            pulse: Pulse::default(),
+            publisher,
+            logins: Logins::default(),
+            rates: Rates::default(),
+            settings,
+        })))
     }
 
     /// The current time.

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod migrate;
 pub mod organizations;
 pub mod output;
+pub mod rotation;
 pub mod running;
 pub mod serve;
 
@@ -37,7 +38,7 @@ enum Command {
     Serve(Box<serve::Options>),
     /// Shows the main job in a few seconds, on a temporary database.
     Demo(demo::Options),
-    /// Creates, lists and revokes API keys.
+    /// Creates, lists and revokes API keys, and exchanges the encryption key.
     #[command(subcommand)]
     Keys(keys::Command),
     /// Creates and lists organizations.

@@ -22,6 +22,12 @@ impl Clock {
         Self(Arc::new(|| Utc::now().into()))
     }
 
+    /// The system's time, moved by `offset`.
+    pub fn aligned(offset: &Offset) -> Self {
+        let (system, offset) = (Self::system(), offset.clone());
+        Self(Arc::new(move || Timestamp::from_millis(system.now().as_millis() + offset.millis())))
+    }
+
     /// The time that `hand` shows.
     pub fn by_hand(hand: &Hand) -> Self {
         let hand = hand.clone();
@@ -37,6 +43,21 @@ impl Clock {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Clock({})", self.now())
+    }
+}
+
+/// By how much the system's time differs from another clock, in milliseconds.
+#[derive(Debug, Clone, Default)]
+pub struct Offset(Arc<AtomicI64>);
+
+impl Offset {
+    /// Notes a new difference.
+    pub fn set(&self, millis: i64) {
+        self.0.store(millis, Ordering::Relaxed);
+    }
+
+    fn millis(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

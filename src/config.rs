@@ -6,6 +6,7 @@
 pub mod checks;
 pub mod database;
 pub mod delivery;
+pub mod door;
 pub mod encryption;
 pub mod log;
 pub mod mail;
@@ -35,6 +36,9 @@ pub struct Options {
     /// How notifications are delivered.
     #[command(flatten)]
     pub delivery: delivery::Options,
+    /// What callers of the API may ask for.
+    #[command(flatten)]
+    pub door: door::Options,
     /// How mails are sent.
     #[command(flatten)]
     pub mail: mail::Options,
@@ -46,7 +50,11 @@ impl Options {
     /// # Errors
     /// When a file cannot be read, or settings do not go together.
     pub fn settings(&self) -> anyhow::Result<Settings> {
-        let settings = self.delivery.apply(Settings { smtp: self.mail.smtp()?, ..Settings::default() });
+        let settings = self.delivery.apply(Settings {
+            door: self.door.door(),
+            smtp: self.mail.smtp()?,
+            ..Settings::default()
+        });
         checks::check(&settings)?;
         Ok(settings)
     }

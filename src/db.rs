@@ -1,19 +1,25 @@
 //! Opens the database and begins transactions. The one place, besides the
 //! statements of `store`, that knows there are two kinds.
 
+mod connection;
 mod ownership;
 mod tables;
 
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
+use entity::Timestamp;
+use sea_orm::sqlx::PgPool;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
+use url::Url;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use connection::patiently;
+pub use connection::{Bounded, Transaction};
 pub use ownership::Ownership;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,7 +32,7 @@ const POSTGRES_CONNECTIONS: u32 = 20;
 /// and waits its turn here instead of failing there.
 #[derive(Debug, Clone)]
 pub struct Db {
-    reader: DatabaseConnection,
+    reader: Bounded<DatabaseConnection>,
     writer: DatabaseConnection,
 }
 
@@ -40,22 +46,55 @@ impl Db {
     }
 
     /// Where statements run that only read.
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Bounded<DatabaseConnection> {
         &self.reader
     }
 
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        Ok(patiently(self.reader.0.ping()).await?)
+    }
+
     /// Begins a transaction that may write. Dropped without a commit, it is undone.
-    pub async fn begin(&self) -> Result<DatabaseTransaction> {
+    pub async fn begin(&self) -> Result<Transaction> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        Ok(self.writer.begin_with_options(options).await?)
+        Ok(Bounded(patiently(self.writer.begin_with_options(options)).await?))
+    }
+
+    /// Whether other servers may work on the same database.
+    pub fn is_shared(&self) -> bool {
+        self.writer.get_database_backend() == DbBackend::Postgres
+    }
+
+    /// What time a shared database says it is.
+    pub async fn time(&self) -> Result<Timestamp> {
+        let now = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint) AS now";
+        let statement = Statement::from_string(DbBackend::Postgres, now);
+        let row =
+            self.reader.query_one_raw(statement).await?.context("the database does not tell the time")?;
+        Ok(row.try_get("", "now")?)
+    }
+
+    /// Tells everybody who listens on a shared database.
+    pub async fn notify(&self, channel: &str, payload: &str) -> Result<()> {
+        let values = [channel.into(), payload.into()];
+        let statement =
+            Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_notify($1, $2)", values);
+        self.reader.execute_raw(statement).await?;
+        Ok(())
+    }
+
+    /// The pool of a shared database, for what only its driver can do.
+    pub fn postgres(&self) -> Option<&PgPool> {
+        self.is_shared().then(|| self.writer.get_postgres_connection_pool())
     }
 
     /// Closes all connections.
     pub async fn close(self) -> Result<()> {
-        self.reader.close().await?;
+        self.reader.0.close().await?;
         Ok(self.writer.close().await?)
     }
 }
@@ -63,7 +102,7 @@ impl Db {
 async fn open_sqlite(url: &str) -> anyhow::Result<Db> {
     let writer = Database::connect(sqlite_options(url, 1)).await.with_context(|| cannot_open(url))?;
     let reader = Database::connect(sqlite_options(url, READERS)).await.with_context(|| cannot_open(url))?;
-    Ok(Db { reader, writer })
+    Ok(Db { reader: Bounded(reader), writer })
 }
 
 fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
@@ -84,6 +123,7 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
 }
 
 async fn open_postgres(url: &str) -> anyhow::Result<Db> {
+    check(url)?;
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(POSTGRES_CONNECTIONS)
@@ -91,11 +131,36 @@ async fn open_postgres(url: &str) -> anyhow::Result<Db> {
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
         .sqlx_logging(false);
     let pool = Database::connect(options).await.with_context(|| cannot_open(url))?;
-    Ok(Db { reader: pool.clone(), writer: pool })
+    Ok(Db { reader: Bounded(pool.clone()), writer: pool })
+}
+
+/// Whether the database gave a transaction up because of another one, so that trying again helps.
+pub fn is_conflict(error: &Error) -> bool {
+    const SERIALIZATION_FAILURE: &str = "40001";
+    const DEADLOCK: &str = "40P01";
+    let Error::Internal(error) = error else { return false };
+    let code = match error.downcast_ref::<DbErr>() {
+        Some(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) => {
+            error.as_database_error().and_then(|error| error.code())
+        }
+        _ => None,
+    };
+    code.is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK)
+}
+
+/// The driver repeats a URL that it cannot read, with the password that may be in it.
+fn check(url: &str) -> anyhow::Result<()> {
+    let is_known = Url::parse(url).is_ok_and(|url| ["postgres", "postgresql"].contains(&url.scheme()));
+    ensure!(
+        is_known,
+        "the URL of the database cannot be read: give sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME"
+    );
+    Ok(())
 }
 
 /// Names the database without the credentials that its URL may hold.
 fn cannot_open(url: &str) -> String {
     let place = url.rsplit_once('@').map_or(url, |(_, place)| place);
+    let (place, _) = place.split_once('?').unwrap_or((place, ""));
     format!("the database {place} could not be opened")
 }

@@ -55,9 +55,22 @@ impl Engine {
     /// Starts the engine's tasks.
     pub fn start(app: App) -> Self {
         let (tasks, stopping) = (TaskTracker::new(), Stopping::default());
+        let (idle, idlers) = mpsc::channel(1);
+        if !app.settings.paused {
+            Self::work(&app, &tasks, &stopping, idlers);
+        }
+        tasks.close();
+        Self { app, tasks, stopping, idle }
+    }
+
+    fn work(
+        app: &App,
+        tasks: &TaskTracker,
+        stopping: &Stopping,
+        idlers: mpsc::Receiver<oneshot::Sender<()>>,
+    ) {
         let (outcomes, ended) = mpsc::channel(UNSETTLED);
         let (signals, heard) = mpsc::unbounded_channel();
-        let (idle, idlers) = mpsc::channel(1);
         let leases = Leases::default();
         tasks.spawn(settle::run(app.clone(), leases.clone(), ended, signals.clone()));
         tasks.spawn(leases::run(app.clone(), leases.clone(), stopping.claims.clone()));
@@ -66,8 +79,6 @@ impl Engine {
         tasks.spawn(dispatcher.run(heard, idlers));
         tasks.spawn(mail::run(app.clone(), stopping.claims.clone()));
         tasks.spawn(upkeep::run(app.clone(), stopping.claims.clone()));
-        tasks.close();
-        Self { app, tasks, stopping, idle }
     }
 
     /// Claims nothing more, and waits for what is in flight. What is not finished in time is
@@ -83,6 +94,9 @@ impl Engine {
     /// Waits until nothing is due and nothing in flight, mails are sent and expired rows removed:
     /// for those who move the clock by hand.
     pub async fn run_until_idle(&self) -> Result<()> {
+        if self.app.settings.paused {
+            return Ok(());
+        }
         self.wait_until_settled().await;
         mail::send_due(&self.app).await?;
         upkeep::remove_expired(&self.app).await

@@ -7,7 +7,8 @@
 
 mod api_key;
 mod attempt;
-mod codes;
+mod audit;
+pub mod codes;
 mod context;
 mod cost;
 mod errors;
@@ -26,6 +27,7 @@ mod signing_key;
 mod status_history;
 mod target;
 mod target_event;
+mod toll;
 
 use async_graphql::{EmptySubscription, Request, SDLExportOptions, SchemaBuilder};
 
@@ -74,6 +76,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
         .limit_directives(MAX_DIRECTIVES)
         .limit_recursive_depth(MAX_RECURSION)
         .extension(codes::Codes)
+        .extension(toll::Tolls)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod mail;
 pub mod moment;
 pub mod page;
 pub mod payload;
+pub mod quota;
 pub mod retry;
 pub mod signature;
 pub mod text;

@@ -4,39 +4,91 @@
 //! Every answer bears a request id, in the log too, and what goes wrong is told
 //! in the form of a GraphQL answer, whatever it was (G3).
 
+mod activity;
 mod body;
 mod budget;
 mod coercion;
+mod connection;
+mod connections;
 mod endpoint;
+pub mod files;
 mod graphiql;
 mod health;
+mod lane;
 mod media;
+mod rates;
 mod refusal;
 mod request;
+mod tally;
+mod tokens;
+mod wire;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::app::App;
+use connections::Connections;
+
+/// How long to wait when there is no file left for a connection.
+const OUT_OF_FILES: Duration = Duration::from_millis(100);
 
 /// Answers requests until `shutdown`, then finishes those under way.
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> std::io::Result<()> {
-    // Answers are small and whole: waiting for more to send would only delay them.
-    let listener = listener.tap_io(|connection| {
-        connection.set_nodelay(true).ok();
-    });
-    axum::serve(listener, router(app)).with_graceful_shutdown(shutdown.cancelled_owned()).await
+pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
+    let door = app.settings.door.clone();
+    let connections = Connections::new(files::connections(door.connections), router(app), shutdown.clone());
+    tokio::select! {
+        () = accept(&listener, &connections) => {}
+        () = connections.watch(door.patience) => {}
+        () = shutdown.cancelled() => {}
+    }
+    drop(listener);
+    tokio::select! {
+        () = connections.end() => {}
+        () = connections.watch(door.patience) => {}
+    }
+    Ok(())
+}
+
+async fn accept(listener: &TcpListener, connections: &std::sync::Arc<Connections>) {
+    loop {
+        let (stream, from) = next(listener).await;
+        connections.make_room().await;
+        connections.admit(stream, from);
+    }
+}
+
+async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                warn!(%error, "no connection can be accepted");
+                tokio::time::sleep(OUT_OF_FILES).await;
+            }
+        }
+    }
+}
+
+/// Whether only the connection failed that would have been accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 /// All paths.
-pub fn router(app: App) -> Router {
+fn router(app: App) -> Router {
     Router::new()
         .route("/", get(|| async { Redirect::temporary("graphiql") }))
         .merge(graphiql::routes())

@@ -5,6 +5,7 @@
 
 pub mod api_keys;
 pub mod attempts;
+pub mod audit;
 pub mod deliveries;
 pub mod events;
 pub mod lists;

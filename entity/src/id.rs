@@ -87,6 +87,8 @@ ids! {
     EventId = "nee";
     /// An attempt to deliver an event.
     AttemptId = "nda";
+    /// An entry of the audit trail.
+    AuditEntryId = "nal";
     /// A mail that waits to be sent.
     MailId = "mail";
 }

@@ -5,6 +5,7 @@
 
 pub mod api_key;
 pub mod attempt;
+pub mod audit_entry;
 pub mod delivery;
 pub mod event;
 pub mod event_name;
@@ -19,8 +20,11 @@ pub mod timestamp;
 pub mod vocabulary;
 
 pub use event_name::NotificationEventName;
-pub use id::{ApiKeyId, AttemptId, EventId, MailId, OrganizationId, SigningKeyId, StatusChangeId, TargetId};
+pub use id::{
+    ApiKeyId, AttemptId, AuditEntryId, EventId, MailId, OrganizationId, SigningKeyId, StatusChangeId,
+    TargetId,
+};
 pub use timestamp::Timestamp;
 pub use vocabulary::{
-    ApiKeyKind, AttemptStatus, DeliveryState, Environment, FailureReason, Purpose, TargetStatus,
+    ApiKeyKind, AttemptStatus, AuditAction, DeliveryState, Environment, FailureReason, Purpose, TargetStatus,
 };

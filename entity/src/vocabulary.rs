@@ -135,3 +135,39 @@ vocabulary! {
         Ping,
     }
 }
+
+vocabulary! {
+    /// Extension: what was done, by an entry of the audit trail.
+    AuditAction {
+        /// A target was added.
+        TargetAdded,
+        /// A target was given another name.
+        TargetRenamed,
+        /// The activation of a target was begun.
+        TargetActivated,
+        /// A target was deactivated by hand.
+        TargetDeactivated,
+        /// A target was removed.
+        TargetRemoved,
+        /// The email address of a target was set.
+        EmailSet,
+        /// The email address of a target was removed.
+        EmailRemoved,
+        /// Names were added to the subscriptions of a target.
+        SubscriptionsAdded,
+        /// Names were removed from the subscriptions of a target.
+        SubscriptionsRemoved,
+        /// A target was given a new signing key.
+        SigningKeyRotated,
+        /// An event was sent again.
+        EventReplayed,
+        /// A target was sent a ping test.
+        PingSent,
+        /// An API key was made.
+        ApiKeyCreated,
+        /// An API key was revoked.
+        ApiKeyRevoked,
+        /// An organization was created.
+        OrganizationCreated,
+    }
+}

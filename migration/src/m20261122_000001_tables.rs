@@ -4,6 +4,7 @@
 //! tables (event, delivery, attempt) have the fewest indexes that their reads
 //! need and no foreign keys: the statements that write them know both ends.
 
+use fail::fail_point;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
     big_integer, big_integer_null, blob, boolean, boolean_null, integer, integer_null, text, text_null,
@@ -23,6 +24,7 @@ impl MigrationTrait for Migration {
         for table in tables() {
             manager.create_table(table).await?;
         }
+        fail_point!("migrating", |_| Err(DbErr::Migration("a fault was injected".to_owned())));
         for index in indexes() {
             manager.create_index(index).await?;
         }
@@ -31,7 +33,7 @@ impl MigrationTrait for Migration {
 }
 
 #[expect(clippy::too_many_lines, reason = "a list is read from top to bottom")]
-fn tables() -> [TableCreateStatement; 10] {
+fn tables() -> [TableCreateStatement; 11] {
     [
         Table::create()
             .table("organization")
@@ -94,6 +96,17 @@ fn tables() -> [TableCreateStatement; 10] {
             .foreign_key(&mut belongs_to("status_change", "target"))
             .to_owned(),
         Table::create()
+            .table("audit_entry")
+            .col(id())
+            .col(text("organization_id"))
+            .col(text("environment"))
+            .col(text_null("api_key_id"))
+            .col(text("action"))
+            .col(text("subject_id"))
+            .col(big_integer("created_at"))
+            .foreign_key(&mut belongs_to("audit_entry", "organization"))
+            .to_owned(),
+        Table::create()
             .table("event")
             .col(id())
             .col(text("organization_id"))
@@ -145,12 +158,13 @@ fn tables() -> [TableCreateStatement; 10] {
     ]
 }
 
-fn indexes() -> [IndexCreateStatement; 11] {
+fn indexes() -> [IndexCreateStatement; 12] {
     [
         index("api_key", &["organization_id", "environment", "id"]),
         index("target", &["organization_id", "environment", "id"]),
         index("signing_key", &["target_id", "id"]),
         index("status_change", &["target_id", "id"]),
+        index("audit_entry", &["organization_id", "environment", "id"]),
         index("event", &["organization_id", "environment", "id"]),
         index("event", &["organization_id", "environment", "idempotency_key"])
             .unique()

@@ -12,7 +12,7 @@ use futures_util::stream::{self, Stream, StreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Frame;
-use hyper::header::{CONTENT_LENGTH, IntoHeaderName, LOCATION};
+use hyper::header::{CONTENT_LENGTH, HeaderValue, IntoHeaderName, LOCATION};
 use hyper::{Response, StatusCode};
 use tokio::time::sleep;
 
@@ -34,6 +34,8 @@ pub enum Answer {
     Redirect(String),
     /// Nothing, ever.
     Hang,
+    /// Says over HTTP/2 that it did not process the request.
+    Refuse,
     /// Closes the connection without an answer.
     Close,
     /// Resets the connection without an answer.
@@ -44,6 +46,8 @@ pub enum Answer {
     DripHeaders,
     /// 200 with a body of that many bytes, its length not announced.
     Huge(usize),
+    /// 200 with so many headers.
+    Headers(usize),
     /// 200 with 10 of 100 announced bytes, then closes the connection.
     CutOff,
     /// Another answer, later.
@@ -88,6 +92,7 @@ impl Answer {
             Self::Drip => response(200, drip()),
             Self::DripHeaders => with(response(200, empty()), "x-padding", &"x".repeat(8 * 1024)),
             Self::Huge(length) => response(200, huge(length)),
+            Self::Headers(count) => headers(count),
             Self::CutOff => with(response(200, cut_off(line)), CONTENT_LENGTH, "100"),
             _ => response(200, empty()),
         }
@@ -102,6 +107,14 @@ fn response(status: u16, body: Body) -> Response<Body> {
 
 fn with(mut response: Response<Body>, name: impl IntoHeaderName, value: &str) -> Response<Body> {
     response.headers_mut().insert(name, value.parse().expect("scripts name values that are headers"));
+    response
+}
+
+fn headers(count: usize) -> Response<Body> {
+    let mut response = response(200, empty());
+    for _ in 0..count {
+        response.headers_mut().append("x-header", HeaderValue::from_static("a value"));
+    }
     response
 }
 

@@ -5,12 +5,39 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// What a receiver shows of itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Certificate {
+    /// A certificate for this machine's local names, as it should be.
+    Valid,
+    /// The same, but its time is over.
+    Expired,
+    /// The same, but its time has not come.
+    Premature,
+    /// A certificate for another name.
+    Misnamed,
+}
+
+/// Which protocols a receiver offers.
+#[derive(Clone, Copy, Debug)]
+pub enum Protocols {
+    /// HTTP/2, or else HTTP/1.1.
+    Both,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only.
+    Http2,
+}
 
 /// Signs the certificates of receivers.
 pub struct Authority {
@@ -41,12 +68,11 @@ impl Authority {
         &self.pem
     }
 
-    /// TLS with a fresh certificate for this machine's local names.
-    pub(crate) fn server_config(&self) -> ServerConfig {
+    /// TLS with a fresh certificate.
+    pub(crate) fn server_config(&self, certificate: Certificate, protocols: Protocols) -> ServerConfig {
         let key = new_key();
-        let certificate = CertificateParams::new(NAMES.map(String::from))
-            .and_then(|params| params.signed_by(&key, &self.issuer))
-            .expect("the names are constant");
+        let certificate =
+            certificate.params().signed_by(&key, &self.issuer).expect("the parameters are constant");
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -54,9 +80,37 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key.into())
             .expect("the certificate was made for this key");
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols.names().iter().map(|name| name.to_vec()).collect();
         config
     }
+}
+
+impl Certificate {
+    fn params(self) -> CertificateParams {
+        let names =
+            if matches!(self, Self::Misnamed) { vec!["another.test".to_owned()] } else { own_names() };
+        let mut params = CertificateParams::new(names).expect("the names are constant");
+        match self {
+            Self::Expired => params.not_after = date_time_ymd(2020, 1, 1),
+            Self::Premature => params.not_before = date_time_ymd(3000, 1, 1),
+            Self::Valid | Self::Misnamed => {}
+        }
+        params
+    }
+}
+
+impl Protocols {
+    fn names(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Both => &[b"h2", b"http/1.1"],
+            Self::Http1 => &[b"http/1.1"],
+            Self::Http2 => &[b"h2"],
+        }
+    }
+}
+
+fn own_names() -> Vec<String> {
+    NAMES.map(String::from).into()
 }
 
 fn new_key() -> KeyPair {

@@ -80,6 +80,14 @@ impl Book {
         self.pages().get(path).map(|page| page.received.clone()).unwrap_or_default()
     }
 
+    /// Forgets what it answers.
+    pub fn take_all(&self, path: &str) -> Vec<Received> {
+        let mut pages = self.pages();
+        let Some(page) = pages.get_mut(path) else { return Vec::new() };
+        page.taken = 0;
+        std::mem::take(&mut page.received)
+    }
+
     pub fn count(&self, path: &str) -> usize {
         self.pages().get(path).map_or(0, |page| page.received.len())
     }

@@ -9,10 +9,12 @@ mod authority;
 mod book;
 mod gate;
 mod line;
+mod rogue;
 mod server;
 
 pub use answer::Answer;
-pub use authority::Authority;
+pub use authority::{Authority, Certificate, Protocols};
 pub use book::Received;
 pub use gate::Gate;
+pub use rogue::{Act, Rogue};
 pub use server::Receiver;

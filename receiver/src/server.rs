@@ -23,7 +23,7 @@ use tokio_util::either::Either;
 use crate::answer::Body;
 use crate::book::Book;
 use crate::line::{Line, PAUSE, Stream, Switch};
-use crate::{Answer, Authority, Received};
+use crate::{Answer, Authority, Certificate, Protocols, Received};
 
 /// A web server on a free port of 127.0.0.1 that answers as it is told.
 pub struct Receiver {
@@ -36,7 +36,16 @@ pub struct Receiver {
 impl Receiver {
     /// Listens for HTTPS, with a certificate for localhost, 127.0.0.1 and `::1`.
     pub async fn start(authority: &Authority) -> io::Result<Self> {
-        let tls = TlsAcceptor::from(Arc::new(authority.server_config()));
+        Self::start_as(authority, Certificate::Valid, Protocols::Both).await
+    }
+
+    /// Listens for HTTPS with such a certificate and such protocols.
+    pub async fn start_as(
+        authority: &Authority,
+        certificate: Certificate,
+        protocols: Protocols,
+    ) -> io::Result<Self> {
+        let tls = TlsAcceptor::from(Arc::new(authority.server_config(certificate, protocols)));
         Self::listen("https", Some(tls)).await
     }
 
@@ -75,6 +84,12 @@ impl Receiver {
         self.book.received(path)
     }
 
+    /// All requests to this path that were not taken yet. They are forgotten, so that a receiver
+    /// can live for days.
+    pub fn take(&self, path: &str) -> Vec<Received> {
+        self.book.take_all(path)
+    }
+
     /// How many requests there were to this path so far.
     pub fn count(&self, path: &str) -> usize {
         self.book.count(path)
@@ -85,6 +100,9 @@ impl Receiver {
         self.book.next(path).await
     }
 }
+
+/// Ends a request without an answer; hyper tells the client why.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Drop for Receiver {
     fn drop(&mut self) {
@@ -126,8 +144,16 @@ async fn secure(tcp: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<Stream> 
     Ok(Either::Left(tls.accept(tcp).await?))
 }
 
-async fn answer(request: Request<Incoming>, book: Arc<Book>, line: Switch) -> hyper::Result<Response<Body>> {
+async fn answer(
+    request: Request<Incoming>,
+    book: Arc<Book>,
+    line: Switch,
+) -> Result<Response<Body>, Failure> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    Ok(book.record(head, body).give(line).await)
+    let answer = book.record(head, body);
+    if matches!(answer, Answer::Refuse) {
+        return Err(h2::Error::from(h2::Reason::REFUSED_STREAM).into());
+    }
+    Ok(answer.give(line).await)
 }

@@ -3,33 +3,48 @@
 //! A receiver that misbehaves is an [`Answer`], never an error of ours. One
 //! deadline spans name lookup, connection, TLS, headers and body (W6); redirects
 //! are not followed (W1), no proxy is used, and what is read is bounded.
+//!
+//! A request is written to a second connection only when the first certainly did not
+//! carry it: it was closed before a byte was sent, or HTTP/2 says so. All else
+//! that goes wrong on a connection is a failed attempt.
 
 use std::error::Error as StdError;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
 use entity::FailureReason;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::tls::Version;
 use reqwest::{Certificate, Response};
 use tokio::time::Instant;
 use url::{Host, Url};
 
 use crate::app::Settings;
-use crate::rules::{address, limits};
+use crate::app::resolver::{Refusal, Resolver};
+use crate::rules::{address, limits, text, uri};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Shorter than what common load balancers wait (60 s), so that it is mostly us who close.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// How long a connection of HTTP/2 may be silent under a request before it is asked whether it
+/// lives, and how long it may take to answer. Else a dead one would take all attempts with it.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How much a receiver may send ahead of what we have read, by stream and by connection of HTTP/2.
+const STREAM_WINDOW: u32 = 64 * 1_024;
+const CONNECTION_WINDOW: u32 = 1_024 * 1_024;
 
 /// Posts notifications over pooled connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
     client: reqwest::Client,
     deadline: Duration,
-    private: bool,
+    uris: uri::Policy,
 }
 
 /// A notification that is ready to be sent.
@@ -65,17 +80,21 @@ impl HttpClient {
     /// When the extra certificate authority cannot be read.
     #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
     pub fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let private = settings.uris.private;
         let mut builder = reqwest::Client::builder()
             .user_agent(&settings.user_agent)
             .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
             .referer(false)
             .no_proxy()
-            .dns_resolver(Arc::new(Guard { private }))
+            .tls_version_min(Version::TLS_1_2)
+            .dns_resolver(Arc::new(Resolver::new(settings.uris.private)))
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(settings.target_concurrency)
+            .http2_max_header_list_size(limits::ANSWER_HEADER_BYTES)
+            .http2_initial_stream_window_size(STREAM_WINDOW)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_keep_alive_interval(SILENCE)
+            .http2_keep_alive_timeout(SILENCE)
             .tcp_nodelay(true);
         if let Some(path) = &settings.extra_ca {
             let pem = std::fs::read(path).with_context(|| format!("{} could not be read", path.display()))?;
@@ -83,7 +102,7 @@ impl HttpClient {
                 .with_context(|| format!("{} holds no PEM certificates", path.display()))?;
             builder = builder.tls_certs_merge(authorities);
         }
-        Ok(Self { client: builder.build()?, deadline: settings.deadline, private })
+        Ok(Self { client: builder.build()?, deadline: settings.deadline, uris: settings.uris })
     }
 
     /// Sends one attempt, and waits for its end, but not beyond the deadline.
@@ -109,6 +128,9 @@ impl HttpClient {
             self.client.post(url).headers(headers(&notification)?).body(Bytes::from(notification.body));
         let mut response = request.send().await.map_err(|error| reason(&error))?;
         answer.status = Some(response.status().as_u16());
+        if size(response.headers()) > limits::ANSWER_HEADER_BYTES as usize {
+            return Err(FailureReason::Protocol);
+        }
         let body = read(&mut response).await;
         answer.excerpt = body.as_deref().ok().map(excerpt);
         // A wrong status is the better reason than a body that was cut off behind it.
@@ -118,16 +140,20 @@ impl HttpClient {
         body.map(drop)
     }
 
-    /// Literal addresses never reach the resolver, so they are looked at here.
+    /// What is allowed may have changed since the target was added. Literal addresses never reach
+    /// the resolver, so they are looked at here.
     fn checked(&self, uri: &str) -> Result<Url, FailureReason> {
         let url = Url::parse(uri).map_err(|_| FailureReason::Dns)?;
+        if url.scheme() != "https" && !self.uris.http {
+            return Err(FailureReason::Tls);
+        }
         let literal = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
             _ => None,
         };
         match literal {
-            Some(address) if !self.private && !address::is_global(address) => {
+            Some(address) if !self.uris.private && !address::is_global(address) => {
                 Err(FailureReason::BlockedAddress)
             }
             _ => Ok(url),
@@ -146,6 +172,11 @@ fn headers(notification: &Notification<'_>) -> Result<HeaderMap, FailureReason> 
     Ok(headers)
 }
 
+/// How many bytes the names and values of headers have.
+fn size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
 /// Reads the body up to the limit; what lies beyond is dropped with its connection.
 async fn read(response: &mut Response) -> Result<Vec<u8>, FailureReason> {
     let mut body = Vec::new();
@@ -158,11 +189,12 @@ async fn read(response: &mut Response) -> Result<Vec<u8>, FailureReason> {
     Ok(body)
 }
 
-/// The beginning of a body as text that both databases store.
+/// The beginning of a body as text that both databases store and every terminal can show.
 fn excerpt(body: &[u8]) -> String {
     // A character has at most four bytes, so no more than these can matter.
     let head = &body[..body.len().min(limits::EXCERPT_CHARS * 4)];
-    String::from_utf8_lossy(head).chars().filter(|&c| c != '\0').take(limits::EXCERPT_CHARS).collect()
+    let is_shown = |&c: &char| matches!(c, '\n' | '\t') || !text::is_unprintable(c);
+    String::from_utf8_lossy(head).chars().filter(is_shown).take(limits::EXCERPT_CHARS).collect()
 }
 
 /// Sorts an error of the client into the classes that attempts tell (X3).
@@ -172,11 +204,10 @@ fn reason(error: &reqwest::Error) -> FailureReason {
     }
     let mut source: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(cause) = source {
-        if cause.is::<Blocked>() {
-            return FailureReason::BlockedAddress;
-        }
-        if cause.is::<NotFound>() {
-            return FailureReason::Dns;
+        match cause.downcast_ref() {
+            Some(Refusal::Blocked) => return FailureReason::BlockedAddress,
+            Some(Refusal::NotFound) => return FailureReason::Dns,
+            None => {}
         }
         if is_tls(cause) {
             return FailureReason::Tls;
@@ -190,32 +221,4 @@ fn reason(error: &reqwest::Error) -> FailureReason {
 fn is_tls(cause: &(dyn StdError + 'static)) -> bool {
     let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     cause.is::<rustls::Error>() || wrapped.is_some_and(|inner| is_tls(inner))
-}
-
-/// Resolves names, and lets only those pass that have no address inside our own network.
-#[derive(Debug)]
-struct Guard {
-    private: bool,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the host has an address that notifications are not sent to")]
-struct Blocked;
-
-#[derive(Debug, thiserror::Error)]
-#[error("the host could not be resolved")]
-struct NotFound;
-
-impl Resolve for Guard {
-    fn resolve(&self, name: Name) -> Resolving {
-        let private = self.private;
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| NotFound)?;
-            let addresses: Vec<SocketAddr> = found.collect();
-            if !private && addresses.iter().any(|found| !address::is_global(found.ip())) {
-                return Err(Blocked.into());
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
 }

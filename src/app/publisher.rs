@@ -5,16 +5,19 @@
 //! are on disk, and the bell is rung only then.
 
 use entity::event;
+use fail::fail_point;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::app::Bell;
 use crate::clock::Clock;
-use crate::db::Db;
+use crate::db::{Db, is_conflict};
 use crate::error::{Error, Result};
 use crate::store::events::{self, Publication, Published};
 
 /// How many calls may share a transaction, and how many may wait for the next.
 const CALLS: usize = 256;
+/// How often a transaction is tried that others get in the way of.
+const TRIES: usize = 5;
 
 /// Where events are handed in. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -69,9 +72,22 @@ async fn write(db: Db, clock: Clock, bell: Bell, mut waiting: mpsc::Receiver<Cal
     }
 }
 
+/// Distributed databases end transactions that get into each other's way: nobody has to hear of that.
 async fn record(db: &Db, publications: &[Publication], clock: &Clock) -> Result<Published> {
+    let mut tries = 1;
+    loop {
+        match record_once(db, publications, clock).await {
+            Err(error) if tries < TRIES && is_conflict(&error) => tries += 1,
+            recorded => return recorded,
+        }
+    }
+}
+
+async fn record_once(db: &Db, publications: &[Publication], clock: &Clock) -> Result<Published> {
     let tx = db.begin().await?;
     let published = events::publish(&tx, publications, clock.now()).await?;
+    fail_point!("before-commit", |_| Err(anyhow::anyhow!("a fault was injected").into()));
     tx.commit().await?;
+    fail_point!("before-answer", |_| Err(anyhow::anyhow!("a fault was injected").into()));
     Ok(published)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::app::door::Door;
 use crate::rules::retry::Schedules;
 use crate::rules::{limits, uri};
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// How often the engine looks for work that nobody rang for.
     pub look_interval: Duration,
+    /// How long a database that has just failed is left alone.
+    pub pause: Duration,
     /// How often expired rows are looked for.
     pub upkeep_interval: Duration,
     /// The `user-agent` of notifications (W2).
@@ -40,6 +43,11 @@ pub struct Settings {
     pub retention: Duration,
     /// After how long a deactivated target is removed (T11).
     pub removal_after: Duration,
+    /// Whether nothing is delivered, so that a copy of a database does not send again what the
+    /// original sends.
+    pub paused: bool,
+    /// How wide the door to the API is.
+    pub door: Door,
     /// The server that mails go out by; none sends no mails.
     pub smtp: Option<Smtp>,
 }
@@ -63,6 +71,7 @@ impl Default for Settings {
             target_concurrency: 32,
             concurrency: 1_024,
             look_interval: Duration::from_secs(1),
+            pause: Duration::from_secs(1),
             upkeep_interval: Duration::from_secs(60),
             user_agent: limits::USER_AGENT.to_owned(),
             uris: uri::Policy::default(),
@@ -70,6 +79,8 @@ impl Default for Settings {
             key_overlap: limits::KEY_OVERLAP,
             retention: limits::RETENTION,
             removal_after: limits::REMOVAL_AFTER,
+            paused: false,
+            door: Door::default(),
             smtp: None,
         }
     }

@@ -16,6 +16,7 @@ const NAME: &str = "My organization";
 /// Makes the organization and its PLATFORM keys, TEST first, unless there is one already.
 pub async fn prepare(app: &App) -> Result<Option<[Issued; 2]>> {
     let tx = app.db.begin().await?;
+    organizations::lock_all(&tx).await?;
     if !organizations::list(&tx).await?.is_empty() {
         return Ok(None);
     }

@@ -1,6 +1,6 @@
 //! Makes API keys. The key itself is shown once and stored nowhere.
 
-use entity::{ApiKeyKind, Environment, OrganizationId, Timestamp, api_key};
+use entity::{ApiKeyKind, AuditAction, Environment, OrganizationId, Timestamp, api_key};
 use sea_orm::ConnectionTrait;
 
 use crate::cli::output::Table;
@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::rules::credential;
 use crate::store::Scope;
 use crate::store::api_keys::{self, NewKey};
+use crate::store::audit::{self, Note};
 use crate::vault;
 
 /// A key that was just made.
@@ -19,7 +20,7 @@ pub struct Issued {
     pub key: String,
 }
 
-/// Makes a key.
+/// Makes a key, and notes it in the audit trail of its scope.
 pub async fn key(
     tx: &impl ConnectionTrait,
     scope: &Scope,
@@ -30,6 +31,8 @@ pub async fn key(
     let key = credential::key(scope.environment, vault::random());
     let new = NewKey { kind, name, hash: credential::hash(&key), redacted: credential::redact(&key) };
     let row = api_keys::add(tx, scope, new, now).await?;
+    let note = Note { key: None, action: AuditAction::ApiKeyCreated, subject: row.id.to_string() };
+    audit::add(tx, scope, note, now).await?;
     Ok(Issued { row, key })
 }
 

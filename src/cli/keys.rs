@@ -1,15 +1,17 @@
-//! `reprise keys`: API keys. The only way to make a PLATFORM key (X4).
+//! `reprise keys`: API keys. The only way to make a PLATFORM key (X4). And the
+//! exchange of the key that secrets are encrypted with.
 
 use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use entity::{ApiKeyId, ApiKeyKind, Environment, OrganizationId, api_key};
+use entity::{ApiKeyId, ApiKeyKind, AuditAction, Environment, OrganizationId, api_key};
 
 use crate::cli::output::Table;
-use crate::cli::{issue, output};
+use crate::cli::{issue, output, rotation};
 use crate::clock::Clock;
 use crate::config::database;
 use crate::db::Db;
 use crate::rules::text;
+use crate::store::audit::{self, Note};
 use crate::store::{Scope, api_keys, organizations};
 
 /// What can be done with keys.
@@ -21,6 +23,8 @@ pub enum Command {
     List(List),
     /// Revokes a key: it ceases to work at once.
     Revoke(Revoke),
+    /// Encrypts all secrets in the database anew, with the first of the encryption keys.
+    RotateEncryption(rotation::Options),
 }
 
 /// A key to create.
@@ -71,6 +75,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Create(options) => create(options).await,
         Command::List(options) => list(options).await,
         Command::Revoke(options) => revoke(options).await,
+        Command::RotateEncryption(options) => rotation::run(options).await,
     }
 }
 
@@ -95,10 +100,15 @@ async fn list(options: List) -> anyhow::Result<()> {
 
 async fn revoke(options: Revoke) -> anyhow::Result<()> {
     let db = Db::open(&options.database.database_url).await?;
-    let tx = db.begin().await?;
-    let key =
+    let (tx, now) = (db.begin().await?, Clock::system().now());
+    let mut key =
         api_keys::find(&tx, &options.id).await?.with_context(|| format!("there is no key {}", options.id))?;
-    let key = api_keys::revoke(&tx, key, Clock::system().now()).await?;
+    if key.revoked_at.is_none() {
+        key = api_keys::revoke(&tx, key, now).await?;
+        let scope = Scope { organization: key.organization_id.clone(), environment: key.environment };
+        let note = Note { key: None, action: AuditAction::ApiKeyRevoked, subject: key.id.to_string() };
+        audit::add(&tx, &scope, note, now).await?;
+    }
     tx.commit().await?;
     options.output.print(&table([key]))
 }

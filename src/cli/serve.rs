@@ -6,14 +6,14 @@ use anyhow::{Context, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
-use crate::app::App;
+use crate::app::{App, timekeeper};
 use crate::cli::first_start;
 use crate::cli::running::Running;
-use crate::clock::Clock;
 use crate::config::encryption;
 use crate::config::{self, database};
 use crate::db::{Db, Ownership};
 use crate::rules::uri;
+use crate::server;
 use crate::store::signing_keys;
 use crate::vault::Vault;
 
@@ -31,11 +31,16 @@ pub struct Options {
 pub async fn run(Options { config }: Options) -> anyhow::Result<()> {
     config.log.start()?;
     let settings = config.settings()?;
+    server::files::raise_limit();
     let mut signals = Signals::listen()?;
     let _ownership = Ownership::take(&config.database.database_url)?;
-    let (db, clock) = (Db::open(&config.database.database_url).await?, Clock::system());
+    let db = Db::open(&config.database.database_url).await?;
+    let clock = timekeeper::clock(&db).await?;
     let vault = open_vault(&config.encryption, &config.database, &db).await?;
     warn_of_openings(settings.uris);
+    if settings.paused {
+        warn!("nothing is delivered, mailed or removed: the server was started with --paused");
+    }
     let app = App::new(db, clock, vault, settings)?;
     let mut running = Running::start(app.clone(), config.listen).await?;
     info!(
@@ -64,27 +69,30 @@ async fn stop(running: Running, mut signals: Signals) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A vault that opens what the database holds. A new key is made only when it holds nothing yet.
+/// A vault that opens what the database holds, whichever key each secret was encrypted with. A new
+/// key is made only when it holds nothing yet.
 async fn open_vault(
     options: &encryption::Options,
     database: &database::Options,
     db: &Db,
 ) -> anyhow::Result<Vault> {
     let file = encryption::default_file(database);
-    match (options.vault(database)?, signing_keys::find_any(db.reader()).await?) {
-        (Some(vault), Some(key)) => {
-            let opened = vault.open(key.id.as_str(), &key.sealed_secret);
-            opened.context("the encryption key is not the one of this database")?;
-            Ok(vault)
+    let samples = signing_keys::samples(db.reader()).await?;
+    let Some(vault) = options.vault(database)? else {
+        if samples.is_empty() {
+            return make_key(&file, database);
         }
-        (Some(vault), None) => Ok(vault),
-        (None, Some(_)) => bail!(
+        bail!(
             "{} is missing, and the database has secrets that only its key can open: \
              put it back, or name its place with --encryption-key-file",
             file.display()
-        ),
-        (None, None) => make_key(&file, database),
+        )
+    };
+    for key in samples {
+        let opened = vault.open(key.id.as_str(), &key.sealed_secret);
+        opened.context("the encryption key is not the one of this database, or an earlier one is missing")?;
     }
+    Ok(vault)
 }
 
 fn make_key(file: &std::path::Path, database: &database::Options) -> anyhow::Result<Vault> {

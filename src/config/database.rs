@@ -1,9 +1,10 @@
 //! Where data is kept.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The database.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Database")]
 pub struct Options {
@@ -39,9 +40,21 @@ impl Options {
     }
 }
 
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Options({})", self.kind())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_password_is_not_shown() {
+        let options = Options { database_url: "postgres://user:password@host/name".to_owned() };
+        assert_eq!(format!("{options:?}"), "Options(PostgreSQL)");
+    }
 
     #[test]
     fn the_folder_is_that_of_the_file() {

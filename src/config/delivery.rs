@@ -26,6 +26,9 @@ pub struct Options {
     /// Retries of activation notifications. [default: attempts=3,first=10s,factor=1,jitter=0]
     #[arg(long, env = "REPRISE_ACTIVATION_RETRIES", value_name = "SCHEDULE")]
     activation_retries: Option<Changes>,
+    /// Starts without delivering, mailing or removing anything: for a restored copy of a database.
+    #[arg(long, env = "REPRISE_PAUSED")]
+    paused: bool,
     /// How long an attempt may take in all.
     #[arg(long, env = "REPRISE_DEADLINE", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     deadline: Duration,
@@ -41,6 +44,9 @@ pub struct Options {
     /// How often due deliveries are looked for, besides being told of.
     #[arg(long, env = "REPRISE_LOOK_INTERVAL", value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     look_interval: Duration,
+    /// How long a database that has just failed is left alone.
+    #[arg(long, env = "REPRISE_PAUSE", value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
+    pause: Duration,
     /// How often expired events, keys and targets are removed.
     #[arg(long, env = "REPRISE_UPKEEP_INTERVAL", value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
     upkeep_interval: Duration,
@@ -78,6 +84,7 @@ impl Options {
             target_concurrency: self.target_concurrency,
             concurrency: self.concurrency,
             look_interval: self.look_interval,
+            pause: self.pause,
             upkeep_interval: self.upkeep_interval,
             user_agent: self.user_agent.clone(),
             uris: uri::Policy { http: self.allow_http_targets, private: self.allow_private_targets },
@@ -85,6 +92,8 @@ impl Options {
             key_overlap: self.key_overlap,
             retention: self.retention,
             removal_after: self.removal_after,
+            paused: self.paused,
+            door: settings.door,
             smtp: settings.smtp,
         }
     }

@@ -1,15 +1,18 @@
-//! The key that secrets in the database are encrypted with: from the environment,
+//! The keys that secrets in the database are encrypted with: from the environment,
 //! from a file, or made on the first start.
 //!
-//! A key that exists is never overwritten, and two starts at once end up with the
-//! same one: without its key, a database holds no signing secrets any more.
+//! A key that exists is never lost, and two starts at once end up with the same
+//! one: without its key, a database holds no signing secrets any more.
 
+use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
+use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::NamedTempFile;
 
@@ -19,20 +22,21 @@ use crate::vault::{self, KEY_BYTES, Vault};
 const VARIABLE: &str = "REPRISE_ENCRYPTION_KEY";
 const FILE: &str = "reprise.key";
 
-/// The encryption key.
+/// The encryption keys.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Encryption")]
 pub struct Options {
-    /// A file with the key that secrets are encrypted with: 32 bytes as 64 hex digits or base64.
-    /// The key itself may be given as `REPRISE_ENCRYPTION_KEY` instead. [default: `reprise.key` beside
-    /// the SQLite file or in the current folder, made on the first start]
+    /// A file with the key that secrets are encrypted with: 32 bytes as 64 hex digits or base64. On the
+    /// lines below it may stand earlier keys, which open what was encrypted with them. What would be in
+    /// the file may be given as `REPRISE_ENCRYPTION_KEY` instead. [default: `reprise.key` beside the SQLite
+    /// file or in the current folder, made on the first start]
     #[arg(long, env = "REPRISE_ENCRYPTION_KEY_FILE", value_name = "FILE")]
     pub encryption_key_file: Option<PathBuf>,
 }
 
 impl Options {
-    /// A vault with the key, if there is one.
+    /// A vault with the keys, if there are any.
     ///
     /// # Errors
     /// When what was given is no key, or the file that was named cannot be read.
@@ -45,6 +49,17 @@ impl Options {
             return Ok(None);
         }
         open(&secret::from_file(&file)?, &file.display().to_string()).map(Some)
+    }
+
+    /// The file that the keys are in, if they are in one.
+    ///
+    /// # Errors
+    /// When they are in the environment.
+    pub fn file(&self, database: &database::Options) -> anyhow::Result<PathBuf> {
+        if secret::read(None, VARIABLE)?.is_some() {
+            bail!("the key is in {VARIABLE}: put a new one in front of it there");
+        }
+        Ok(self.encryption_key_file.clone().unwrap_or_else(|| default_file(database)))
     }
 
     fn source(&self) -> String {
@@ -60,28 +75,65 @@ pub fn default_file(database: &database::Options) -> PathBuf {
 /// Makes a key file that only its owner can read, and a vault with its key. If somebody else
 /// made it at the same time, theirs counts.
 pub fn make(file: &Path) -> anyhow::Result<Vault> {
-    let problem = || format!("the encryption key could not be written to {}", file.display());
-    write(file, &hex::encode(vault::random::<KEY_BYTES>())).with_context(problem)?;
-    open(&secret::from_file(file)?, &file.display().to_string())
+    let place = file.display().to_string();
+    write(file).with_context(|| format!("the encryption key could not be written to {place}"))?;
+    open(&secret::from_file(file)?, &place)
 }
 
-/// Written whole under another name first, so that nobody ever reads half a key.
-fn write(file: &Path, key: &str) -> anyhow::Result<()> {
-    let folder = file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let mut draft = NamedTempFile::new_in(folder)?;
-    writeln!(draft, "{key}")?;
-    draft.as_file().sync_all()?;
-    match draft.persist_noclobber(file) {
+/// Puts a new key in front of those in the file. They stay: without them nothing could be opened.
+pub fn renew(file: &Path) -> anyhow::Result<Vault> {
+    let keys = secret::from_file(file)?;
+    let place = file.display().to_string();
+    open(&keys, &place)?;
+    replace(file, &keys).with_context(|| format!("the encryption key could not be written to {place}"))?;
+    open(&secret::from_file(file)?, &place)
+}
+
+fn write(file: &Path) -> anyhow::Result<()> {
+    match draft(file, "")?.persist_noclobber(file) {
         Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => Err(error.into()),
-        _ => Ok(()),
+        _ => Ok(sync_folder(file)?),
     }
 }
 
+/// Whoever ran the command, the server can read the file as before.
+fn replace(file: &Path, keys: &SecretString) -> anyhow::Result<()> {
+    let draft = draft(file, keys.expose_secret())?;
+    let before = file.metadata()?;
+    fchown(draft.as_file(), Some(before.uid()), Some(before.gid()))?;
+    draft.as_file().set_permissions(before.permissions())?;
+    draft.persist(file)?;
+    Ok(sync_folder(file)?)
+}
+
+/// A new key with others below it, written whole under another name, so that nobody ever reads half
+/// a key.
+fn draft(file: &Path, others: &str) -> std::io::Result<NamedTempFile> {
+    let mut draft = NamedTempFile::new_in(folder(file))?;
+    let key = Zeroizing::new(vault::random::<KEY_BYTES>());
+    writeln!(draft, "{}", hex::encode(key))?;
+    others.split_whitespace().try_for_each(|key| writeln!(draft, "{key}"))?;
+    draft.as_file().sync_all()?;
+    Ok(draft)
+}
+
+/// A name is on the disk when its folder is.
+fn sync_folder(file: &Path) -> std::io::Result<()> {
+    File::open(folder(file))?.sync_all()
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// The first key seals, all of them open.
 fn open(text: &SecretString, source: &str) -> anyhow::Result<Vault> {
-    let Some(key) = parse(text.expose_secret()) else {
-        bail!("{source} holds no encryption key: give 32 bytes as 64 hex digits or base64");
+    let keys: Option<Vec<_>> =
+        text.expose_secret().split_whitespace().map(|key| parse(key).map(Zeroizing::new)).collect();
+    let Some([current, previous @ ..]) = keys.as_deref() else {
+        bail!("{source} holds no encryption key: give 32 bytes as 64 hex digits or base64, one key a line");
     };
-    Ok(Vault::new(&key))
+    Ok(Vault::with_previous(current, previous.iter().map(|key| &**key)))
 }
 
 fn parse(text: &str) -> Option<[u8; KEY_BYTES]> {
@@ -139,7 +191,42 @@ mod tests {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| make(&file).unwrap())).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
-        assert!(vaults.iter().all(|vault| vault.cursor_key() == vaults[0].cursor_key()));
+        assert!(vaults.iter().all(|vault| vault.cursor_keys() == vaults[0].cursor_keys()));
+    }
+
+    #[test]
+    fn a_new_key_stands_in_front_and_the_file_stays_as_private_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE);
+        let first = make(&file).unwrap();
+        let second = renew(&file).unwrap();
+        let third = renew(&file).unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 3);
+        let ids = [&first, &second, &third].map(Vault::key_id);
+        assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2]);
+        for vault in [first, second] {
+            assert!(third.open("nsk_1", &vault.seal("nsk_1", "secret").unwrap()).is_ok());
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn each_word_is_a_key_or_there_is_none() {
+        let (one, two) = ("01".repeat(32), "02".repeat(32));
+        let vault = |text: &str| open(&text.into(), "the file");
+        for text in [format!("{two}\n{one}\n"), format!(" {two}\r\n\r\n{one} "), format!("{two} {one}")] {
+            let both = vault(&text).unwrap();
+            assert_eq!(both.key_id(), Vault::new(&[2; 32]).key_id());
+            assert!(both.has_previous());
+        }
+        for text in [String::new(), "\n".to_owned(), format!("{one}\nsecret"), format!("{one},{two}")] {
+            let error = vault(&text).unwrap_err().to_string();
+            assert!(
+                error.starts_with("the file holds no encryption key") && !error.contains("0101"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::DatabaseConnection;
 
@@ -18,13 +18,18 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// When a newer version of the server has changed the tables already.
 pub async fn bring_up_to_date(db: &DatabaseConnection) -> anyhow::Result<()> {
     for _ in 1..TRIES {
-        refuse_newer(db).await?;
-        match Migrator::up(db, None).await {
+        match apply(db).await {
             Ok(()) => return Ok(()),
+            Err(error) if error.is::<Newer>() => return Err(error),
             Err(error) => tracing::warn!(%error, "the tables are not up to date yet; looking again"),
         }
         tokio::time::sleep(PAUSE).await;
     }
+    apply(db).await
+}
+
+async fn apply(db: &DatabaseConnection) -> anyhow::Result<()> {
+    refuse_newer(db).await?;
     Migrator::up(db, None).await.context("the tables could not be brought up to date")
 }
 
@@ -34,10 +39,11 @@ async fn refuse_newer(db: &DatabaseConnection) -> anyhow::Result<()> {
     let applied =
         Migrator::get_migration_models(db).await.context("the state of the tables could not be read")?;
     if let Some(newer) = applied.iter().find(|row| !known.contains(row.version.as_str())) {
-        bail!(
-            "the database was changed by a newer version of reprise (it has {}); use that version, or a backup",
-            newer.version
-        );
+        return Err(Newer(newer.version.clone()).into());
     }
     Ok(())
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("the database was changed by a newer version of reprise (it has {0}); use that version, or a backup")]
+struct Newer(String);

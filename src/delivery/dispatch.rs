@@ -4,9 +4,9 @@
 //! talked to. When the database fails it pauses and goes on.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use entity::{TargetId, TargetStatus, delivery};
+use fail::fail_point;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::task::TaskTracker;
@@ -23,8 +23,6 @@ use crate::store::{deliveries, targets};
 
 /// How many deliveries of one target are skipped or removed in one transaction.
 const SWEEP: u64 = 500;
-/// How long to leave a database alone that has just failed.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// What the other tasks tell the dispatcher.
 #[derive(Debug)]
@@ -83,7 +81,8 @@ impl Dispatcher {
             }
             if let Err(error) = self.work(is_time_to_look).await {
                 tracing::error!(%error, "the delivery engine pauses");
-                sleep(PAUSE).await;
+                sleep(self.app.settings.pause).await;
+                look.reset_immediately();
             }
         }
     }
@@ -109,7 +108,9 @@ impl Dispatcher {
     /// deliveries whose target was deactivated or removed.
     async fn look_around(&mut self) -> Result<()> {
         let now = self.app.now();
-        for lane in deliveries::lanes(self.app.db.reader()).await? {
+        let lanes = deliveries::lanes(self.app.db.reader()).await?;
+        self.app.pulse.beat(lanes.iter().map(|lane| lane.due_at).min());
+        for lane in lanes {
             match lane.status {
                 None | Some(TargetStatus::Deactivated) => {
                     self.sweeps.insert(lane.target_id);
@@ -152,12 +153,16 @@ impl Dispatcher {
         let tx = self.app.db.begin().await?;
         let parcels = parcel::claim(&tx, &rooms, &self.app.vault, now, now + self.app.settings.lease).await?;
         tx.commit().await?;
+        fail_point!("claimed", |_| Err(anyhow::anyhow!("a fault was injected").into()));
         let count = parcels.len();
         self.lanes.claimed(&rooms, parcels.iter().map(|parcel| &parcel.delivery.target_id));
         self.leases.take(parcels.iter().map(|parcel| &parcel.delivery));
         for parcel in parcels {
             let place = self.place(&parcel);
             self.tasks.spawn(deliver(self.app.clone(), parcel, self.stopping.clone(), place));
+        }
+        if self.lanes.are_overfed() {
+            self.app.herald.call(|| self.lanes.overfed());
         }
         Ok(count)
     }
@@ -203,6 +208,7 @@ async fn deliver(app: App, parcel: Parcel, stopping: Stopping, mut place: Place)
             }
         }
     };
+    fail_point!("sent", |_| {});
     place.hand_over(ended).await;
 }
 

@@ -5,7 +5,7 @@
 //! fuller the whole is, the less may a single lane take, and a lane that has
 //! been quiet always finds room. What does not fit stays in the database.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use entity::TargetId;
 
@@ -98,6 +98,16 @@ impl Lanes {
             self.in_flight -= 1;
             self.forget_if_quiet(target);
         }
+    }
+
+    /// There is more due than can be taken.
+    pub fn are_overfed(&self) -> bool {
+        !self.hungry.is_empty()
+    }
+
+    /// The targets that have more due than their lanes can take.
+    pub fn overfed(&self) -> HashSet<TargetId> {
+        self.hungry.iter().cloned().collect()
     }
 
     /// Nothing is due, as far as is known, and nothing in flight.

@@ -70,12 +70,21 @@ pub async fn claim(
     let addresses = addresses(tx, &claimed, vault, now).await?;
     let pack = |delivery: delivery::Model| {
         let letter = letters.get(&delivery.event_id).cloned();
-        let address = addresses.get(&delivery.target_id).cloned();
+        let address = match addresses.get(&delivery.target_id) {
+            Some(Ok(address)) => Some(address.clone()),
+            Some(Err(Unreadable)) => return None,
+            None => None,
+        };
         let contents = letter.zip(address).map(|(letter, address)| Contents { letter, address });
-        Parcel { delivery, contents }
+        Some(Parcel { delivery, contents })
     };
-    Ok(claimed.into_iter().map(pack).collect())
+    Ok(claimed.into_iter().filter_map(pack).collect())
 }
+
+/// The secrets of a target cannot be opened. Its deliveries wait, one lease after another, for
+/// somebody to put the encryption key right; those of others do not.
+#[derive(Debug, Clone, Copy)]
+struct Unreadable;
 
 async fn letters(
     tx: &impl ConnectionTrait,
@@ -94,15 +103,21 @@ async fn addresses(
     claimed: &[delivery::Model],
     vault: &Vault,
     now: Timestamp,
-) -> Result<HashMap<TargetId, Arc<Address>>> {
+) -> Result<HashMap<TargetId, Result<Arc<Address>, Unreadable>>> {
     let ids = distinct(claimed, |delivery| &delivery.target_id);
     let mut keys = signing_keys::of_targets(tx, &ids, now).await?;
     let mut addresses = HashMap::new();
     for target in targets::list(tx, ids).await? {
         let keys = keys.remove(&target.id).unwrap_or_default();
         let secrets = keys.iter().map(|key| vault.open(key.id.as_str(), &key.sealed_secret));
-        let secrets = secrets.collect::<anyhow::Result<_>>()?;
-        addresses.insert(target.id.clone(), Arc::new(Address { target, secrets }));
+        let address = match secrets.collect::<anyhow::Result<_>>() {
+            Ok(secrets) => Ok(Arc::new(Address { target: target.clone(), secrets })),
+            Err(error) => {
+                tracing::error!(target = %target.id, %error, "deliveries wait for the encryption key");
+                Err(Unreadable)
+            }
+        };
+        addresses.insert(target.id, address);
     }
     Ok(addresses)
 }

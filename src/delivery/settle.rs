@@ -3,8 +3,6 @@
 //! While the database does not take them they are kept and tried again; senders
 //! wait with their results, and claiming stops by itself.
 
-use std::time::Duration;
-
 use entity::delivery;
 use tokio::sync::mpsc;
 
@@ -17,8 +15,6 @@ use crate::store::settlement::{self, Outcome, Terms};
 
 /// How many outcomes share a transaction.
 const BATCH: usize = 500;
-/// How long to leave a database alone that has just failed.
-const PAUSE: Duration = Duration::from_millis(500);
 
 /// What has become of a claimed delivery.
 #[derive(Debug)]
@@ -77,7 +73,7 @@ impl Batch {
 async fn settle_surely(app: &App, batch: &Batch) {
     while let Err(error) = settle(app, batch).await {
         tracing::error!(%error, "outcomes could not be written down; trying again");
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(app.settings.pause).await;
     }
 }
 

@@ -1,4 +1,6 @@
-//! Gives the errors that async-graphql itself makes a code, so that every error has one.
+//! The codes of errors: all that `extensions.code` can say, here and at the HTTP door.
+//!
+//! The extension gives one to the errors that async-graphql itself makes, so that every error has one.
 
 use std::sync::Arc;
 
@@ -8,6 +10,35 @@ use async_graphql::extensions::{
 };
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Response, ServerError, ServerResult, ValidationResult, Variables};
+
+/// The request is no GraphQL request in JSON.
+pub const BAD_REQUEST: &str = "BAD_REQUEST";
+/// An argument, cursor or filter cannot be used.
+pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
+/// The key may not do this.
+pub const FORBIDDEN: &str = "FORBIDDEN";
+/// The document is no GraphQL.
+pub const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
+/// The document or its variables do not fit the schema, or ask for too much.
+pub const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
+/// The fault is ours.
+pub const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
+/// The path does not take requests of this method.
+pub const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
+/// No form of answer that the client accepts.
+pub const NOT_ACCEPTABLE: &str = "NOT_ACCEPTABLE";
+/// Nothing is at this path.
+pub const NOT_FOUND: &str = "NOT_FOUND";
+/// The body is too long.
+pub const TOO_LARGE: &str = "PAYLOAD_TOO_LARGE";
+/// Too many requests, points or failed logins.
+pub const RATE_LIMITED: &str = "RATE_LIMITED";
+/// The body did not come in time.
+pub const TIMEOUT: &str = "TIMEOUT";
+/// No valid key.
+pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+/// The body is no plain JSON in UTF-8.
+pub const UNSUPPORTED_MEDIA_TYPE: &str = "UNSUPPORTED_MEDIA_TYPE";
 
 /// The extension of the schema.
 pub struct Codes;
@@ -23,7 +54,7 @@ impl Extension for Codes {
     async fn request(&self, ctx: &ExtensionContext<'_>, next: NextRequest<'_>) -> Response {
         let mut response = next.run(ctx).await;
         for error in &mut response.errors {
-            set(error, "BAD_USER_INPUT");
+            set(error, BAD_USER_INPUT);
         }
         response
     }
@@ -36,7 +67,7 @@ impl Extension for Codes {
         next: NextParseQuery<'_>,
     ) -> ServerResult<ExecutableDocument> {
         next.run(ctx, query, variables).await.map_err(|mut error| {
-            set(&mut error, "GRAPHQL_PARSE_FAILED");
+            set(&mut error, PARSE_FAILED);
             error
         })
     }
@@ -48,14 +79,15 @@ impl Extension for Codes {
     ) -> Result<ValidationResult, Vec<ServerError>> {
         next.run(ctx).await.map_err(|mut errors| {
             for error in &mut errors {
-                set(error, "GRAPHQL_VALIDATION_FAILED");
+                set(error, VALIDATION_FAILED);
             }
             errors
         })
     }
 }
 
-fn set(error: &mut ServerError, code: &str) {
+/// Gives a code to an error that has none.
+pub fn set(error: &mut ServerError, code: &str) {
     let extensions = error.extensions.get_or_insert_default();
     if extensions.get("code").is_none() {
         extensions.set("code", code);

@@ -7,6 +7,7 @@
 use async_graphql::{ErrorExtensions, SimpleObject};
 
 use crate::error::{Error, FieldError};
+use crate::graphql::codes;
 
 /// The text of all our own failures.
 const INTERNAL: &str =
@@ -21,15 +22,15 @@ pub struct Failure(async_graphql::Error);
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::BadArgument(message) => coded(&message, "BAD_USER_INPUT"),
-            Error::Denied(message) => coded(&message, "FORBIDDEN"),
+            Error::BadArgument(message) => coded(&message, codes::BAD_USER_INPUT),
+            Error::Denied(message) => coded(&message, codes::FORBIDDEN),
             Error::Invalid(errors) => {
                 let descriptions: Vec<_> = errors.into_iter().map(|error| error.description).collect();
-                coded(&descriptions.join(" "), "BAD_USER_INPUT")
+                coded(&descriptions.join(" "), codes::BAD_USER_INPUT)
             }
             Error::Internal(error) => {
                 tracing::error!(error = format!("{error:#}"), "a field could not be resolved");
-                coded(INTERNAL, "INTERNAL_SERVER_ERROR")
+                coded(INTERNAL, codes::INTERNAL)
             }
         }
     }

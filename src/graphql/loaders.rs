@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use async_graphql::dataloader::{DataLoader, Loader};
-use entity::{EventId, NotificationEventName, TargetId, event, signing_key, target};
+use entity::{ApiKeyId, EventId, NotificationEventName, TargetId, api_key, event, signing_key, target};
 use tracing::Instrument;
 
 use crate::app::App;
 use crate::graphql::errors::Failure;
 use crate::rules::page::Page;
 use crate::store::lists::{List, Row};
-use crate::store::{Scope, events, pages, signing_keys, subscriptions, targets};
+use crate::store::{Scope, api_keys, events, pages, signing_keys, subscriptions, targets};
 
 /// The loaders of one request.
 pub type Loaders = DataLoader<Batch>;
@@ -57,6 +57,16 @@ impl<L: List> Loader<Head<L>> for Batch {
         let lists = heads.iter().map(|head| (head.list.rows(&self.scope), head.page.clone())).collect();
         let pages = pages::read(self.app.db.reader(), L::ID, lists).await?;
         Ok(heads.iter().cloned().zip(pages).collect())
+    }
+}
+
+impl Loader<ApiKeyId> for Batch {
+    type Value = api_key::Model;
+    type Error = Failure;
+
+    async fn load(&self, ids: &[ApiKeyId]) -> Result<HashMap<ApiKeyId, api_key::Model>, Failure> {
+        let rows = api_keys::find_all(self.app.db.reader(), &self.scope, ids).await?;
+        Ok(by(|row| row.id.clone(), rows))
     }
 }
 

@@ -14,11 +14,15 @@ mod status;
 mod subscriptions;
 mod targets;
 
+use std::fmt::Display;
+
 use async_graphql::{ID, MergedObject};
-use entity::target;
+use entity::{AuditAction, Timestamp, target};
 use sea_orm::ConnectionTrait;
 
+use crate::app::Caller;
 use crate::error::{Code, Error, Result, Violation};
+use crate::store::audit::{self, Note};
 use crate::store::{self, Scope};
 
 /// What can be changed. Mutations of one document are carried out in their order, each for itself.
@@ -47,6 +51,18 @@ async fn find_target(tx: &impl ConnectionTrait, scope: &Scope, id: &ID) -> Resul
         Err(_) => None,
     };
     found.ok_or_else(|| Error::invalid(not_found("target"), "targetId"))
+}
+
+/// Writes into the audit trail what the caller did to `subject`. Whoever changed nothing does not call it.
+async fn note(
+    tx: &impl ConnectionTrait,
+    caller: &Caller,
+    action: AuditAction,
+    subject: &impl Display,
+    now: Timestamp,
+) -> Result<()> {
+    let note = Note { key: Some(&caller.key), action, subject: subject.to_string() };
+    audit::add(tx, &caller.scope, note, now).await
 }
 
 fn not_found(what: &str) -> Violation {

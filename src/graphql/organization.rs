@@ -4,11 +4,12 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use entity::{Environment, organization};
 
 use crate::graphql::api_key::ApiKey;
+use crate::graphql::audit::AuditEntry;
 use crate::graphql::context::caller;
 use crate::graphql::errors::Failure;
 use crate::graphql::page::{self, Connection};
 use crate::graphql::target::WebhookNotificationTarget;
-use crate::store::lists::{ApiKeys, Targets};
+use crate::store::lists::{ApiKeys, AuditTrail, Targets};
 
 /// The row of an organization.
 #[derive(Debug, Clone)]
@@ -58,6 +59,23 @@ impl Organization {
             return None;
         }
         Some(page::of(ctx, Targets, first, after).await)
+    }
+
+    /// Extension: who changed what in the organization, and when, newest first; null for an
+    /// organization other than the caller's own. Published events and what the server does by itself
+    /// are not in it: they have lists and histories of their own.
+    async fn audit_trail(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 20, desc = "Extension: how many entries, 1 to 200; 20 if null.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Extension: reads on behind this cursor of the same list.")] after: Option<String>,
+    ) -> Option<Result<Connection<AuditEntry>, Failure>> {
+        if !self.is_own(ctx) {
+            return None;
+        }
+        Some(page::of(ctx, AuditTrail, first, after).await)
     }
 }
 

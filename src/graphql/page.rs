@@ -8,6 +8,7 @@ use async_graphql::{Context, OutputType, SimpleObject};
 use crate::error::{Error, Result};
 use crate::graphql::api_key::ApiKey;
 use crate::graphql::attempt::DeliveryAttempt;
+use crate::graphql::audit::AuditEntry;
 use crate::graphql::context::{app, caller, loaders};
 use crate::graphql::errors::Failure;
 use crate::graphql::event::NotificationEvent;
@@ -24,6 +25,7 @@ use crate::store::lists::{List, Row};
 #[derive(Debug, SimpleObject)]
 #[graphql(
     concrete(name = "APIKeyConnection", params(ApiKey)),
+    concrete(name = "AuditEntryConnection", params(AuditEntry)),
     concrete(name = "DeliveryAttemptConnection", params(DeliveryAttempt)),
     concrete(name = "NotificationEventsConnection", params(NotificationEvent)),
     concrete(name = "NotificationTargetStatusHistoryConnection", params(NotificationTargetStatusHistory)),
@@ -44,6 +46,7 @@ where
 #[derive(Debug, SimpleObject)]
 #[graphql(
     concrete(name = "APIKeyEdge", params(ApiKey)),
+    concrete(name = "AuditEntryEdge", params(AuditEntry)),
     concrete(name = "DeliveryAttemptEdge", params(DeliveryAttempt)),
     concrete(name = "NotificationEventEdge", params(NotificationEvent)),
     concrete(name = "NotificationTargetStatusHistoryEdge", params(NotificationTargetStatusHistory)),

@@ -19,6 +19,9 @@ pub struct Query;
 ///
 /// A document may cost up to 5,000 points: an object costs 1, a connection 2 and for each item that
 /// may come what is asked of it, a mutation 10 and what is asked of its payload; scalars cost nothing.
+/// Unless the server is set up otherwise, an organization may make 200 requests and use 5,000 points
+/// in ten seconds in `LIVE`, and half of that in `TEST`: what is left is in `extensions.rateLimit` of
+/// every answer. Beyond it the status is 429, and `retryAfter` there is how many seconds to wait.
 #[Object]
 impl Query {
     /// Whether the API can be reached: `pong`.

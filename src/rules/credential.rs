@@ -11,9 +11,20 @@ use sha2::{Digest, Sha256};
 /// How many characters of a redacted key are shown at either end.
 const SHOWN: usize = 4;
 
+/// How long an API key is behind its prefix: 256 bits in base64url.
+const KEY_CHARS: usize = 43;
+
 /// A new API key: `sk_test_…` or `sk_live_…` with 43 characters.
 pub fn key(environment: Environment, random: [u8; 32]) -> String {
     format!("sk_{}_{}", environment.word(), BASE64_URL_SAFE_NO_PAD.encode(random))
+}
+
+/// Whether a text has the form of an API key. What has not cannot be one, so nobody needs to look for it.
+pub fn has_form_of_key(text: &str) -> bool {
+    let secret = text.strip_prefix("sk_test_").or_else(|| text.strip_prefix("sk_live_"));
+    secret.is_some_and(|secret| {
+        secret.len() == KEY_CHARS && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    })
 }
 
 /// What an API key is found by: its SHA-256 as hex digits. A key is too random to be guessed,
@@ -69,6 +80,26 @@ mod tests {
     }
 
     #[test]
+    fn what_has_another_form_is_no_key() {
+        assert!(has_form_of_key(TEST_KEY));
+        assert!(has_form_of_key(&key(Environment::Live, [255; 32])));
+        for text in [
+            "",
+            "sk_test_",
+            "sk_test_x",
+            &TEST_KEY[1..],
+            &TEST_KEY[..TEST_KEY.len() - 1],
+            &format!("{TEST_KEY}A"),
+            &TEST_KEY.replace("test", "both"),
+            &TEST_KEY.replace("AQE", "A+E"),
+            &TEST_KEY.replace("AQE", "A\0E"),
+            &TEST_KEY.replace("AQE", "é="),
+        ] {
+            assert!(!has_form_of_key(text), "{text}");
+        }
+    }
+
+    #[test]
     fn a_hash_is_sha_256_in_hex() {
         assert_eq!(hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
@@ -120,6 +151,7 @@ mod tests {
         fn no_header_panics(value: String, key: String) {
             basic(&value);
             redact(&key);
+            has_form_of_key(&key);
             basic(&format!("Basic {value}"));
         }
 
@@ -127,6 +159,7 @@ mod tests {
         fn every_key_comes_back_from_its_header(random: [u8; 32]) {
             let key = key(Environment::Live, random);
             let header = format!("Basic {}", BASE64_STANDARD.encode(format!("{key}:")));
+            prop_assert!(has_form_of_key(&key));
             prop_assert_eq!(basic(&header), Some(key));
         }
     }

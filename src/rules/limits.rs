@@ -25,6 +25,9 @@ pub const EVENTS_PER_CALL: usize = 1_000;
 /// How many bytes of a receiver's answer are read; more than that is dropped.
 pub const ANSWER_BYTES: usize = 64 * 1_024;
 
+/// How many bytes the headers of a receiver's answer may have.
+pub const ANSWER_HEADER_BYTES: u32 = 64 * 1_024;
+
 /// How many characters of a receiver's answer are kept with the attempt (X3).
 pub const EXCERPT_CHARS: usize = 1_024;
 

@@ -103,8 +103,10 @@ fn why(reason: Option<FailureReason>, response_code: Option<i32>) -> String {
     reason.to_owned()
 }
 
+/// What mail programs take for the beginning of an encoded word is torn apart, or they would
+/// show what it hides.
 fn printable(text: &str) -> String {
-    text.replace(text::is_unprintable, "")
+    text.replace(text::is_unprintable, "").replace("=?", "= ?")
 }
 
 #[cfg(test)]
@@ -164,6 +166,12 @@ mod tests {
     #[test]
     fn one_attempt_is_spoken_of_as_one() {
         assert!(letter("Payments", 1, None, None).body.contains("the only attempt"));
+    }
+
+    #[test]
+    fn an_encoded_word_is_shown_as_it_was_written() {
+        let Letter { subject, .. } = letter(" =?utf-8?q?=0D=0ABcc:_b@c.de?= =\u{202e}?", 10, None, None);
+        assert_eq!(subject, "Notification target \" = ?utf-8?q?=0D=0ABcc:_b@c.de?= = ?\" was deactivated");
     }
 
     #[test]

@@ -107,6 +107,8 @@ fn timestamp(text: &str) -> Option<Span> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const START: i64 = 1_648_684_800_000;
@@ -242,6 +244,28 @@ mod tests {
 
         let nothing = Filter { less_than: filter.less_than, ..between(Some("2022-04-01"), None) };
         assert_eq!(nothing.bounds().unwrap(), bounds(Some(END + 1), Some(AT - 1)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_strange_to_be_answered(
+            text in prop_oneof![any::<String>(), "[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]{5,12}(Z|[+-][0-9:]{5})?)?"],
+        ) {
+            for operator in ["equals", "notEquals", "lessThan", "lessThanOrEquals", "greaterThan"] {
+                if let Err(error) = filter(operator, &text).bounds() {
+                    prop_assert!(matches!(error, Error::BadArgument(_)), "{error:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_shown_is_read_back(millis in 0..4_102_444_800_000_i64) {
+            let shown = Timestamp::from_millis(millis).to_string();
+            let read = filter("equals", &shown).bounds().unwrap();
+            prop_assert_eq!(&read, &bounds(Some(millis), Some(millis)));
+            let day = filter("equals", &shown[..10]).bounds().unwrap();
+            prop_assert!(day.from <= read.from && read.until <= day.until);
+        }
     }
 
     #[test]

@@ -40,22 +40,23 @@ pub fn size(first: Option<i32>, default: u64) -> Result<u64, Error> {
         .ok_or_else(|| Error::BadArgument(format!("`first` is {first}. Give 1 to {MAX}.")))
 }
 
-/// Makes and reads cursors. All replicas of a server need the same key.
+/// Makes and reads cursors. All replicas of a server need the same keys.
 #[derive(Debug, Clone)]
 pub struct Cursors {
-    key: Arc<SecretBox<[u8; 32]>>,
+    keys: Arc<SecretBox<Vec<[u8; 32]>>>,
 }
 
 impl Cursors {
-    /// Cursors that are sealed with `key`.
-    pub fn new(key: [u8; 32]) -> Self {
-        Self { key: Arc::new(SecretBox::new(Box::new(key))) }
+    /// Cursors that are sealed with the first of the keys, and known again by any.
+    pub fn new(keys: Vec<[u8; 32]>) -> Self {
+        Self { keys: Arc::new(SecretBox::new(Box::new(keys))) }
     }
 
     /// The cursor of the item `id` in `list`: a text without NUL that tells the list
     /// from all others, by kind, parent and scope.
     pub fn seal(&self, list: &str, id: &str) -> String {
-        let seal = self.mac(list, id.as_bytes()).finalize().into_bytes();
+        let key = self.keys.expose_secret().first().expect("nobody makes cursors without a key");
+        let seal = mac(key, list, id.as_bytes()).finalize().into_bytes();
         let sealed = [id.as_bytes(), &seal[..SEAL_BYTES]].concat();
         BASE64_URL_SAFE_NO_PAD.encode(sealed)
     }
@@ -70,18 +71,18 @@ impl Cursors {
     fn unseal(&self, list: &str, cursor: &str) -> Option<String> {
         let sealed = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (id, seal) = sealed.split_last_chunk::<SEAL_BYTES>()?;
-        self.mac(list, id).verify_truncated_left(seal).ok()?;
+        let mut keys = self.keys.expose_secret().iter();
+        keys.find(|key| mac(key, list, id).verify_truncated_left(seal).is_ok())?;
         String::from_utf8(id.to_vec()).ok()
     }
+}
 
-    fn mac(&self, list: &str, id: &[u8]) -> Hmac<Sha256> {
-        let key = self.key.expose_secret();
-        let mut mac = Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
-        mac.update(list.as_bytes());
-        mac.update(&[0]);
-        mac.update(id);
-        mac
-    }
+fn mac(key: &[u8; 32], list: &str, id: &[u8]) -> Hmac<Sha256> {
+    let mut mac = Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.update(list.as_bytes());
+    mac.update(&[0]);
+    mac.update(id);
+    mac
 }
 
 #[cfg(test)]
@@ -93,7 +94,7 @@ mod tests {
     const ID: &str = "nee_0190163d8694739b8a4f0123456789ab";
 
     fn cursors() -> Cursors {
-        Cursors::new([7; 32])
+        Cursors::new(vec![[7; 32]])
     }
 
     fn is_refused(list: &str, cursor: &str) -> bool {
@@ -116,7 +117,7 @@ mod tests {
         assert_eq!(cursors().open("events of org_1", &cursor).unwrap(), ID);
         assert!(is_refused("events of org_2", &cursor));
         assert!(is_refused("", &cursor));
-        assert!(Cursors::new([8; 32]).open("events of org_1", &cursor).is_err());
+        assert!(Cursors::new(vec![[8; 32]]).open("events of org_1", &cursor).is_err());
     }
 
     #[test]
@@ -134,6 +135,14 @@ mod tests {
         let sealed = BASE64_URL_SAFE_NO_PAD.decode(cursors().seal("ab", "c")).unwrap();
         let moved = [b"b", sealed.as_slice()].concat();
         assert!(is_refused("a", &BASE64_URL_SAFE_NO_PAD.encode(moved)));
+    }
+
+    #[test]
+    fn cursors_outlive_the_exchange_of_the_key() {
+        let cursor = cursors().seal("list", ID);
+        let exchanged = Cursors::new(vec![[8; 32], [7; 32]]);
+        assert_eq!(exchanged.open("list", &cursor).unwrap(), ID);
+        assert!(is_refused("list", &exchanged.seal("list", ID)));
     }
 
     #[test]

@@ -42,9 +42,11 @@ pub fn idempotency_key(text: &str) -> Result<(), Violation> {
 }
 
 /// Whether a character does something other than to be seen: control characters, line
-/// breaks, and what overrides or isolates the direction of writing.
+/// breaks, what overrides or isolates the direction of writing, and what begins a remark
+/// between the lines.
 pub fn is_unprintable(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    character.is_control()
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
 }
 
 fn is_too_long(text: &str) -> bool {
@@ -78,6 +80,8 @@ mod tests {
             "a\u{202a}",
             "\u{2066}a",
             "a\u{2069}",
+            "a\u{206b}b",
+            "\u{fff9}a\u{fffa}b\u{fffb}",
             &too_long,
         ] {
             assert_eq!(name(bad).unwrap_err().code, Code::InvalidName, "{bad:?}");

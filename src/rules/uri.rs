@@ -138,6 +138,10 @@ fn is_below(name: &str, special: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     const STRICT: Policy = policy(false, false);
@@ -262,6 +266,87 @@ mod tests {
         refuse(STRICT, why, "https://a.localhost/ https://a.LOCAL https://a.internal. https://home.arpa");
         refuse(STRICT, why, "https://a.home.arpa/ https://a.test https://a.invalid https://a.b.example");
         refuse(STRICT, why, "https://a.onion/ https://metadata.google.internal/ https://a.ｌocal/");
+    }
+
+    /// A number in one of the three ways in which parts of an address are written.
+    fn spelling(number: u64) -> impl Strategy<Value = String> {
+        let zeros = "0{0,3}";
+        prop_oneof![
+            Just(number.to_string()),
+            zeros.prop_map(move |zeros| format!("0{zeros}{number:o}")),
+            zeros.prop_map(move |zeros| format!("0x{zeros}{number:x}")),
+            zeros.prop_map(move |zeros| format!("0X{zeros}{number:X}")),
+        ]
+    }
+
+    /// An address as one to four numbers, of which the last takes what the others leave.
+    fn address_spelling(address: Ipv4Addr) -> impl Strategy<Value = String> {
+        let [a, b, c, d] = address.octets().map(u64::from);
+        let part = |number: u64| spelling(number).boxed();
+        prop_oneof![
+            part(u64::from(address.to_bits())),
+            (part(a), part((b << 16) | (c << 8) | d)).prop_map(|(a, b)| format!("{a}.{b}")),
+            (part(a), part(b), part((c << 8) | d)).prop_map(|(a, b, c)| format!("{a}.{b}.{c}")),
+            (part(a), part(b), part(c), part(d)).prop_map(|(a, b, c, d)| format!("{a}.{b}.{c}.{d}")),
+            Just(format!("[::ffff:{address}]")),
+            Just(format!("[64:ff9b::{address}]")),
+            Just(format!("[2002:{:x}:{:x}::]", (a << 8) | b, (c << 8) | d)),
+        ]
+    }
+
+    fn private_address() -> impl Strategy<Value = Ipv4Addr> {
+        let inside = prop_oneof![
+            Just((0x7f00_0000, 8)),
+            Just((0x0a00_0000, 8)),
+            Just((0xac10_0000, 12)),
+            Just((0xc0a8_0000, 16)),
+            Just((0xa9fe_0000, 16)),
+            Just((0x6440_0000, 10)),
+            Just((0, 8)),
+        ];
+        (inside, any::<u32>())
+            .prop_map(|((network, prefix), host)| Ipv4Addr::from_bits(network | (host >> prefix)))
+    }
+
+    /// The pieces that URIs and attacks on them are made of.
+    fn plausible() -> impl Strategy<Value = String> {
+        let piece = "https?|://?|[a-z]{1,4}|[.:/?#@%\\\\\\[\\]_-]|[0-9]{1,4}|0x|\\PC|\\p{C}|localhost|127|xn--|。|com";
+        proptest::collection::vec(piece, 0..12).prop_map(|pieces| format!("https://{}", pieces.concat()))
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_accepted_is_what_the_rules_want(uri in prop_oneof![any::<String>(), plausible()]) {
+            let Ok(url) = STRICT.check(&uri) else { return Ok(()) };
+            prop_assert_eq!(url.scheme(), "https");
+            prop_assert!(url.username().is_empty() && url.password().is_none() && url.fragment().is_none());
+            prop_assert!(!uri.contains(text::is_unprintable));
+            match url.host().unwrap() {
+                Host::Domain(name) => prop_assert!(name.contains('.') && !name.ends_with(".localhost")),
+                Host::Ipv4(host) => prop_assert!(address::is_global(host.into())),
+                Host::Ipv6(host) => prop_assert!(address::is_global(host.into())),
+            }
+            // The client can send it, and means the same host by it.
+            let sent: axum::http::Uri = url.as_str().parse().unwrap();
+            prop_assert_eq!(sent.host(), url.host_str());
+            prop_assert_eq!(STRICT.check(url.as_str()).unwrap(), url);
+        }
+
+        #[test]
+        fn no_spelling_of_an_address_inside_gets_through(
+            (address, text) in private_address().prop_flat_map(|address| (Just(address), address_spelling(address))),
+        ) {
+            let uri = format!("https://{text}/hooks");
+            prop_assert!(STRICT.check(&uri).is_err(), "{uri} is {address}");
+            prop_assert!(LOCAL.check(&uri).is_ok(), "{uri} is {address}");
+        }
+
+        #[test]
+        fn no_address_of_ipv6_is_more_global_than_its_rule(bits: u128) {
+            let host = std::net::Ipv6Addr::from_bits(bits);
+            let accepted = STRICT.check(&format!("https://[{host}]/")).is_ok();
+            prop_assert_eq!(accepted, address::is_global(host.into()));
+        }
     }
 
     #[test]

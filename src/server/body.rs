@@ -10,11 +10,14 @@ use axum::http::{HeaderMap, StatusCode};
 use futures_util::StreamExt;
 use serde::Deserialize;
 
+use crate::graphql::codes;
 use crate::server::refusal::Refusal;
 
-/// How long a body may be: enough for a thousand events of 4 KiB.
-const LIMIT: usize = 4 * 1_024 * 1_024;
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the body of a request may be.
+pub const LIMIT: usize = 1_024 * 1_024;
+
+/// How long it may be if the request publishes: enough for a thousand events of 4 KiB.
+pub const PUBLISHING_LIMIT: usize = 4 * LIMIT;
 
 /// How much of an unwanted body is read, and how long.
 const DRAINED: usize = 256 * 1_024;
@@ -24,23 +27,25 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 const DOCUMENT_LIMIT: usize = 64 * 1_024;
 
 /// Reads the whole body.
-pub async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Refusal> {
-    if announced(headers).is_some_and(|length| length > LIMIT) {
+pub async fn read(headers: &HeaderMap, body: Body, limit: usize, within: Duration) -> Result<Vec<u8>, Refusal> {
+    if announced(headers).is_some_and(|length| length > limit) {
         drain(headers, body).await;
-        return Err(too_large());
+        return Err(too_large(limit));
     }
-    let late =
-        |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "TIMEOUT", "The body did not come within 10 seconds.");
-    tokio::time::timeout(TIMEOUT, collect(body)).await.map_err(late)?
+    let late = |_| {
+        let message = format!("The body did not come within {} seconds.", within.as_secs());
+        Refusal::new(StatusCode::REQUEST_TIMEOUT, codes::TIMEOUT, message)
+    };
+    tokio::time::timeout(within, collect(body, limit)).await.map_err(late)?
 }
 
-async fn collect(body: Body) -> Result<Vec<u8>, Refusal> {
+async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| bad_request("The body could not be read to its end."))?;
-        if bytes.len() + chunk.len() > LIMIT {
-            return Err(too_large());
+        let chunk = chunk.map_err(|_| Refusal::bad_request("The body could not be read to its end."))?;
+        if bytes.len() + chunk.len() > limit {
+            return Err(too_large(limit));
         }
         bytes.extend_from_slice(&chunk);
     }
@@ -80,15 +85,16 @@ struct Parameters {
 pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
     // Asked first, because serde would read an array as the fields of the struct in order.
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(bad_request(
+        return Err(Refusal::bad_request(
             "The body is no JSON object. Send one request such as {\"query\": \"{ ping }\"}.",
         ));
     }
-    let parameters: Parameters = serde_json::from_slice(body)
-        .map_err(|error| bad_request(format!("The body is no GraphQL request in JSON: {error}.")))?;
+    let parameters: Parameters = serde_json::from_slice(body).map_err(|error| {
+        Refusal::bad_request(format!("The body is no GraphQL request in JSON: {error}."))
+    })?;
     if parameters.query.len() > DOCUMENT_LIMIT {
-        let message = "The document is longer than 65536 bytes. Give values as variables.";
-        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message));
+        let message = format!("The document is longer than {DOCUMENT_LIMIT} bytes. Give values as variables.");
+        return Err(Refusal::too_large(message));
     }
     let request = Request::new(parameters.query).variables(parameters.variables);
     Ok(match parameters.operation_name {
@@ -101,13 +107,9 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn too_large() -> Refusal {
-    let message = "The body is longer than 4194304 bytes. Send less in one request.";
-    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", message)
-}
-
-fn bad_request(message: impl Into<String>) -> Refusal {
-    Refusal::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", message)
+/// What is answered to a body that is longer than it may be.
+pub fn too_large(limit: usize) -> Refusal {
+    Refusal::too_large(format!("The body is longer than {limit} bytes. Send less in one request."))
 }
 
 #[cfg(test)]

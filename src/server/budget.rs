@@ -12,36 +12,85 @@ use async_graphql::{Name, ServerError};
 /// How many selections the operations, or one fragment, may have with all spreads put in.
 const SELECTIONS: usize = 2_000;
 
+/// How many values an answer about the schema may have, as guessed by [`items`]. The question that
+/// tools ask comes to less than half of it.
+const VALUES: usize = 1_000_000;
+
 /// How deep fragments may spread each other.
 const DEPTH: usize = 32;
 
 /// Refuses documents that ask for too much, or for themselves.
 pub fn check(document: &ExecutableDocument) -> Result<(), ServerError> {
     let mut count = Count { document, fragments: HashMap::new(), open: Vec::new() };
-    let mut sum = 0;
+    let mut sum = Size::default();
     for (_, operation) in document.operations.iter() {
-        sum += count.selections(&operation.node.selection_set.node)?;
-        within(sum)?;
+        sum = sum.plus(count.selections(&operation.node.selection_set.node)?);
+        sum.check()?;
     }
     // Those that nobody spreads are looked at by the library, too.
     document.fragments.keys().try_for_each(|name| count.fragment(name).map(drop))
 }
 
+/// How large something is with all spreads put in.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    selections: usize,
+    values: usize,
+}
+
+impl Size {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            selections: self.selections.saturating_add(other.selections),
+            values: self.values.saturating_add(other.values),
+        }
+    }
+
+    /// A field with these fields in it.
+    fn of_field(name: &str, inner: Self) -> Self {
+        Self { selections: inner.selections, values: items(name).saturating_mul(inner.values.max(1)) }
+    }
+
+    fn check(self) -> Result<(), ServerError> {
+        if self.selections > SELECTIONS {
+            let message =
+                format!("The document asks for more than {SELECTIONS} fields. Ask for less at a time.");
+            return Err(error(message));
+        }
+        if self.values > VALUES {
+            return Err(error("The document asks for too much of the schema at a time.".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// How long the lists of an introspection are, roughly. Those of the API are counted by `graphql::cost`;
+/// no field of it has one of these names.
+fn items(field: &str) -> usize {
+    match field {
+        "types" => 200,
+        "enumValues" | "possibleTypes" => 20,
+        "fields" => 10,
+        "inputFields" | "directives" | "args" => 5,
+        _ => 1,
+    }
+}
+
 struct Count<'a> {
     document: &'a ExecutableDocument,
     /// The fragments that were counted.
-    fragments: HashMap<&'a Name, usize>,
+    fragments: HashMap<&'a Name, Size>,
     /// The fragments that are being counted, each inside the one before.
     open: Vec<&'a Name>,
 }
 
 impl<'a> Count<'a> {
-    fn fragment(&mut self, name: &'a Name) -> Result<usize, ServerError> {
+    fn fragment(&mut self, name: &'a Name) -> Result<Size, ServerError> {
         if let Some(&counted) = self.fragments.get(name) {
             return Ok(counted);
         }
         // Unknown ones are left to validation.
-        let Some(fragment) = self.document.fragments.get(name) else { return Ok(0) };
+        let Some(fragment) = self.document.fragments.get(name) else { return Ok(Size::default()) };
         if self.open.contains(&name) {
             return Err(error(format!("The fragment {name} spreads itself.")));
         }
@@ -51,31 +100,27 @@ impl<'a> Count<'a> {
         self.open.push(name);
         let counted = self.selections(&fragment.node.selection_set.node)?;
         self.open.pop();
-        within(counted)?;
+        counted.check()?;
         self.fragments.insert(name, counted);
         Ok(counted)
     }
 
-    /// The parser bounds how deep selections are nested, and `within` how large a fragment is,
-    /// so neither the recursion nor the sum can grow too much.
-    fn selections(&mut self, selections: &'a SelectionSet) -> Result<usize, ServerError> {
-        let mut sum = selections.items.len();
+    /// How deep selections are nested was bounded before they were parsed, and `check` bounds how large
+    /// a fragment is, so neither the recursion nor the sum can grow too much.
+    fn selections(&mut self, selections: &'a SelectionSet) -> Result<Size, ServerError> {
+        let mut sum = Size { selections: selections.items.len(), values: 0 };
         for selection in &selections.items {
-            sum += match &selection.node {
-                Selection::Field(field) => self.selections(&field.node.selection_set.node)?,
+            sum = sum.plus(match &selection.node {
+                Selection::Field(field) => {
+                    let inner = self.selections(&field.node.selection_set.node)?;
+                    Size::of_field(&field.node.name.node, inner)
+                }
                 Selection::InlineFragment(fragment) => self.selections(&fragment.node.selection_set.node)?,
                 Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
-            };
+            });
         }
         Ok(sum)
     }
-}
-
-fn within(selections: usize) -> Result<(), ServerError> {
-    if selections <= SELECTIONS {
-        return Ok(());
-    }
-    Err(error(format!("The document asks for more than {SELECTIONS} fields. Ask for less at a time.")))
 }
 
 fn error(message: String) -> ServerError {
@@ -117,6 +162,18 @@ mod tests {
         assert!(is_refused(&format!("query A {{ {0} }} query B {{ {0} }}", "a ".repeat(SELECTIONS / 2 + 1))));
         assert!(is_refused(&chain(30, 2)));
         assert!(is_refused(&chain(3, 50)));
+    }
+
+    #[test]
+    fn the_schema_is_told_but_not_over_and_over() {
+        let lists = |depth: usize| {
+            format!("{{ __schema {{ types {{ {} name {} }} }} }}", "fields { type {".repeat(depth), "} }".repeat(depth))
+        };
+        assert!(!is_refused(include_str!("budget/introspection.graphql")));
+        assert!(!is_refused(&lists(2)));
+        assert!(is_refused(&lists(4)));
+        let aliases: String = (0..100).map(|i| format!("a{i}: enumValues {{ name description }} ")).collect();
+        assert!(is_refused(&format!("{{ __schema {{ types {{ fields {{ type {{ {aliases} }} }} }} }} }}")));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Finds the input values of a wrong type that the library's validation overlooks,
 //! so that they refuse the whole request before anything of it is done (G2).
 //!
-//! Those are: variables that are required and missing, integers beyond 32 bits, and
-//! other things than objects in the place of an input object. The library would
+//! Those are: variables that are required and missing, integers beyond 32 bits, lists of
+//! thousands, and other things than objects in the place of an input object. The library would
 //! find them while it executes, when half of the work may have been done.
 
 use std::collections::HashMap;
@@ -15,6 +15,9 @@ use async_graphql::parser::types::{
 };
 use async_graphql::parser::{Positioned, parse_schema};
 use async_graphql::{Name, Pos, ServerError, Value, Variables};
+
+/// How many values a list may have. Where it may have fewer, the input breaks a rule, which is told as data.
+const ITEMS: usize = 2_000;
 
 /// The types of a schema, as far as input values are concerned.
 #[derive(Debug, Default)]
@@ -138,6 +141,9 @@ impl Types {
     fn check_value(&self, value: &Value, ty: &Type) -> Result<(), String> {
         match (&ty.base, value) {
             (_, Value::Null) => Ok(()),
+            (BaseType::List(_), Value::List(values)) if values.len() > ITEMS => {
+                Err(format!("has a list of {} values. Give at most {ITEMS}.", values.len()))
+            }
             (BaseType::List(item), Value::List(values)) => {
                 values.iter().try_for_each(|value| self.check_value(value, item))
             }
@@ -220,6 +226,7 @@ mod tests {
             ),
             ("query ($n: Int, $in: In!) { f(n: $n, in: $in) { id } }", json!({"in": {"list": [1, 2]}})),
             ("query ($n: Int! = 5) { f(n: $n) { id } }", json!({})),
+            ("query ($ins: [In!]) { f(ins: $ins) { id } }", json!({"ins": vec![json!({}); ITEMS]})),
             ("{ unknown(n: 5000000000) { id } }", json!({})),
         ] {
             assert!(
@@ -245,6 +252,7 @@ mod tests {
             ("query ($n: Int!) { f(n: $n) { id } }", json!({"n": 2_147_483_648_u32})),
             ("query ($in: In) { f(in: $in) { id } }", json!({"in": "a"})),
             ("query ($in: In) { f(in: $in) { id } }", json!({"in": [{}]})),
+            ("query ($ins: [In!]) { f(ins: $ins) { id } }", json!({"ins": vec![json!({}); ITEMS + 1]})),
             ("query ($ins: [In!]) { f(ins: $ins) { id } }", json!({"ins": [{"inner": {"list": [1, 3e9]}}]})),
             ("{ f(n: -2147483649) { id } }", json!({})),
             ("{ f(in: 5) { id } }", json!({})),

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
-use async_graphql::{Name, Positioned, Request, Value};
-use async_graphql_axum::GraphQLResponse;
+use async_graphql::{Name, Positioned, Request, Response as Executed, Value};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -17,19 +16,17 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
+use serde_json::json;
 use tracing::error;
 
-use crate::app::{App, Caller};
-use crate::graphql::{self, Schema};
-use crate::server::body;
-use crate::server::budget;
+use crate::app::{App, Caller, Lane, Login, Toll};
+use crate::graphql::{self, Schema, codes};
 use crate::server::coercion::Types;
+use crate::server::connection::Peer;
 use crate::server::media::{self, Media};
 use crate::server::refusal::Refusal;
 use crate::server::request::{self, RequestId};
-
-/// The code of requests whose document or variables cannot be used.
-const INVALID: &str = "GRAPHQL_VALIDATION_FAILED";
+use crate::server::{body, budget, lane, rates, tally, tokens};
 
 struct Endpoint {
     app: App,
@@ -48,75 +45,151 @@ pub fn routes(app: App) -> Router {
 async fn answer(
     State(endpoint): State<Arc<Endpoint>>,
     Extension(id): Extension<RequestId>,
+    Extension(peer): Extension<Peer>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let media = media::negotiate(&headers).unwrap_or(Media::Json);
-    match endpoint.respond(&headers, body).await {
-        Ok(response) => executed(response, media, &id),
-        Err(refusal) => refusal.answer(media, &id),
+    let caller = match endpoint.admit(&headers, &peer).await {
+        Ok(caller) => caller,
+        Err(refusal) => {
+            body::drain(&headers, body).await;
+            return refusal.answer(media, &id);
+        }
+    };
+    let toll = Toll::of(&endpoint.app, &caller.scope);
+    let outcome = endpoint.respond(caller, &toll, &peer, (&headers, body)).await;
+    let rate_limit = toll.standing().as_ref().map(rates::extension);
+    match outcome {
+        Ok(executed) => executed_answer(executed, rate_limit, media, &id),
+        Err(refusal) => {
+            let mut extensions = json!({ "requestId": id.to_string() });
+            if let Some(rate_limit) = rate_limit {
+                extensions["rateLimit"] = rate_limit;
+            }
+            refusal.answer_with(extensions, media)
+        }
     }
 }
 
 impl Endpoint {
-    async fn respond(&self, headers: &HeaderMap, body: Body) -> Result<async_graphql::Response, Refusal> {
-        let caller = match self.admit(headers).await {
-            Ok(caller) => caller,
+    /// Who asks. Strangers learn nothing but that they are strangers.
+    async fn admit(&self, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Refusal> {
+        let login = match headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) {
+            Some(authorization) => {
+                let login = self.app.authenticate(authorization, peer.address).await;
+                login.map_err(|cause| {
+                    error!(error = format!("{cause:#}"), "a key could not be looked up");
+                    Refusal::internal()
+                })?
+            }
+            None => Login::Unknown,
+        };
+        match login {
+            Login::Caller(caller) => Ok(caller),
+            Login::Unknown => {
+                let message =
+                    "Give a valid API key as the user name of Basic authentication, with an empty password.";
+                Err(Refusal::new(StatusCode::UNAUTHORIZED, codes::UNAUTHENTICATED, message))
+            }
+            Login::TooMany(wait) => Err(Refusal::for_now("Too many logins have failed. Try again later.", wait)),
+        }
+    }
+
+    async fn respond(
+        &self,
+        caller: Caller,
+        toll: &Toll,
+        peer: &Peer,
+        (headers, body): (&HeaderMap, Body),
+    ) -> Result<Executed, Refusal> {
+        let may_publish = caller.may_publish();
+        let read = self.read(may_publish, peer, headers, body).await;
+        let (mut request, length) = match read {
+            Ok(read) => read,
             Err(refusal) => {
-                body::drain(headers, body).await;
+                toll.enter(Lane::Api).map_err(rates::refusal)?;
                 return Err(refusal);
             }
         };
-        let mut request = body::parse(&body::read(headers, body).await?)?;
-        self.check(&mut request)?;
-        let response = self.schema.execute(graphql::prepare(request, &self.app, caller)).await;
-        if is_refused(&response) {
-            return Err(Refusal::of_document(response.errors, INVALID));
+        self.check(&mut request, length, may_publish, toll)?;
+        let request = graphql::prepare(request, &self.app, caller).data(toll.clone());
+        let executed = self.schema.execute(request).await;
+        if !is_refused(&executed) {
+            return Ok(executed);
         }
-        Ok(response)
+        match toll.standing().and_then(|standing| standing.refused) {
+            Some(refused) => Err(rates::refusal(refused)),
+            None => Err(Refusal::of_document(executed.errors, codes::VALIDATION_FAILED)),
+        }
     }
 
-    /// Looks at the headers alone. Strangers learn nothing but that they are strangers.
-    async fn admit(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
-        let Some(caller) = self.caller(headers).await? else {
-            let message =
-                "Give a valid API key as the user name of Basic authentication, with an empty password.";
-            return Err(Refusal::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message));
-        };
-        if media::negotiate(headers).is_none() {
-            let message = "Accept application/graphql-response+json or application/json.";
-            return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", message));
+    /// The request in a body, and how long the body was.
+    async fn read(
+        &self,
+        may_publish: bool,
+        peer: &Peer,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<(Request, usize), Refusal> {
+        if let Err(refusal) = check_media(headers) {
+            body::drain(headers, body).await;
+            return Err(refusal);
         }
-        if !media::is_json(headers) || !media::is_plain(headers) {
-            let message = "Send the body as application/json in UTF-8, and not compressed.";
-            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", message));
-        }
-        Ok(caller)
+        let limit = if may_publish { body::PUBLISHING_LIMIT } else { body::LIMIT };
+        let _waiting = peer.wait();
+        let bytes = body::read(headers, body, limit, self.app.settings.door.patience.body).await?;
+        Ok((body::parse(&bytes)?, bytes.len()))
     }
 
-    async fn caller(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
-        let Some(authorization) = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) else {
-            return Ok(None);
-        };
-        self.app.authenticate(authorization).await.map_err(|cause| {
-            error!(error = format!("{cause:#}"), "a key could not be looked up");
-            Refusal::internal()
-        })
-    }
-
-    /// Parses the document and checks what the library does not.
-    fn check(&self, request: &mut Request) -> Result<(), Refusal> {
-        let document = parse_query(&request.query)
-            .map_err(|error| Refusal::of_document(vec![error.into()], "GRAPHQL_PARSE_FAILED"))?;
-        let invalid = |error| Refusal::of_document(vec![error], INVALID);
-        budget::check(&document).map_err(invalid)?;
+    /// Parses the document and checks what the library does not. The request is counted before, in the
+    /// lane that its text suggests, and once more if it turns out to be in the other.
+    fn check(&self, request: &mut Request, length: usize, may_publish: bool, toll: &Toll) -> Result<(), Refusal> {
+        let enter = |lane| toll.enter(lane).map_err(rates::refusal);
+        let may_publish = may_publish && request.query.contains(lane::PUBLISH);
+        enter(if may_publish { Lane::Publishing } else { Lane::Api })?;
+        let document = parse(&request.query)?;
+        let invalid = |error| Refusal::of_document(vec![error], codes::VALIDATION_FAILED);
+        let (mut actual, mut events) = (Lane::Api, 0);
         if let Some((name, operation)) = selected(&document, request.operation_name.as_deref()) {
             request::name_operation(name.unwrap_or("anonymous"));
             self.types.check(&document, &operation.node, &mut request.variables).map_err(invalid)?;
+            (actual, events) = lane::of(&document, &operation.node, &request.variables);
         }
+        if may_publish && actual == Lane::Api {
+            enter(Lane::Api)?;
+        }
+        if length > body::LIMIT && actual == Lane::Api {
+            return Err(body::too_large(body::LIMIT));
+        }
+        toll.add_events(events);
         request.set_parsed_query(document);
         Ok(())
     }
+}
+
+fn check_media(headers: &HeaderMap) -> Result<(), Refusal> {
+    if media::negotiate(headers).is_none() {
+        let message = "Accept application/graphql-response+json or application/json.";
+        return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, codes::NOT_ACCEPTABLE, message));
+    }
+    if !media::is_json(headers) || !media::is_plain(headers) {
+        let message = "Send the body as application/json in UTF-8, and not compressed.";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Refusal::new(status, codes::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    Ok(())
+}
+
+/// A document that the library can look at without harm.
+fn parse(query: &str) -> Result<ExecutableDocument, Refusal> {
+    let invalid = |error| Refusal::of_document(vec![error], codes::VALIDATION_FAILED);
+    tokens::check(query).map_err(invalid)?;
+    let document = parse_query(query)
+        .map_err(|error| Refusal::of_document(vec![error.into()], codes::PARSE_FAILED))?;
+    tally::check(&document).map_err(invalid)?;
+    budget::check(&document).map_err(invalid)?;
+    Ok(document)
 }
 
 /// The operation that will be executed, if it is clear which.
@@ -134,14 +207,21 @@ fn selected<'a>(
 }
 
 /// Whether nothing was executed: errors of execution have a path.
-fn is_refused(response: &async_graphql::Response) -> bool {
+fn is_refused(response: &Executed) -> bool {
     let is_without_path = response.errors.iter().all(|error| error.path.is_empty());
     response.data == Value::Null && !response.errors.is_empty() && is_without_path
 }
 
-fn executed(mut response: async_graphql::Response, media: Media, id: &RequestId) -> Response {
-    response.extensions.insert("requestId".to_owned(), id.to_string().into());
-    let mut response = GraphQLResponse::from(response).into_response();
-    response.headers_mut().insert(CONTENT_TYPE, media.content_type());
-    response
+fn executed_answer(
+    mut executed: Executed,
+    rate_limit: Option<serde_json::Value>,
+    media: Media,
+    id: &RequestId,
+) -> Response {
+    executed.extensions.insert("requestId".to_owned(), id.to_string().into());
+    if let Some(rate_limit) = rate_limit.and_then(|told| Value::from_json(told).ok()) {
+        executed.extensions.insert("rateLimit".to_owned(), rate_limit);
+    }
+    let body = serde_json::to_vec(&executed).expect("an answer is made of what JSON has");
+    ([(CONTENT_TYPE, media.content_type())], body).into_response()
 }

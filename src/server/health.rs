@@ -11,11 +11,15 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use serde_json::json;
 use tracing::warn;
 
 use crate::app::App;
 
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often the engine may miss its look at the database before it counts as stalled.
+const MISSED_LOOKS: u32 = 10;
 
 /// `/healthz` and `/readyz`.
 pub fn routes(app: App) -> Router {
@@ -27,20 +31,28 @@ async fn healthz() -> impl IntoResponse {
 }
 
 async fn readyz(State(app): State<App>) -> impl IntoResponse {
-    let ping = tokio::time::timeout(PATIENCE, app.db.reader().ping());
-    let (status, body) = match ping.await {
-        Ok(Ok(())) => (StatusCode::OK, r#"{"status":"ok"}"#),
-        Ok(Err(error)) => {
-            warn!(%error, "not ready: the database answers with an error");
-            (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"unavailable","reason":"the database fails"}"#)
-        }
-        Err(_) => {
-            warn!("not ready: the database does not answer");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                r#"{"status":"unavailable","reason":"the database does not answer"}"#,
-            )
+    let (status, body) = match trouble(&app).await {
+        None => (StatusCode::OK, json!({ "status": "ok", "oldestDueSeconds": oldest_due(&app) })),
+        Some(reason) => {
+            warn!(reason, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "unavailable", "reason": reason }))
         }
     };
-    (status, [(CONTENT_TYPE, "application/json")], body)
+    (status, [(CONTENT_TYPE, "application/json")], body.to_string())
+}
+
+/// What keeps the server from doing its work.
+async fn trouble(app: &App) -> Option<&'static str> {
+    match tokio::time::timeout(PATIENCE, app.db.ping()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return Some("the database fails"),
+        Err(_) => return Some("the database does not answer"),
+    }
+    let is_stalled = app.pulse.silence() > app.settings.look_interval * MISSED_LOOKS;
+    (is_stalled && !app.settings.paused).then_some("the delivery engine has stalled")
+}
+
+/// For how many seconds the oldest due delivery has been waiting.
+fn oldest_due(app: &App) -> u64 {
+    app.pulse.oldest_due(app.now()).as_secs()
 }

@@ -61,6 +61,15 @@ pub async fn find_in(
     Ok(scope.api_keys().filter(api_key::Column::Id.eq(id)).one(db).await?)
 }
 
+/// The scope's keys of these ids, revoked or not.
+pub async fn find_all(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    ids: &[ApiKeyId],
+) -> Result<Vec<api_key::Model>> {
+    Ok(scope.api_keys().filter(api_key::Column::Id.is_in(ids.iter().cloned())).all(db).await?)
+}
+
 /// The key of this id, whatever its scope: for the operator of the server.
 pub async fn find(db: &impl ConnectionTrait, id: &ApiKeyId) -> Result<Option<api_key::Model>> {
     Ok(api_key::Entity::find_by_id(id.clone()).one(db).await?)

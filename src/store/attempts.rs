@@ -1,6 +1,7 @@
 //! What was tried: one row an attempt, written when it has ended.
 
 use entity::{AttemptId, AttemptStatus, EventId, TargetId, Timestamp, attempt};
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use crate::error::Result;
@@ -31,11 +32,12 @@ pub async fn find(
     Ok(scope.attempts().filter(attempt::Column::Id.eq(id)).one(db).await?)
 }
 
-/// Writes attempts down.
+/// Writes attempts down. What is written already stays: whoever did not hear of his commit tries again.
 pub async fn insert_all(tx: &impl ConnectionTrait, rows: Vec<attempt::Model>) -> Result<()> {
     for chunk in chunks::<attempt::Entity, _>(&rows) {
         let rows = chunk.iter().map(|row| row.clone().into_active_model());
-        attempt::Entity::insert_many(rows).exec_without_returning(tx).await?;
+        let once = OnConflict::column(attempt::Column::Id).do_nothing().to_owned();
+        attempt::Entity::insert_many(rows).on_conflict(once).exec_without_returning(tx).await?;
     }
     Ok(())
 }

@@ -177,7 +177,8 @@ pub async fn skip_missed(
         .column(delivery::Column::EventId)
         .filter(delivery::Column::TargetId.eq(&target.id))
         .filter(delivery::Column::DueAt.is_not_null())
-        .filter(delivery::Column::State.eq(DeliveryState::Waiting))
+        // A claim that is due is one of a dead worker.
+        .filter(delivery::Column::State.eq(DeliveryState::Waiting).or(delivery::Column::DueAt.lte(now)))
         .filter(delivery::Column::Epoch.lt(target.epoch))
         .limit(limit)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
@@ -190,6 +191,7 @@ pub async fn skip_missed(
         .col_expr(delivery::Column::State, Expr::value(DeliveryState::Skipped))
         .col_expr(delivery::Column::DueAt, Expr::value(None::<Timestamp>))
         .col_expr(delivery::Column::Succeeded, Expr::value(false))
+        .col_expr(delivery::Column::Claim, Expr::col(delivery::Column::Claim).add(1))
         .filter(delivery::Column::TargetId.eq(&target.id))
         .filter(delivery::Column::EventId.is_in(missed));
     Ok(ended.exec(tx).await?.rows_affected)

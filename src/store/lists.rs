@@ -10,8 +10,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use entity::{
-    ApiKeyId, AttemptId, EventId, NotificationEventName, StatusChangeId, TargetId, api_key, attempt,
-    delivery, event, status_change, target,
+    ApiKeyId, AttemptId, AuditEntryId, EventId, NotificationEventName, StatusChangeId, TargetId, api_key,
+    attempt, audit_entry, delivery, event, status_change, target,
 };
 use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryTrait, Select};
@@ -83,6 +83,28 @@ impl List for ApiKeys {
     }
 
     fn id(row: &api_key::Model) -> &str {
+        row.id.as_str()
+    }
+}
+
+/// The audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AuditTrail;
+
+impl List for AuditTrail {
+    type Entity = audit_entry::Entity;
+    type Id = AuditEntryId;
+    const ID: audit_entry::Column = audit_entry::Column::Id;
+
+    fn label(&self) -> String {
+        "audit".to_owned()
+    }
+
+    fn rows(&self, scope: &Scope) -> Select<audit_entry::Entity> {
+        scope.audit_entries()
+    }
+
+    fn id(row: &audit_entry::Model) -> &str {
         row.id.as_str()
     }
 }

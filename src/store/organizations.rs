@@ -1,6 +1,7 @@
 //! The tenants of the server.
 
 use entity::{OrganizationId, Timestamp, organization};
+use sea_orm::sea_query::{LockType, Query};
 use sea_orm::{ActiveModelTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::error::Result;
@@ -27,6 +28,14 @@ pub async fn find(db: &impl ConnectionTrait, id: &OrganizationId) -> Result<Opti
 /// All organizations, oldest first.
 pub async fn list(db: &impl ConnectionTrait) -> Result<Vec<organization::Model>> {
     Ok(organization::Entity::find().order_by_asc(organization::Column::Id).all(db).await?)
+}
+
+/// Makes everyone else who wants to add the first organization wait. There may be no row to lock
+/// yet but those that record the migrations.
+pub async fn lock_all(tx: &impl ConnectionTrait) -> Result<()> {
+    let record = Query::select().column("version").from("seaql_migrations").lock(LockType::Update).take();
+    tx.query_all(&record).await?;
+    Ok(())
 }
 
 /// Makes everyone else who wants to change something countable of the organization wait,

@@ -2,8 +2,8 @@
 //! so there is no filter to forget (T1).
 
 use entity::{
-    Environment, OrganizationId, api_key, attempt, delivery, event, signing_key, status_change, subscription,
-    target,
+    Environment, OrganizationId, api_key, attempt, audit_entry, delivery, event, signing_key, status_change,
+    subscription, target,
 };
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect, RelationTrait, Select};
 
@@ -22,6 +22,13 @@ impl Scope {
         api_key::Entity::find()
             .filter(api_key::Column::OrganizationId.eq(&self.organization))
             .filter(api_key::Column::Environment.eq(self.environment))
+    }
+
+    /// Its audit trail.
+    pub fn audit_entries(&self) -> Select<audit_entry::Entity> {
+        audit_entry::Entity::find()
+            .filter(audit_entry::Column::OrganizationId.eq(&self.organization))
+            .filter(audit_entry::Column::Environment.eq(self.environment))
     }
 
     /// Its targets.

@@ -11,6 +11,7 @@ use entity::{
     AttemptStatus, DeliveryState, Environment, EventId, Purpose, TargetId, TargetStatus, Timestamp, attempt,
     delivery, target,
 };
+use fail::fail_point;
 use sea_orm::sea_query::{CommonTableExpression, Expr, ExprTrait, Query, Values, WithClause};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
@@ -56,6 +57,7 @@ struct Verdict {
 pub async fn settle(tx: &impl ConnectionTrait, outcomes: &[Outcome], terms: &Terms<'_>) -> Result<bool> {
     let targets = hold_targets(tx, outcomes).await?;
     attempts::insert_all(tx, outcomes.iter().map(|outcome| outcome.attempt.clone()).collect()).await?;
+    fail_point!("settling", |_| Err(anyhow::anyhow!("a fault was injected").into()));
     let verdicts: Vec<Verdict> = outcomes
         .iter()
         .map(|outcome| verdict(outcome, targets.get(&outcome.delivery.target_id), terms))

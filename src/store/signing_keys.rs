@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use entity::{SigningKeyId, TargetId, Timestamp, signing_key};
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SimpleExpr};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder, Select,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 
 use crate::error::Result;
 use crate::store::Scope;
-use crate::vault::Vault;
+use crate::vault::{KEY_ID_BYTES, KeyId, Vault};
 
 /// Adds a key to the target; it is the current one.
 pub async fn add(
@@ -102,9 +102,47 @@ async fn by_target(
     Ok(keys)
 }
 
-/// One key, whichever: to see whether the vault opens what this database holds.
-pub async fn find_any(db: &impl ConnectionTrait) -> Result<Option<signing_key::Model>> {
-    Ok(signing_key::Entity::find().one(db).await?)
+/// One key for each encryption key that sealed any: to see whether the vault opens what this
+/// database holds.
+pub async fn samples(db: &impl ConnectionTrait) -> Result<Vec<signing_key::Model>> {
+    let oldest = Query::select()
+        .expr(signing_key::Column::Id.min())
+        .from(signing_key::Entity)
+        .add_group_by([sealed_with()])
+        .take();
+    Ok(signing_key::Entity::find().filter(signing_key::Column::Id.in_subquery(oldest)).all(db).await?)
+}
+
+/// Up to `limit` keys behind the id `after` that another encryption key sealed, by their ids.
+pub async fn sealed_otherwise(
+    tx: &impl ConnectionTrait,
+    key: KeyId,
+    after: Option<&SigningKeyId>,
+    limit: u64,
+) -> Result<Vec<signing_key::Model>> {
+    let others = signing_key::Entity::find()
+        .filter(sealed_with().ne(key.to_vec()))
+        .apply_if(after, |keys, after| keys.filter(signing_key::Column::Id.gt(after)));
+    Ok(others.order_by_asc(signing_key::Column::Id).limit(limit).all(tx).await?)
+}
+
+/// Puts a secret that was sealed anew in the place of the one that it was made from. If that is not
+/// there any more, nothing changes.
+pub async fn reseal(tx: &impl ConnectionTrait, key: &signing_key::Model, sealed: Vec<u8>) -> Result<()> {
+    signing_key::Entity::update_many()
+        .col_expr(signing_key::Column::SealedSecret, Expr::value(sealed))
+        .filter(signing_key::Column::Id.eq(&key.id))
+        .filter(signing_key::Column::SealedSecret.eq(key.sealed_secret.clone()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// What stands in front of a sealed secret: the id of the encryption key.
+fn sealed_with() -> SimpleExpr {
+    let secret = Expr::col((signing_key::Entity, signing_key::Column::SealedSecret));
+    let length = i32::try_from(KEY_ID_BYTES).expect("it is four");
+    Func::cust("substr").args([secret, Expr::val(1), Expr::val(length)]).into()
 }
 
 /// Forgets the keys that have ended.

@@ -9,35 +9,34 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryF
 use crate::error::Result;
 use crate::store::Scope;
 
-/// Adds names to the set. What is there already, and what cannot be subscribed to, changes nothing.
+/// Adds names to the set, and answers how many were new. What is there already, and what cannot be
+/// subscribed to, changes nothing.
 pub async fn add(
     tx: &impl ConnectionTrait,
     target: &TargetId,
     names: impl IntoIterator<Item = NotificationEventName>,
-) -> Result<()> {
+) -> Result<u64> {
     let rows = names
         .into_iter()
         .filter(|name| name.is_subscribable())
         .map(|event_name| subscription::Model { target_id: target.clone(), event_name }.into_active_model());
-    subscription::Entity::insert_many(rows)
+    let added = subscription::Entity::insert_many(rows)
         .on_conflict(OnConflict::new().do_nothing().to_owned())
-        .exec_without_returning(tx)
-        .await?;
-    Ok(())
+        .exec_without_returning(tx);
+    Ok(added.await?)
 }
 
-/// Takes names out of the set. Absent ones change nothing.
+/// Takes names out of the set, and answers how many. Absent ones change nothing.
 pub async fn remove(
     tx: &impl ConnectionTrait,
     target: &TargetId,
     names: impl IntoIterator<Item = NotificationEventName>,
-) -> Result<()> {
-    subscription::Entity::delete_many()
+) -> Result<u64> {
+    let removed = subscription::Entity::delete_many()
         .filter(subscription::Column::TargetId.eq(target))
         .filter(subscription::Column::EventName.is_in(names))
-        .exec(tx)
-        .await?;
-    Ok(())
+        .exec(tx);
+    Ok(removed.await?.rows_affected)
 }
 
 /// The sets of the scope's targets of these ids, each in the order of the names.

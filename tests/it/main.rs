@@ -15,15 +15,21 @@
 mod world;
 
 mod activation;
+mod audit;
 mod deactivation;
+mod documents;
+mod hostile;
 mod http;
 mod keys;
+mod leases;
+mod limits;
 mod paging;
 mod publishing;
 mod receivers;
 mod replay;
 mod retries;
 mod schema;
+mod secrets;
 mod signing;
 mod targets;
 mod tenants;

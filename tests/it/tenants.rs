@@ -1,147 +1,210 @@
 //! Two organizations and two environments cannot see or touch each other through
 //! any id, cursor or list (T1).
+//!
+//! What there is to try is read from the schema: a new field, mutation or list is tried without
+//! anybody thinking of it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::targets::ON_TARGETS;
-use crate::world::api::{codes, id, nodes};
+use crate::world::graph::Graph;
 use crate::world::{Api, On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 
-/// One of everything that has an id.
+/// What one caller has: everything that he can read, and all ids and cursors in it.
 struct Belongings {
-    target: String,
-    event: String,
-    attempt: String,
-    signing_key: String,
-    api_key: String,
-    organization: String,
-    cursors: Vec<String>,
+    everything: Value,
+    ids: BTreeSet<String>,
+    cursors: BTreeSet<String>,
 }
 
 impl Belongings {
-    async fn of(api: &Api, world: &World, path: &str) -> Self {
+    /// Makes one of everything that has an id.
+    async fn make(api: &Api, world: &World, path: &str) {
         let target = world.active_target(api, path, &[ISSUED]).await;
         let event = api.publish(ISSUED).await;
         world.settle().await;
-        let attempt = id(&api.attempts(&event).await[0]);
-        let everything = api.ok(LISTS, json!({})).await;
-        let organization = &everything["organizations"][0];
-        let keys = "... on WebhookNotificationTarget { signingKeys { id } }";
-        Self {
-            signing_key: id(&api.node(&target, keys).await["signingKeys"][0]),
-            api_key: id(&nodes(&organization["apiKeys"])[0]),
-            organization: id(organization),
-            cursors: cursors(&everything),
-            target,
-            event,
-            attempt,
-        }
+        assert_eq!(api.attempts(&event).await.len(), 1);
+        api.on_target("rotateNotificationTargetSigningKey", &target).await;
+        api.call("createSecretAPIKey", json!({ "secretKey": { "name": "x" } }), ("APIKey", "id")).await;
+    }
+
+    async fn of(api: &Api, graph: &Graph) -> Self {
+        let query = format!("{{ {} }}", graph.everything_of("Query"));
+        let everything = api.ok(&query, json!({})).await;
+        let (mut ids, mut cursors) = (BTreeSet::new(), BTreeSet::new());
+        collect(&everything, &mut |name, text| {
+            if is_id(text) {
+                ids.insert(text.to_owned());
+            }
+            if name.to_lowercase().ends_with("cursor") && !text.is_empty() {
+                cursors.insert(text.to_owned());
+            }
+        });
+        Self { everything, ids, cursors }
+    }
+
+    /// One id of each kind that `others` do not have, by its prefix.
+    fn kinds(&self, others: &Self) -> BTreeMap<&str, &str> {
+        let own = self.ids.iter().filter(|id| !others.ids.contains(*id));
+        own.map(|id| (&id[..4], id.as_str())).collect()
+    }
+
+    /// The id of this kind.
+    fn one(&self, prefix: &str) -> &str {
+        self.ids.iter().find(|id| id.starts_with(prefix)).unwrap_or_else(|| panic!("no {prefix}"))
     }
 }
 
-const LISTS: &str = "{
-    notificationEvents(first: 5) { edges { cursor node { id } } }
-    organizations { id
-        apiKeys(first: 5) { edges { cursor node { id } } }
-        webhookNotificationTargets(first: 5) { edges { cursor node { id
-            deliveryAttempts(first: 5) { edges { cursor node { id } } }
-            statusHistory(first: 5) { edges { cursor node { id } } }
-            webhookNotificationTargetEvents(first: 5) { edges { cursor node { event { id }
-                deliveryAttempts(first: 5) { edges { cursor node { id } } } } } }
-        } } }
-    } }";
-
-/// Every cursor in an answer.
-fn cursors(answer: &Value) -> Vec<String> {
+/// Calls with every text in an answer and the name of its field.
+fn collect(answer: &Value, found: &mut dyn FnMut(&str, &str)) {
     match answer {
-        Value::Object(fields) => fields
-            .iter()
-            .flat_map(|(name, value)| match value {
-                Value::String(cursor) if name == "cursor" => vec![cursor.clone()],
-                other => cursors(other),
-            })
-            .collect(),
-        Value::Array(items) => items.iter().flat_map(cursors).collect(),
-        _ => Vec::new(),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| match value {
+            Value::String(text) => found(name, text),
+            other => collect(other, found),
+        }),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        _ => {}
     }
+}
+
+fn is_id(text: &str) -> bool {
+    let digits = text.get(4..).unwrap_or_default();
+    text.as_bytes().get(3) == Some(&b'_') && digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// An id of the same kind that nobody has.
+fn unknown(id: &str) -> String {
+    format!("{}0190163d8694739b8a4f0123456789ab", &id[..4])
+}
+
+/// An answer without what is different in each.
+async fn answer(api: &Api, query: &str, variables: Value) -> String {
+    let mut answer = api.ask(query, variables).await;
+    answer.body["extensions"].take();
+    format!("{} {}", answer.status, answer.body)
 }
 
 #[rstest]
 #[tokio::test]
 async fn nothing_of_another_scope_can_be_read_or_changed(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
+    let graph = Graph::of(&world.test).await;
     let (their_test, their_live) = world.stranger().await;
-    let mine = Belongings::of(&world.test, &world, "/mine").await;
-    let before = world.test.ok(LISTS, json!({})).await;
-    for foreign in [&world.live, &their_test, &their_live] {
-        cannot_read(foreign, &mine).await;
-        cannot_change(foreign, &mine).await;
-        cannot_page(foreign, &mine).await;
+    let foreign = [&world.live, &their_test, &their_live];
+    Belongings::make(&world.test, &world, "/mine").await;
+    Belongings::make(&their_test, &world, "/theirs").await;
+    Belongings::make(&world.live, &world, "/live").await;
+    for subscriber in ["/theirs-live"] {
+        world.active_target(&their_live, subscriber, &[ISSUED]).await;
+    }
+    let before = Belongings::of(&world.test, &graph).await;
+    assert!(before.cursors.len() >= 8, "{}", before.everything);
+    for api in foreign {
+        let own = Belongings::of(api, &graph).await;
+        let mine = before.kinds(&own);
+        assert!(mine.len() >= 6, "{mine:?}");
+        cannot_read(api, &graph, &mine).await;
+        cannot_change(api, &graph, &mine, &own).await;
+        cannot_page(api, &graph, &before.cursors, &own).await;
+        let own = Belongings::of(api, &graph).await.everything.to_string();
+        mine.values().for_each(|id| assert!(!own.contains(id), "{id} in {own}"));
     }
     world.settle().await;
-    assert_eq!(world.test.ok(LISTS, json!({})).await, before);
-    assert_eq!(world.test.status(&mine.target).await, "ACTIVE");
+    assert_eq!(Belongings::of(&world.test, &graph).await.everything, before.everything);
 }
 
-async fn cannot_read(foreign: &Api, mine: &Belongings) {
-    for id in [&mine.target, &mine.event, &mine.attempt, &mine.signing_key, &mine.api_key] {
-        assert_eq!(foreign.node(id, "").await, Value::Null, "{id}");
-    }
-    // The organization is one for both environments, but its lists are not.
-    let lists = foreign.ok(LISTS, json!({})).await.to_string();
-    for id in [&mine.target, &mine.event, &mine.attempt, &mine.api_key] {
-        assert!(!lists.contains(id.as_str()), "{id}");
-    }
-    if !lists.contains(&mine.organization) {
-        assert_eq!(foreign.node(&mine.organization, "").await, Value::Null);
+async fn cannot_read(foreign: &Api, graph: &Graph, mine: &BTreeMap<&str, &str>) {
+    let taking = |argument| graph.fields_with(argument);
+    assert_eq!(taking("id"), [("Query", "node")], "fields by which others' things might be read");
+    let query = format!("query($id: ID!) {{ node(id: $id) {{ {} }} }}", graph.everything_of("Node"));
+    for id in mine.values() {
+        let read = answer(foreign, &query, json!({ "id": id })).await;
+        assert_eq!(read, answer(foreign, &query, json!({ "id": unknown(id) })).await, "{id}");
+        assert!(read.contains(r#""node":null"#), "{read}");
     }
 }
 
-async fn cannot_change(foreign: &Api, mine: &Belongings) {
-    let input = |target: &str, mutation: &str| {
-        let mut input = json!({ "targetId": target });
-        match mutation {
-            "renameNotificationTarget" => input["name"] = "x".into(),
-            "setEmailForNotificationTarget" => input["email"] = "a@example.com".into(),
-            _ if mutation.contains("Subscriptions") => input["subscriptions"] = json!([ISSUED]),
-            _ => {}
-        }
-        input
-    };
-    for mutation in ON_TARGETS {
-        let answer = foreign.target(mutation, input(&mine.target, mutation)).await;
-        let unknown = foreign.target(mutation, input("ntt_0190163d8694739b8a4f0123456789ab", mutation)).await;
-        assert_eq!(answer.to_string(), unknown.to_string(), "{mutation}");
-        assert!(["NOT_FOUND", "ACCESS_DENIED"].contains(&codes(&answer)[0].0.as_str()), "{mutation}");
-    }
-    let others = [
-        ("replayNotificationEvent", json!({ "notificationEventId": mine.event }), "NotificationEvent"),
-        ("revokeAPIKey", json!({ "apiKeyId": mine.api_key }), "APIKey"),
-        ("initiateNotificationPingTest", json!({ "targetId": mine.target }), "NotificationEvent"),
-    ];
-    for (mutation, input, answers) in others {
-        assert_eq!(
-            codes(&foreign.call(mutation, input, (answers, "id")).await)[0].0,
-            "NOT_FOUND",
-            "{mutation}"
+/// Every id in the place of every id of every mutation.
+async fn cannot_change(foreign: &Api, graph: &Graph, mine: &BTreeMap<&str, &str>, own: &Belongings) {
+    let mut tried = 0;
+    for (mutation, input) in graph.mutations() {
+        let query = format!(
+            "mutation($input: {input}!) {{ {mutation}(input: $input) {{ __typename
+             ... on UserError {{ errors {{ code description path errorPath }} }} ... on AccessDeniedError {{ message }} }} }}"
         );
+        for place in places(graph, input) {
+            for id in mine.values() {
+                let with = |id: &str| json!({ "input": filled(graph, input, (&place, id), own) });
+                let done = answer(foreign, &query, with(id)).await;
+                let nothing = answer(foreign, &query, with(&unknown(id))).await;
+                assert_eq!(done, nothing, "{mutation} with {id} as {place}");
+                assert!(done.starts_with("200 ") && !done.contains(*id), "{mutation}: {done}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 60, "{tried}");
+}
+
+/// The fields of an input that are ids.
+fn places(graph: &Graph, input: &str) -> BTreeSet<String> {
+    let places = RefCell::new(BTreeSet::new());
+    graph.input(input, &|name, ty| {
+        if ty == "ID" {
+            places.borrow_mut().insert(name.to_owned());
+        }
+        Value::Null
+    });
+    places.into_inner()
+}
+
+/// An input that would be carried out with own ids, but for this one.
+fn filled(graph: &Graph, input: &str, (place, id): (&str, &str), own: &Belongings) -> Value {
+    graph.input(input, &|name, ty| match (ty, name) {
+        ("ID", name) if name == place => json!(id),
+        ("ID", "targetId" | "targetIds") => json!(own.one("ntt_")),
+        ("ID", "notificationEventId") => json!(own.one("nee_")),
+        ("ID", "organizationId") => json!(own.one("org_")),
+        ("ID", other) => panic!("nothing is known of {other}"),
+        ("JSON", _) => json!({}),
+        (_, "email") => json!("a@example.com"),
+        _ => json!("x"),
+    })
+}
+
+async fn cannot_page(foreign: &Api, graph: &Graph, mine: &BTreeSet<String>, own: &Belongings) {
+    for (ty, field) in graph.fields_with("after") {
+        let query = format!("query($after: String) {{ {} }}", list(ty, field, own));
+        let end = answer(foreign, &query, json!({ "after": null })).await;
+        assert!(end.contains(r#""edges":["#), "{ty}.{field} cannot be read at all: {end}");
+        for cursor in mine {
+            let page = answer(foreign, &query, json!({ "after": cursor })).await;
+            let made_up = answer(foreign, &query, json!({ "after": "made up" })).await;
+            assert_eq!(page, made_up, "{ty}.{field}");
+            assert!(page.contains("BAD_USER_INPUT"), "{ty}.{field}: {page}");
+        }
     }
 }
 
-async fn cannot_page(foreign: &Api, mine: &Belongings) {
-    assert!(mine.cursors.len() >= 6);
-    for cursor in &mine.cursors {
-        for list in [
-            "notificationEvents(after: $after) { edges { cursor } }",
-            "organizations { webhookNotificationTargets(after: $after) { edges { cursor } } }",
-            "organizations { apiKeys(after: $after) { edges { cursor } } }",
-        ] {
-            let query = format!("query($after: String) {{ {list} }}");
-            let (status, _, code) = foreign.error(&query, json!({ "after": cursor })).await;
-            assert_eq!((status, code.as_str()), (200, "BAD_USER_INPUT"), "{list}");
-        }
+/// The way to a list of a type.
+fn list(ty: &str, field: &str, own: &Belongings) -> String {
+    let page = format!("{field}(after: $after) {{ edges {{ cursor }} }}");
+    let node = |prefix| format!("node(id: {:?}) {{ ... on {ty} {{ {page} }} }}", own.one(prefix));
+    match ty {
+        "Query" => page,
+        "Organization" => format!("organizations {{ {page} }}"),
+        "WebhookNotificationTarget" => node("ntt_"),
+        "NotificationEvent" => node("nee_"),
+        "WebhookNotificationTargetEvent" => format!(
+            "node(id: {:?}) {{ ... on WebhookNotificationTarget {{
+               webhookNotificationTargetEvents(first: 1) {{ edges {{ node {{ {page} }} }} }} }} }}",
+            own.one("ntt_"),
+        ),
+        other => panic!("no way to {other}.{field} is known"),
     }
 }

@@ -1,14 +1,14 @@
 //! Making and revoking API keys (G13).
 
 use async_graphql::{Context, ID, InputObject, Object};
-use entity::{ApiKeyKind, Timestamp};
+use entity::{ApiKeyKind, AuditAction, Timestamp};
 use sea_orm::ConnectionTrait;
 
-use crate::app::App;
+use crate::app::{App, Caller};
 use crate::error::{Error, Path, Result, Violations};
 use crate::graphql::api_key::ApiKey;
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::not_found;
+use crate::graphql::mutation::{not_found, note};
 use crate::graphql::payload::{self, CreateSecretApiKeyPayload, Payload, RevokeApiKeyPayload};
 use crate::rules::{credential, text};
 use crate::store::api_keys::NewKey;
@@ -53,28 +53,31 @@ impl ApiKeyMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The key.")] input: CreateSecretApiKeyInput,
     ) -> Payload<CreateSecretApiKeyPayload> {
-        payload::of(create(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(create(app(ctx), caller(ctx), input).await)
     }
 
     /// Ends an API key of the same organization and environment at once, be it the one that asks. A
-    /// key that was revoked before stays as it is.
+    /// key that was revoked before stays as it is. With an INTEGRATOR key the payload for a PLATFORM
+    /// key is an `AccessDeniedError`.
     #[graphql(name = "revokeAPIKey")]
     async fn revoke_api_key(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Which key.")] input: RevokeApiKeyInput,
     ) -> Payload<RevokeApiKeyPayload> {
-        payload::of(revoke(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(revoke(app(ctx), caller(ctx), input).await)
     }
 }
 
-async fn create(app: &App, scope: &Scope, input: CreateSecretApiKeyInput) -> Result<ApiKey> {
+async fn create(app: &App, caller: &Caller, input: CreateSecretApiKeyInput) -> Result<ApiKey> {
     let name = input.secret_key.name;
     let mut violations = Violations::default();
     violations.check(Path::from("secretKey").field("name"), text::name(&name));
     violations.join(Ok(()))?;
+    let now = app.now();
     let tx = app.db.begin().await?;
-    let key = issue(&tx, scope, &name, app.now()).await?;
+    let key = issue(&tx, &caller.scope, &name, now).await?;
+    note(&tx, caller, AuditAction::ApiKeyCreated, &key.row.id, now).await?;
     tx.commit().await?;
     Ok(key)
 }
@@ -88,14 +91,22 @@ pub async fn issue(tx: &impl ConnectionTrait, scope: &Scope, name: &str, now: Ti
     Ok(ApiKey { row, key: Some(key.into()) })
 }
 
-async fn revoke(app: &App, scope: &Scope, input: RevokeApiKeyInput) -> Result<ApiKey> {
+async fn revoke(app: &App, caller: &Caller, input: RevokeApiKeyInput) -> Result<ApiKey> {
+    let now = app.now();
     let tx = app.db.begin().await?;
     let found = match input.api_key_id.parse() {
-        Ok(id) => api_keys::find_in(&tx, scope, &id).await?,
+        Ok(id) => api_keys::find_in(&tx, &caller.scope, &id).await?,
         Err(_) => None,
     };
     let key = found.ok_or_else(|| Error::invalid(not_found("API key"), "apiKeyId"))?;
-    let key = api_keys::revoke(&tx, key, app.now()).await?;
+    if key.kind == ApiKeyKind::Platform && !caller.is_platform() {
+        return Err(Error::Denied("Only PLATFORM keys revoke PLATFORM keys.".to_owned()));
+    }
+    if key.revoked_at.is_some() {
+        return Ok(key.into());
+    }
+    let key = api_keys::revoke(&tx, key, now).await?;
+    note(&tx, caller, AuditAction::ApiKeyRevoked, &key.id, now).await?;
     tx.commit().await?;
     Ok(key.into())
 }

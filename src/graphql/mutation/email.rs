@@ -1,11 +1,12 @@
 //! The email address of a target, which there is in LIVE only (T12).
 
 use async_graphql::{Context, ID, InputObject, Object};
+use entity::AuditAction;
 
-use crate::app::App;
+use crate::app::{App, Caller};
 use crate::error::{Error, Result, Violations};
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::find_target;
+use crate::graphql::mutation::{find_target, note};
 use crate::graphql::payload::{
     self, Payload, RemoveEmailFromNotificationTargetPayload, SetEmailForNotificationTargetPayload,
 };
@@ -43,7 +44,7 @@ impl EmailMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target, and the address.")] input: SetEmailForNotificationTargetInput,
     ) -> Payload<SetEmailForNotificationTargetPayload> {
-        payload::of(set(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(set(app(ctx), caller(ctx), input).await)
     }
 
     /// Removes the email address of a target, if it has one. In LIVE only: with a TEST key the
@@ -53,7 +54,7 @@ impl EmailMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target.")] input: RemoveEmailFromNotificationTargetInput,
     ) -> Payload<RemoveEmailFromNotificationTargetPayload> {
-        payload::of(remove(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(remove(app(ctx), caller(ctx), input).await)
     }
 }
 
@@ -67,28 +68,38 @@ pub fn allow(scope: &Scope) -> Result<()> {
 
 async fn set(
     app: &App,
-    scope: &Scope,
+    caller: &Caller,
     input: SetEmailForNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
-    allow(scope)?;
+    allow(&caller.scope)?;
     let mut violations = Violations::default();
     violations.check("email", email::check(&input.email));
+    let now = app.now();
     let tx = app.db.begin().await?;
-    let target = violations.join(find_target(&tx, scope, &input.target_id).await)?;
-    let target = targets::set_email(&tx, target, Some(input.email), app.now()).await?;
+    let target = violations.join(find_target(&tx, &caller.scope, &input.target_id).await)?;
+    if target.email.as_ref() == Some(&input.email) {
+        return Ok(target.into());
+    }
+    let target = targets::set_email(&tx, target, Some(input.email), now).await?;
+    note(&tx, caller, AuditAction::EmailSet, &target.id, now).await?;
     tx.commit().await?;
     Ok(target.into())
 }
 
 async fn remove(
     app: &App,
-    scope: &Scope,
+    caller: &Caller,
     input: RemoveEmailFromNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
-    allow(scope)?;
+    allow(&caller.scope)?;
+    let now = app.now();
     let tx = app.db.begin().await?;
-    let target = find_target(&tx, scope, &input.target_id).await?;
-    let target = targets::set_email(&tx, target, None, app.now()).await?;
+    let target = find_target(&tx, &caller.scope, &input.target_id).await?;
+    if target.email.is_none() {
+        return Ok(target.into());
+    }
+    let target = targets::set_email(&tx, target, None, now).await?;
+    note(&tx, caller, AuditAction::EmailRemoved, &target.id, now).await?;
     tx.commit().await?;
     Ok(target.into())
 }

@@ -1,12 +1,13 @@
 //! Creating organizations, which is the platform's business (X4).
 
 use async_graphql::{Context, InputObject, Object};
-use entity::Environment;
+use entity::{AuditAction, Environment};
 
 use crate::app::{App, Caller};
 use crate::error::{Error, Result, Violations};
 use crate::graphql::context::{app, caller};
 use crate::graphql::mutation::api_keys::issue;
+use crate::graphql::mutation::note;
 use crate::graphql::organization::Organization;
 use crate::graphql::payload::{self, CreateOrganizationPayload, CreatedOrganization, Payload};
 use crate::rules::text;
@@ -50,6 +51,7 @@ async fn create(app: &App, caller: &Caller, input: CreateOrganizationInput) -> R
     let scope = |environment| Scope { organization: row.id.clone(), environment };
     let test_key = issue(&tx, &scope(Environment::Test), "First TEST key", now).await?;
     let live_key = issue(&tx, &scope(Environment::Live), "First LIVE key", now).await?;
+    note(&tx, caller, AuditAction::OrganizationCreated, &row.id, now).await?;
     tx.commit().await?;
     Ok(CreatedOrganization { organization: Organization(row), test_key, live_key })
 }

@@ -1,16 +1,16 @@
 //! Testing whether a target can be reached (X2).
 
 use async_graphql::{Context, ID, InputObject, Object};
-use entity::{Purpose, TargetStatus};
+use entity::{AuditAction, Purpose, TargetStatus};
 
-use crate::app::App;
+use crate::app::{App, Caller};
 use crate::error::{Code, Error, Result, Violation};
 use crate::graphql::context::{app, caller};
 use crate::graphql::event::NotificationEvent;
-use crate::graphql::mutation::find_target;
+use crate::graphql::mutation::{find_target, note};
 use crate::graphql::payload::{self, InitiateNotificationPingTestPayload, Payload};
 use crate::rules::payload as node;
-use crate::store::{Scope, events};
+use crate::store::events;
 
 /// Extension: a target to be tested.
 #[derive(Debug, InputObject)]
@@ -32,22 +32,24 @@ impl PingMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Extension: which target.")] input: InitiateNotificationPingTestInput,
     ) -> Payload<InitiateNotificationPingTestPayload> {
-        payload::of(ping(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(ping(app(ctx), caller(ctx), input).await)
     }
 }
 
 async fn ping(
     app: &App,
-    scope: &Scope,
+    caller: &Caller,
     input: InitiateNotificationPingTestInput,
 ) -> Result<NotificationEvent> {
+    let now = app.now();
     let tx = app.db.begin().await?;
-    let target = find_target(&tx, scope, &input.target_id).await?;
+    let target = find_target(&tx, &caller.scope, &input.target_id).await?;
     if target.status != TargetStatus::Active {
         let violation = Violation::new(Code::InvalidState, "The target is not ACTIVE. Activate it first.");
         return Err(Error::invalid(violation, "targetId"));
     }
-    let event = events::publish_to(&tx, &target, Purpose::Ping, (None, node::PING), app.now()).await?;
+    let event = events::publish_to(&tx, &target, Purpose::Ping, (None, node::PING), now).await?;
+    note(&tx, caller, AuditAction::PingSent, &target.id, now).await?;
     tx.commit().await?;
     app.bell.ring([target.id]);
     Ok(event.into())

@@ -1,14 +1,14 @@
 //! Delivering an event once more (R1 to R4).
 
 use async_graphql::{Context, ID, InputObject, Object};
-use entity::{TargetId, event, target};
+use entity::{AuditAction, TargetId, event, target};
 use sea_orm::ConnectionTrait;
 
-use crate::app::App;
+use crate::app::{App, Caller};
 use crate::error::{Code, Error, Result, Violation};
 use crate::graphql::context::{app, caller};
 use crate::graphql::event::NotificationEvent;
-use crate::graphql::mutation::not_found;
+use crate::graphql::mutation::{not_found, note};
 use crate::graphql::payload::{self, Payload, ReplayNotificationEventPayload};
 use crate::store::{Scope, deliveries, events, targets};
 
@@ -42,18 +42,24 @@ impl ReplayMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which event, and where to.")] input: ReplayNotificationEventInput,
     ) -> Payload<ReplayNotificationEventPayload> {
-        payload::of(replay(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(replay(app(ctx), caller(ctx), input).await)
     }
 }
 
-async fn replay(app: &App, scope: &Scope, input: ReplayNotificationEventInput) -> Result<NotificationEvent> {
+async fn replay(
+    app: &App,
+    caller: &Caller,
+    input: ReplayNotificationEventInput,
+) -> Result<NotificationEvent> {
     let only = input.target_ids.as_deref().filter(|ids| !ids.is_empty()).map(parse).transpose()?;
+    let now = app.now();
     let tx = app.db.begin().await?;
-    let mut event = find_event(&tx, scope, &input.notification_event_id).await?;
-    let targets = candidates(&tx, scope, &event, only).await?;
+    let mut event = find_event(&tx, &caller.scope, &input.notification_event_id).await?;
+    let targets = candidates(&tx, &caller.scope, &event, only).await?;
     if !targets.is_empty() {
-        deliveries::replay(&tx, &event, &targets, app.now()).await?;
+        deliveries::replay(&tx, &event, &targets, now).await?;
         event = events::mark_addressed(&tx, event).await?;
+        note(&tx, caller, AuditAction::EventReplayed, &event.id, now).await?;
     }
     tx.commit().await?;
     app.bell.ring(targets.into_iter().map(|target| target.id));

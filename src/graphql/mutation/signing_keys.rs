@@ -1,15 +1,16 @@
 //! Rotating the signing key of a target (K1, K2).
 
 use async_graphql::{Context, ID, InputObject, Object};
+use entity::AuditAction;
 
-use crate::app::App;
+use crate::app::{App, Caller};
 use crate::error::{Code, Error, Result, Violation};
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::find_target;
+use crate::graphql::mutation::{find_target, note};
 use crate::graphql::payload::{self, Payload, RotateNotificationTargetSigningKeyPayload};
 use crate::graphql::target::WebhookNotificationTarget;
 use crate::rules::{credential, limits};
-use crate::store::{Scope, signing_keys};
+use crate::store::signing_keys;
 use crate::vault;
 
 /// A target that needs a new signing key.
@@ -35,24 +36,25 @@ impl SigningKeyMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target.")] input: RotateNotificationTargetSigningKeyInput,
     ) -> Payload<RotateNotificationTargetSigningKeyPayload> {
-        payload::of(rotate(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(rotate(app(ctx), caller(ctx), input).await)
     }
 }
 
 async fn rotate(
     app: &App,
-    scope: &Scope,
+    caller: &Caller,
     input: RotateNotificationTargetSigningKeyInput,
 ) -> Result<WebhookNotificationTarget> {
     let now = app.now();
     let tx = app.db.begin().await?;
-    let target = find_target(&tx, scope, &input.target_id).await?;
+    let target = find_target(&tx, &caller.scope, &input.target_id).await?;
     if signing_keys::count_unexpired(&tx, &target.id, now).await? >= limits::SIGNING_KEYS {
         return Err(Error::invalid(too_many(), "targetId"));
     }
     signing_keys::expire_current(&tx, &target.id, now + app.settings.key_overlap).await?;
     let secret = credential::signing_secret(vault::random());
     signing_keys::add(&tx, &target.id, &secret, &app.vault, now).await?;
+    note(&tx, caller, AuditAction::SigningKeyRotated, &target.id, now).await?;
     tx.commit().await?;
     Ok(target.into())
 }

@@ -1,19 +1,19 @@
 //! Activating and deactivating targets by hand (T5, T6).
 
 use async_graphql::{Context, ID, InputObject, Object};
-use entity::{NotificationEventName, Purpose, TargetStatus};
+use entity::{AuditAction, NotificationEventName, Purpose, TargetStatus};
 
-use crate::app::App;
+use crate::app::{App, Caller};
 use crate::error::Result;
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::find_target;
 use crate::graphql::mutation::targets::make_room;
+use crate::graphql::mutation::{find_target, note};
 use crate::graphql::payload::{
     self, ActivateNotificationTargetPayload, DeactivateNotificationTargetPayload, Payload,
 };
 use crate::graphql::target::WebhookNotificationTarget;
 use crate::rules::payload as node;
-use crate::store::{Scope, deliveries, events, organizations, targets};
+use crate::store::{deliveries, events, organizations, targets};
 
 /// A target to be activated.
 #[derive(Debug, InputObject)]
@@ -46,7 +46,7 @@ impl StatusMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target.")] input: ActivateNotificationTargetInput,
     ) -> Payload<ActivateNotificationTargetPayload> {
-        payload::of(activate(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(activate(app(ctx), caller(ctx), input).await)
     }
 
     /// Stops deliveries to a target. What waits for it ends as `SKIPPED`, and so does what is
@@ -57,16 +57,16 @@ impl StatusMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target.")] input: DeactivateNotificationTargetInput,
     ) -> Payload<DeactivateNotificationTargetPayload> {
-        payload::of(deactivate(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(deactivate(app(ctx), caller(ctx), input).await)
     }
 }
 
 async fn activate(
     app: &App,
-    scope: &Scope,
+    caller: &Caller,
     input: ActivateNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
-    let now = app.now();
+    let (now, scope) = (app.now(), &caller.scope);
     let tx = app.db.begin().await?;
     organizations::lock(&tx, &scope.organization).await?;
     let mut target = find_target(&tx, scope, &input.target_id).await?;
@@ -80,6 +80,7 @@ async fn activate(
     }
     let activation = (Some(NotificationEventName::NotificationActivation), node::ACTIVATION);
     events::publish_to(&tx, &target, Purpose::Activation, activation, now).await?;
+    note(&tx, caller, AuditAction::TargetActivated, &target.id, now).await?;
     tx.commit().await?;
     app.bell.ring([target.id.clone()]);
     Ok(target.into())
@@ -87,15 +88,17 @@ async fn activate(
 
 async fn deactivate(
     app: &App,
-    scope: &Scope,
+    caller: &Caller,
     input: DeactivateNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
+    let now = app.now();
     let tx = app.db.begin().await?;
-    let target = find_target(&tx, scope, &input.target_id).await?;
+    let target = find_target(&tx, &caller.scope, &input.target_id).await?;
     if target.status == TargetStatus::Deactivated {
         return Ok(target.into());
     }
-    let target = targets::set_status(&tx, target, TargetStatus::Deactivated, app.now()).await?;
+    let target = targets::set_status(&tx, target, TargetStatus::Deactivated, now).await?;
+    note(&tx, caller, AuditAction::TargetDeactivated, &target.id, now).await?;
     tx.commit().await?;
     app.bell.ring_everywhere();
     Ok(target.into())

@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use async_graphql::{Context, ID, InputObject, Object};
-use entity::NotificationEventName;
+use entity::{AuditAction, NotificationEventName};
 
-use crate::app::App;
+use crate::app::{App, Caller};
 use crate::error::Result;
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::find_target;
+use crate::graphql::mutation::{find_target, note};
 use crate::graphql::payload::{
     self, AddSubscriptionsToNotificationTargetPayload, Payload,
     RemoveSubscriptionsFromNotificationTargetPayload,
 };
 use crate::graphql::target::WebhookNotificationTarget;
-use crate::store::{Scope, subscriptions, targets};
+use crate::store::{subscriptions, targets};
 
 /// Names of events that a target is to be sent.
 #[derive(Debug, InputObject)]
@@ -48,7 +48,7 @@ impl SubscriptionMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target, and the names.")] input: AddSubscriptionsToNotificationTargetInput,
     ) -> Payload<AddSubscriptionsToNotificationTargetPayload> {
-        payload::of(add(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(add(app(ctx), caller(ctx), input).await)
     }
 
     /// Takes names out of the set of events that a target is sent. What waits to be delivered
@@ -59,32 +59,40 @@ impl SubscriptionMutations {
         #[graphql(desc = "Which target, and the names.")]
         input: RemoveSubscriptionsFromNotificationTargetInput,
     ) -> Payload<RemoveSubscriptionsFromNotificationTargetPayload> {
-        payload::of(remove(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(remove(app(ctx), caller(ctx), input).await)
     }
 }
 
 async fn add(
     app: &App,
-    scope: &Scope,
+    caller: &Caller,
     input: AddSubscriptionsToNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
+    let now = app.now();
     let tx = app.db.begin().await?;
-    let target = find_target(&tx, scope, &input.target_id).await?;
-    subscriptions::add(&tx, &target.id, BTreeSet::from_iter(input.subscriptions)).await?;
-    let target = targets::touch(&tx, target, app.now()).await?;
+    let target = find_target(&tx, &caller.scope, &input.target_id).await?;
+    if subscriptions::add(&tx, &target.id, BTreeSet::from_iter(input.subscriptions)).await? == 0 {
+        return Ok(target.into());
+    }
+    let target = targets::touch(&tx, target, now).await?;
+    note(&tx, caller, AuditAction::SubscriptionsAdded, &target.id, now).await?;
     tx.commit().await?;
     Ok(target.into())
 }
 
 async fn remove(
     app: &App,
-    scope: &Scope,
+    caller: &Caller,
     input: RemoveSubscriptionsFromNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
+    let now = app.now();
     let tx = app.db.begin().await?;
-    let target = find_target(&tx, scope, &input.target_id).await?;
-    subscriptions::remove(&tx, &target.id, BTreeSet::from_iter(input.subscriptions)).await?;
-    let target = targets::touch(&tx, target, app.now()).await?;
+    let target = find_target(&tx, &caller.scope, &input.target_id).await?;
+    if subscriptions::remove(&tx, &target.id, BTreeSet::from_iter(input.subscriptions)).await? == 0 {
+        return Ok(target.into());
+    }
+    let target = targets::touch(&tx, target, now).await?;
+    note(&tx, caller, AuditAction::SubscriptionsRemoved, &target.id, now).await?;
     tx.commit().await?;
     Ok(target.into())
 }

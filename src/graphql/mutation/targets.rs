@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use async_graphql::{Context, ID, InputObject, Object};
-use entity::{NotificationEventName, Purpose, target};
+use entity::{AuditAction, NotificationEventName, Purpose, Timestamp, target};
 use sea_orm::ConnectionTrait;
 
-use crate::app::App;
+use crate::app::{App, Caller};
 use crate::error::{Code, Error, Path, Result, Violation, Violations};
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::{email, find_target};
+use crate::graphql::mutation::{email, find_target, note};
 use crate::graphql::payload::{
     self, AddWebhookNotificationTargetPayload, Payload, RemoveNotificationTargetPayload,
     RenameNotificationTargetPayload,
@@ -19,7 +19,7 @@ use crate::rules::email::check as check_email;
 use crate::rules::{credential, limits, payload as node, text};
 use crate::store::targets::NewTarget;
 use crate::store::{Scope, events, organizations, signing_keys, subscriptions, targets};
-use crate::vault;
+use crate::vault::{self, Vault};
 
 /// A target about to be added.
 #[derive(Debug, InputObject)]
@@ -67,7 +67,7 @@ impl TargetMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The target.")] input: AddWebhookNotificationTargetInput,
     ) -> Payload<AddWebhookNotificationTargetPayload> {
-        payload::of(add(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(add(app(ctx), caller(ctx), input).await)
     }
 
     /// Removes a target for good, whatever its status. What waits to be delivered to it is not sent
@@ -77,7 +77,7 @@ impl TargetMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target.")] input: RemoveNotificationTargetInput,
     ) -> Payload<RemoveNotificationTargetPayload> {
-        payload::of(remove(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(remove(app(ctx), caller(ctx), input).await)
     }
 
     /// Gives a target another name. Deliveries are not affected.
@@ -86,20 +86,24 @@ impl TargetMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target, and its new name.")] input: RenameNotificationTargetInput,
     ) -> Payload<RenameNotificationTargetPayload> {
-        payload::of(rename(app(ctx), &caller(ctx).scope, input).await)
+        payload::of(rename(app(ctx), caller(ctx), input).await)
     }
 }
 
 async fn add(
     app: &App,
-    scope: &Scope,
+    caller: &Caller,
     input: AddWebhookNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
+    let (now, scope) = (app.now(), &caller.scope);
     check(app, scope, &input)?;
     let new = NewTarget { name: input.name, uri: input.uri, email: input.email };
     let tx = app.db.begin().await?;
     make_room(&tx, scope, Path::input()).await?;
-    let target = insert(&tx, app, scope, new, input.subscriptions).await?;
+    let target = targets::add(&tx, scope, new, now).await?;
+    subscriptions::add(&tx, &target.id, BTreeSet::from_iter(input.subscriptions)).await?;
+    begin(&tx, &app.vault, &target, now).await?;
+    note(&tx, caller, AuditAction::TargetAdded, &target.id, now).await?;
     tx.commit().await?;
     app.bell.ring([target.id.clone()]);
     Ok(target.into())
@@ -116,21 +120,18 @@ fn check(app: &App, scope: &Scope, input: &AddWebhookNotificationTargetInput) ->
     violations.join(Ok(()))
 }
 
-async fn insert(
+/// Gives a new target its first key, and begins its activation (T3).
+async fn begin(
     tx: &impl ConnectionTrait,
-    app: &App,
-    scope: &Scope,
-    new: NewTarget,
-    names: Vec<NotificationEventName>,
-) -> Result<target::Model> {
-    let now = app.now();
-    let target = targets::add(tx, scope, new, now).await?;
+    vault: &Vault,
+    target: &target::Model,
+    now: Timestamp,
+) -> Result<()> {
     let secret = credential::signing_secret(vault::random());
-    signing_keys::add(tx, &target.id, &secret, &app.vault, now).await?;
-    subscriptions::add(tx, &target.id, BTreeSet::from_iter(names)).await?;
+    signing_keys::add(tx, &target.id, &secret, vault, now).await?;
     let activation = (Some(NotificationEventName::NotificationActivation), node::ACTIVATION);
-    events::publish_to(tx, &target, Purpose::Activation, activation, now).await?;
-    Ok(target)
+    events::publish_to(tx, target, Purpose::Activation, activation, now).await?;
+    Ok(())
 }
 
 /// Sees to it that one more target may become active (T7). Others who want the same wait until
@@ -149,12 +150,13 @@ pub async fn make_room(tx: &impl ConnectionTrait, scope: &Scope, path: impl Into
 
 async fn remove(
     app: &App,
-    scope: &Scope,
+    caller: &Caller,
     input: RemoveNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
     let tx = app.db.begin().await?;
-    let target = find_target(&tx, scope, &input.target_id).await?;
+    let target = find_target(&tx, &caller.scope, &input.target_id).await?;
     targets::remove(&tx, &target.id).await?;
+    note(&tx, caller, AuditAction::TargetRemoved, &target.id, app.now()).await?;
     tx.commit().await?;
     app.bell.ring_everywhere();
     Ok(target.into())
@@ -162,14 +164,19 @@ async fn remove(
 
 async fn rename(
     app: &App,
-    scope: &Scope,
+    caller: &Caller,
     input: RenameNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
     let mut violations = Violations::default();
     violations.check("name", text::name(&input.name));
+    let now = app.now();
     let tx = app.db.begin().await?;
-    let target = violations.join(find_target(&tx, scope, &input.target_id).await)?;
-    let target = targets::rename(&tx, target, input.name, app.now()).await?;
+    let target = violations.join(find_target(&tx, &caller.scope, &input.target_id).await)?;
+    if target.name == input.name {
+        return Ok(target.into());
+    }
+    let target = targets::rename(&tx, target, input.name, now).await?;
+    note(&tx, caller, AuditAction::TargetRenamed, &target.id, now).await?;
     tx.commit().await?;
     Ok(target.into())
 }

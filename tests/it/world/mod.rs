@@ -2,6 +2,9 @@
 //! HTTPS receiver whose certificate it trusts.
 
 pub mod api;
+pub mod cluster;
+#[allow(dead_code, reason = "not every program of stories walks the schema")]
+pub mod graph;
 pub mod mailbox;
 pub mod postgres;
 
@@ -63,12 +66,21 @@ impl World {
 
     /// A world with settings of its own.
     pub async fn with(on: On, change: impl FnOnce(&mut Settings)) -> Option<Self> {
+        Some(Self::begin(Place::new(on).await?, change).await)
+    }
+
+    /// A world on a database of the story's own.
+    #[allow(dead_code, reason = "only the stories of faults take a database away")]
+    pub async fn at(url: &str) -> Self {
+        Self::begin(Place::at(folder(), url.to_owned(), None), |_| {}).await
+    }
+
+    async fn begin(place: Place, change: impl FnOnce(&mut Settings)) -> Self {
         install_crypto();
-        let place = Arc::new(Place::new(on).await?);
         let mut settings = settings(&place);
         change(&mut settings);
         let receiver = Receiver::start(authority()).await.unwrap();
-        Some(Self::start(place, settings, Hand::at(START), receiver, None).await)
+        Self::start(Arc::new(place), settings, Hand::at(START), receiver, None).await
     }
 
     /// Stops the server as a signal would, and starts another on the same database.
@@ -82,6 +94,25 @@ impl World {
         change(&mut world.settings);
         let keys = (world.test.key().to_owned(), world.live.key().to_owned());
         Self::start(world.place, world.settings, world.hand, world.receiver, Some(keys)).await
+    }
+
+    /// The engine of another server on the same database.
+    #[allow(dead_code, reason = "not every program of stories has replicas")]
+    pub async fn replica(&self) -> Engine {
+        let db = Db::open(&self.place.url).await.unwrap();
+        let vault = Vault::new(&[7; 32]);
+        Engine::start(App::new(db, Clock::by_hand(&self.hand), vault, self.settings.clone()).unwrap())
+    }
+
+    /// The API of another server on the same database.
+    #[allow(dead_code, reason = "not every program of stories has replicas")]
+    pub async fn second_door(&self) -> Api {
+        let (db, clock) = (Db::open(&self.place.url).await.unwrap(), Clock::by_hand(&self.hand));
+        let app = App::new(db, clock, Vault::new(&[7; 32]), self.settings.clone()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/graphql", listener.local_addr().unwrap());
+        tokio::spawn(reprise::server::serve(app, listener, CancellationToken::new()));
+        Api::new(&url, self.test.key())
     }
 
     /// Stops the delivery engine, but not the API.
@@ -130,6 +161,12 @@ impl World {
         self.engine.as_ref().unwrap().run_until_idle().await.unwrap();
     }
 
+    /// The same; but if a fault comes in between, it is tried again.
+    #[allow(dead_code, reason = "only the stories of faults need it")]
+    pub async fn settle_despite_faults(&self) {
+        while self.engine.as_ref().unwrap().run_until_idle().await.is_err() {}
+    }
+
     /// Time passes, and what is due then happens.
     pub async fn pass(&self, time: Duration) {
         self.hand.advance(time);
@@ -151,6 +188,12 @@ impl World {
             tokio::task::yield_now().await;
         }
         id
+    }
+
+    /// Where the database is.
+    #[allow(dead_code, reason = "only the stories of faults look behind the API")]
+    pub fn database_url(&self) -> &str {
+        &self.place.url
     }
 
     /// A new organization with INTEGRATOR keys for TEST and LIVE.
@@ -178,8 +221,12 @@ impl Place {
                 (database.url.clone(), Some(database))
             }
         };
+        Some(Self::at(folder, url, database))
+    }
+
+    fn at(folder: TempDir, url: String, database: Option<postgres::Database>) -> Self {
         std::fs::write(folder.path().join("ca.pem"), authority().pem()).unwrap();
-        Some(Self { url, folder, _database: database })
+        Self { url, folder, _database: database }
     }
 }
 
@@ -197,6 +244,11 @@ fn settings(place: &Place) -> Settings {
     settings.extra_ca = Some(place.folder.path().join("ca.pem"));
     settings.look_interval = Duration::from_secs(3_600);
     settings.upkeep_interval = Duration::from_secs(3_600);
+    settings.pause = Duration::from_millis(10);
+    // The clock stands still, so no window of them would ever end.
+    settings.door.api = None;
+    settings.door.publishing = None;
+    settings.door.failed_logins = None;
     settings
 }
 

@@ -1,16 +1,10 @@
 //! PostgreSQL for the stories: the server that `TEST_DATABASE_URL` names, or one of our own.
 //!
-//! Our own is started once per test process from the newest binaries on this
-//! machine, in a temporary folder, on a Unix socket. However the process ends,
-//! a watchdog then removes what it made: the cluster, or its databases.
+//! Our own is started once per test process. However the process ends, a watchdog
+//! then removes what it made: the cluster, or its databases.
 
 use std::env;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, Stdio};
+use std::process::{self, Child};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -18,6 +12,8 @@ use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
 use tokio::sync::{Mutex, OnceCell};
 use url::Url;
+
+use super::cluster::{Cluster, newest_binaries, watchdog};
 
 static SERVER: OnceCell<Option<Server>> = OnceCell::const_new();
 
@@ -57,9 +53,9 @@ impl Server {
             skip();
             return None;
         };
-        let cluster = Cluster::create(&binaries);
+        let cluster = Cluster::create(binaries);
         let watchdog = cluster.watch();
-        cluster.start();
+        cluster.start(SETTINGS);
         Some(Self::with_template(watchdog, cluster.url(), prefix()).await)
     }
 
@@ -127,22 +123,6 @@ fn skip() {
     eprintln!("SKIPPED: the PostgreSQL half of the stories (no server binaries, no TEST_DATABASE_URL)");
 }
 
-fn newest_binaries() -> Option<PathBuf> {
-    let mut packaged: Vec<_> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .collect();
-    packaged.sort_unstable_by(|a, b| b.cmp(a));
-    let packaged = packaged.iter().map(|version| format!("/usr/lib/postgresql/{version}/bin").into());
-    let local = ["/usr/local/pgsql/bin".into()];
-    let path = env::var_os("PATH").unwrap_or_default();
-    packaged
-        .chain(local)
-        .chain(env::split_paths(&path))
-        .find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
-}
-
 /// Speed is all: a crash of the machine may lose it.
 const SETTINGS: &str = "
     fsync = off
@@ -153,82 +133,6 @@ const SETTINGS: &str = "
     listen_addresses = ''
 ";
 
-/// A folder with one cluster's files, socket and log.
-struct Cluster<'a> {
-    binaries: &'a Path,
-    folder: PathBuf,
-    /// PostgreSQL refuses root; these words before a command run it as somebody else.
-    demotion: Vec<String>,
-}
-
-impl<'a> Cluster<'a> {
-    fn create(binaries: &'a Path) -> Self {
-        let folder = tempfile::Builder::new().prefix("reprise-postgres-").tempdir();
-        // The watchdog removes it: it knows when the server has stopped.
-        let folder = folder.expect("there is room for a folder").keep();
-        let is_root = fs::metadata(&folder).expect("the folder was just made").uid() == 0;
-        let demotion = if is_root { demotion(&folder) } else { Vec::new() };
-        Self { binaries, folder, demotion }
-    }
-
-    /// Fills the folder and starts the server.
-    fn start(&self) {
-        run(self.command("initdb").args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]));
-        let mut settings = OpenOptions::new()
-            .append(true)
-            .open(self.files().join("postgresql.conf"))
-            .expect("initdb wrote the settings");
-        writeln!(settings, "{SETTINGS}\nunix_socket_directories = '{}'", self.folder.display())
-            .expect("there is room for some settings");
-        run(self.command("pg_ctl").arg("-l").arg(self.folder.join("log")).args(["-w", "start"]));
-    }
-
-    /// Started before the server, so that there is never a server without it.
-    fn watch(&self) -> Child {
-        let mut stop = self.command("pg_ctl");
-        stop.args(["-m", "immediate", "stop"]);
-        watchdog(r#"cat; "$@"; rm -rf "$0""#)
-            .arg(&self.folder)
-            .arg(stop.get_program())
-            .args(stop.get_args())
-            .spawn()
-            .expect("there is a shell")
-    }
-
-    fn url(&self) -> Url {
-        let url = format!("postgres://postgres@localhost/postgres?host={}", self.folder.display());
-        Url::parse(&url).expect("a path fits in a query")
-    }
-
-    fn command(&self, binary: &str) -> Command {
-        let binary = self.binaries.join(binary).into_os_string();
-        let mut words = self.demotion.iter().map(Into::into).chain([binary]);
-        let mut command = Command::new(words.next().expect("the binary at least"));
-        command.args(words).arg("-D").arg(self.files()).current_dir(&self.folder);
-        command
-    }
-
-    fn files(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-}
-
-/// Gives the folder to a user without rights, and says how to become that user.
-fn demotion(folder: &Path) -> Vec<String> {
-    let is_known = |user: &&str| Command::new("id").arg(user).output().is_ok_and(|id| id.status.success());
-    let user = ["postgres", "nobody"].into_iter().find(is_known).expect("every system has nobody");
-    let group = run(Command::new("id").args(["-g", user]));
-    let group = group.trim();
-    run(Command::new("chown").arg(format!("{user}:{group}")).arg(folder));
-    ["setpriv", "--reuid", user, "--regid", group, "--clear-groups"].map(str::to_owned).into()
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().expect("the program is installed");
-    assert!(output.status.success(), "{command:?}: {output:?}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
 /// Drops this process's databases on a server that is not ours, if there is a psql.
 fn watch_databases(url: &Url, prefix: &str) -> Child {
     let drops = format!(
@@ -236,14 +140,4 @@ fn watch_databases(url: &Url, prefix: &str) -> Child {
           FROM pg_database WHERE starts_with(datname, '{prefix}') \gexec"
     );
     watchdog(r#"cat; echo "$1" | psql "$0""#).arg(url.as_str()).arg(drops).spawn().expect("there is a shell")
-}
-
-/// A shell whose `cat` returns when this process has ended, even by `kill -9`.
-///
-/// In a process group of its own, so that Ctrl-C does not end it first.
-fn watchdog(script: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", script]).process_group(0);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    command
 }

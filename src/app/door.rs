@@ -1,0 +1,182 @@
+//! How wide the door to the API is: connections, their times, and what callers may ask for.
+//!
+//! All of it is counted per process. Replicas do not tell each other, so behind several of them a
+//! caller may have as many times as much.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use entity::Environment;
+
+use crate::rules::quota::Quota;
+
+/// How long a window of the rate limits is (G12).
+pub const WINDOW: Duration = Duration::from_secs(10);
+
+/// How long failed logins count.
+pub const LOGIN_WINDOW: Duration = Duration::from_secs(60);
+
+/// What the operator of the server can choose about the door.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// How many connections may be open.
+    pub connections: usize,
+    /// How long what a client sends and takes may take.
+    pub patience: Patience,
+    /// What one organization may ask for in LIVE in ten seconds (G12); in TEST it is half as much.
+    pub api: Option<Rate>,
+    /// What one organization may publish in ten seconds, in either environment.
+    pub publishing: Option<Rate>,
+    /// How many logins may fail in a minute.
+    pub failed_logins: Option<FailedLogins>,
+}
+
+/// How long a client is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the header of a request, from its first byte or from the start of the connection.
+    pub header: Duration,
+    /// For the body of a request.
+    pub body: Duration,
+    /// For the next request on an open connection.
+    pub idle: Duration,
+    /// For the client to take any of an answer.
+    pub write: Duration,
+}
+
+/// Requests and points in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many requests.
+    pub requests: u32,
+    /// How many points; `graphql::cost` says what costs them.
+    pub points: u32,
+}
+
+/// Logins that may fail in a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedLogins {
+    /// From one address; an IPv6 network of 64 bits counts as one.
+    pub per_address: u32,
+    /// In all.
+    pub in_all: u32,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            patience: Patience {
+                header: Duration::from_secs(10),
+                body: Duration::from_secs(10),
+                idle: Duration::from_secs(75),
+                write: Duration::from_secs(30),
+            },
+            api: Some(Rate { requests: 200, points: 5_000 }),
+            publishing: Some(Rate { requests: 20_000, points: 1_000_000 }),
+            failed_logins: Some(FailedLogins { per_address: 20, in_all: 600 }),
+        }
+    }
+}
+
+impl Rate {
+    /// The rate of the API in an environment: TEST has half of it (G12).
+    #[must_use]
+    pub fn of(self, environment: Environment) -> Self {
+        match environment {
+            Environment::Live => self,
+            Environment::Test => {
+                Self { requests: self.requests.div_ceil(2), points: self.points.div_ceil(2) }
+            }
+        }
+    }
+
+    /// The quota of requests.
+    pub fn count(self) -> Quota {
+        Quota { limit: self.requests, per: WINDOW }
+    }
+
+    /// The quota of points.
+    pub fn complexity(self) -> Quota {
+        Quota { limit: self.points, per: WINDOW }
+    }
+}
+
+impl FailedLogins {
+    /// The quota of one address.
+    pub fn of_one(self) -> Quota {
+        Quota { limit: self.per_address, per: LOGIN_WINDOW }
+    }
+
+    /// The quota of all addresses together.
+    pub fn of_all(self) -> Quota {
+        Quota { limit: self.in_all, per: LOGIN_WINDOW }
+    }
+}
+
+/// Two numbers with a slash: `200/5000`.
+fn pair(text: &str) -> Result<(u32, u32), NoPair> {
+    let (left, right) = text.split_once('/').ok_or(NoPair)?;
+    let number = |text: &str| text.parse().ok().filter(|&number| number > 0).ok_or(NoPair);
+    Ok((number(left)?, number(right)?))
+}
+
+/// What is no pair of numbers.
+#[derive(Debug, thiserror::Error)]
+#[error("give two numbers above 0 such as 200/5000, or `off`")]
+pub struct NoPair;
+
+impl FromStr for Rate {
+    type Err = NoPair;
+
+    fn from_str(text: &str) -> Result<Self, NoPair> {
+        pair(text).map(|(requests, points)| Self { requests, points })
+    }
+}
+
+impl FromStr for FailedLogins {
+    type Err = NoPair;
+
+    fn from_str(text: &str) -> Result<Self, NoPair> {
+        pair(text).map(|(per_address, in_all)| Self { per_address, in_all })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.requests, self.points)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_two_numbers() {
+        let read = |text: &str| text.parse::<Rate>().ok().map(|rate| (rate.requests, rate.points));
+        for (text, rate) in [
+            ("200/5000", Some((200, 5_000))),
+            ("1/1", Some((1, 1))),
+            ("0/1", None),
+            ("1/0", None),
+            ("1", None),
+            ("1/2/3", None),
+            ("-1/2", None),
+            ("5000000000/1", None),
+            ("", None),
+        ] {
+            assert_eq!(read(text), rate, "{text}");
+        }
+    }
+
+    #[test]
+    fn test_has_half() {
+        let rate = Rate { requests: 200, points: 5_000 };
+        assert_eq!(rate.of(Environment::Live), rate);
+        assert_eq!(rate.of(Environment::Test), Rate { requests: 100, points: 2_500 });
+        let least = Rate { requests: 1, points: 1 };
+        assert_eq!(least.of(Environment::Test), least);
+    }
+}

@@ -1,0 +1,97 @@
+//! What callers of the API may ask for, and how long they are waited for.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use humantime::parse_duration;
+
+use crate::app::door::{Door, FailedLogins, NoPair, Patience, Rate};
+
+/// The door to the API.
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+#[command(next_help_heading = "API")]
+pub struct Options {
+    /// What one organization may ask for in LIVE in ten seconds, as REQUESTS/POINTS; in TEST it is half as
+    /// much. `off` for no limit.
+    #[arg(long, env = "REPRISE_RATE_LIMIT", value_name = "RATE", default_value = "200/5000")]
+    rate_limit: Switch<Rate>,
+    /// What one organization may publish in ten seconds, as REQUESTS/POINTS; an event costs a point.
+    /// `off` for no limit.
+    #[arg(long, env = "REPRISE_PUBLISHING_RATE_LIMIT", value_name = "RATE", default_value = "20000/1000000")]
+    publishing_rate_limit: Switch<Rate>,
+    /// How many logins may fail in a minute, as FROM ONE ADDRESS/IN ALL. `off` for no limit.
+    #[arg(long, env = "REPRISE_FAILED_LOGINS", value_name = "NUMBERS", default_value = "20/600")]
+    failed_logins: Switch<FailedLogins>,
+    /// How many connections may be open; half of the files that the process may open if that is less.
+    #[arg(long, env = "REPRISE_CONNECTIONS", value_name = "NUMBER", default_value_t = 4_096)]
+    connections: usize,
+    /// How long the header of a request may take.
+    #[arg(long, env = "REPRISE_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    header_timeout: Duration,
+    /// How long the body of a request may take.
+    #[arg(long, env = "REPRISE_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    body_timeout: Duration,
+    /// How long an open connection may wait for its next request.
+    #[arg(long, env = "REPRISE_IDLE_TIMEOUT", value_name = "DURATION", default_value = "75s", value_parser = parse_duration)]
+    idle_timeout: Duration,
+    /// How long a client may take nothing of its answer.
+    #[arg(long, env = "REPRISE_WRITE_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    write_timeout: Duration,
+}
+
+impl Options {
+    /// The door with these options.
+    pub fn door(&self) -> Door {
+        Door {
+            connections: self.connections,
+            patience: Patience {
+                header: self.header_timeout,
+                body: self.body_timeout,
+                idle: self.idle_timeout,
+                write: self.write_timeout,
+            },
+            api: self.rate_limit.0,
+            publishing: self.publishing_rate_limit.0,
+            failed_logins: self.failed_logins.0,
+        }
+    }
+}
+
+/// A limit, or `off`.
+#[derive(Debug, Clone, Copy)]
+struct Switch<T>(Option<T>);
+
+impl<T: FromStr<Err = NoPair>> FromStr for Switch<T> {
+    type Err = NoPair;
+
+    fn from_str(text: &str) -> Result<Self, NoPair> {
+        if text == "off" { Ok(Self(None)) } else { text.parse().map(|limit| Self(Some(limit))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Door, clap::Error> {
+        let command = Options::augment_args(Command::new("reprise").no_binary_name(true));
+        let matches = command.try_get_matches_from(args)?;
+        Options::from_arg_matches(&matches).map(|options| options.door())
+    }
+
+    #[test]
+    fn the_defaults_of_the_flags_are_those_of_the_settings() {
+        assert_eq!(format!("{:?}", parse(&[]).unwrap()), format!("{:?}", Door::default()));
+    }
+
+    #[test]
+    fn every_limit_can_be_switched_off() {
+        let door = parse(&["--rate-limit=off", "--publishing-rate-limit=off", "--failed-logins=off"]).unwrap();
+        assert_eq!((door.api, door.publishing, door.failed_logins), (None, None, None));
+        assert!(parse(&["--rate-limit=0/0"]).is_err());
+        assert!(parse(&["--rate-limit=200"]).is_err());
+    }
+}

@@ -1,0 +1,239 @@
+//! Breaks things, one after the other, and notes when.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use entity::Timestamp;
+use rand::RngExt as _;
+use rand::rngs::StdRng;
+use reprise::clock::Clock;
+use tokio::time::{Instant, sleep};
+
+use crate::api::Doors;
+use crate::postgres::Postgres;
+use crate::server::{LEASE, Server, Site};
+
+/// Between one break and the next, in milliseconds.
+const PAUSE: Range<u64> = 50..3_000;
+/// How long the database is away, in milliseconds.
+const AWAY: Range<u64> = 100..4_000;
+/// How much longer than a lease a server is held.
+const BEYOND: Range<u64> = 500..3_000;
+
+/// How often a server is killed while it starts, and within how many milliseconds.
+const STUMBLE: f64 = 0.2;
+const STUMBLES: Range<u64> = 1..60;
+
+/// What was broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A server was killed.
+    Kill,
+    /// A server was held with all that it had in hand, and let go.
+    Hold,
+    /// The database crashed and came back.
+    Database,
+}
+
+/// Something was broken for a while.
+#[derive(Debug, Clone, Copy)]
+pub struct Interruption {
+    pub kind: Kind,
+    /// The number of the server; none if it concerned all.
+    pub server: Option<u32>,
+    pub from: Timestamp,
+    pub until: Timestamp,
+}
+
+/// What was broken in all, and how the servers took it.
+#[derive(Default)]
+pub struct Toll {
+    pub interruptions: Vec<Interruption>,
+    /// How many servers ended by themselves while they should not.
+    pub gave_up: u32,
+    /// How many ended at their start because the database was away.
+    pub refused: u32,
+    /// The longest that a start took.
+    pub slowest_start: Duration,
+    /// How many of the last ones did not end well when they were asked to.
+    pub bad_ends: u32,
+}
+
+/// Whoever breaks things.
+pub struct Chaos {
+    site: Arc<Site>,
+    postgres: Option<Arc<Postgres>>,
+    doors: Doors,
+    replicas: Vec<Option<Server>>,
+    held: Option<Held>,
+    dice: StdRng,
+    toll: Toll,
+}
+
+/// A server that does not run at the moment, though it lives.
+struct Held {
+    replica: usize,
+    from: Timestamp,
+    end: Instant,
+}
+
+impl Chaos {
+    pub async fn start(
+        site: Arc<Site>,
+        postgres: Option<Arc<Postgres>>,
+        replicas: usize,
+        dice: StdRng,
+    ) -> Self {
+        let (doors, toll) = (Doors::default(), Toll::default());
+        let replicas = (0..replicas).map(|_| None).collect();
+        let mut chaos = Self { site, postgres, doors, replicas, held: None, dice, toll };
+        chaos.mend().await;
+        chaos
+    }
+
+    pub fn doors(&self) -> Doors {
+        self.doors.clone()
+    }
+
+    /// Breaks things for so long; in the end everything runs again.
+    pub async fn rage(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.pause(PAUSE).await;
+            if self.held.as_ref().is_some_and(|held| held.end <= Instant::now()) {
+                self.release();
+            }
+            self.count_the_fallen();
+            self.mend().await;
+            let is_alone = self.replicas.len() == 1;
+            match self.dice.random_range(0..10) {
+                0..2 if self.postgres.is_some() => self.crash_the_database().await,
+                2..5 if !is_alone && self.held.is_none() => self.hold(),
+                _ => self.kill(),
+            }
+            if self.dice.random_bool(STUMBLE) {
+                self.stumble().await;
+            }
+            self.mend().await;
+        }
+        self.release();
+    }
+
+    /// Ends the servers as an operator would.
+    pub async fn end(mut self) -> Toll {
+        self.count_the_fallen();
+        for server in self.replicas.drain(..).flatten() {
+            self.toll.bad_ends += u32::from(!server.end().await);
+        }
+        self.toll
+    }
+
+    fn kill(&mut self) {
+        let replica = self.dice.random_range(0..self.replicas.len());
+        if self.held.as_ref().is_some_and(|held| held.replica == replica) {
+            self.release();
+        }
+        let Some(server) = self.replicas[replica].take() else { return };
+        let (number, from) = (server.number, now());
+        drop(server);
+        self.doors.set(replica, None);
+        self.note(Kind::Kill, Some(number), from);
+    }
+
+    /// Kills a server that may not even listen yet.
+    async fn stumble(&mut self) {
+        let Some(replica) = self.replicas.iter().position(Option::is_none) else { return };
+        let time = Duration::from_millis(self.dice.random_range(STUMBLES));
+        let from = now();
+        match tokio::time::timeout(time, self.site.start()).await {
+            Ok(Some(server)) => self.open(replica, server),
+            Ok(None) => self.toll.gave_up += 1,
+            Err(_) => self.note(Kind::Kill, Some(self.site.last_number()), from),
+        }
+    }
+
+    /// Callers are not told: to them it looks like a network that swallows everything.
+    fn hold(&mut self) {
+        let replica = self.dice.random_range(0..self.replicas.len());
+        let Some(server) = &self.replicas[replica] else { return };
+        let time = LEASE + Duration::from_millis(self.dice.random_range(BEYOND));
+        self.held = Some(Held { replica, from: now(), end: Instant::now() + time });
+        server.signal("STOP");
+    }
+
+    /// Lets go who is held.
+    fn release(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        let Some(server) = &self.replicas[held.replica] else { return };
+        server.signal("CONT");
+        self.note(Kind::Hold, Some(server.number), held.from);
+    }
+
+    /// Half the time a server is killed meanwhile, so that another starts without a database.
+    async fn crash_the_database(&mut self) {
+        let Some(postgres) = self.postgres.clone() else { return };
+        let from = now();
+        postgres.crash();
+        if self.dice.random_bool(0.5) {
+            self.kill();
+        }
+        let missing = self.replicas.iter().position(Option::is_none);
+        let site = self.site.clone();
+        let start = async { if missing.is_some() { Some(site.start().await) } else { None } };
+        let recovery = async {
+            self.pause(AWAY).await;
+            postgres.recover();
+        };
+        let (started, ()) = tokio::join!(start, recovery);
+        self.note(Kind::Database, None, from);
+        match (missing, started) {
+            (Some(replica), Some(Some(server))) => self.open(replica, server),
+            (Some(_), _) => self.toll.refused += 1,
+            (None, _) => {}
+        }
+    }
+
+    fn count_the_fallen(&mut self) {
+        for (replica, place) in self.replicas.iter_mut().enumerate() {
+            if place.as_mut().is_some_and(Server::has_ended) {
+                *place = None;
+                self.doors.set(replica, None);
+                self.toll.gave_up += 1;
+            }
+        }
+    }
+
+    /// Starts who is missing, as whatever watches over processes does.
+    async fn mend(&mut self) {
+        for replica in 0..self.replicas.len() {
+            while self.replicas[replica].is_none() {
+                let start = Instant::now();
+                match self.site.start().await {
+                    Some(server) => self.open(replica, server),
+                    None => self.toll.gave_up += 1,
+                }
+                self.toll.slowest_start = self.toll.slowest_start.max(start.elapsed());
+            }
+        }
+    }
+
+    fn open(&mut self, replica: usize, server: Server) {
+        self.doors.set(replica, Some(server.address));
+        self.replicas[replica] = Some(server);
+    }
+
+    fn note(&mut self, kind: Kind, server: Option<u32>, from: Timestamp) {
+        let broken = Interruption { kind, server, from, until: now() };
+        self.site.log(&format!("{broken:?}"));
+        self.toll.interruptions.push(broken);
+    }
+
+    async fn pause(&mut self, millis: Range<u64>) {
+        sleep(Duration::from_millis(self.dice.random_range(millis))).await;
+    }
+}
+
+fn now() -> Timestamp {
+    Clock::system().now()
+}

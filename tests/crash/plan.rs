@@ -1,0 +1,68 @@
+//! How long, with which binary and with which dice: what the environment says.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::str::FromStr;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+/// What a run without `CRASH_SECONDS` takes, on each database.
+const SMOKE: Duration = Duration::from_secs(10);
+/// Calls a second of all publishers together, of 5 events each on average.
+const RATE: f64 = 20.0;
+
+/// The plan of a run.
+pub struct Plan {
+    pub time: Duration,
+    pub rate: f64,
+    pub binary: PathBuf,
+    seed: u64,
+}
+
+impl Plan {
+    pub fn from_environment() -> Self {
+        let seconds = variable("CRASH_SECONDS");
+        let binary = env::var_os("REPRISE_BINARY").map(PathBuf::from);
+        Self {
+            time: seconds.map_or(SMOKE, Duration::from_secs),
+            rate: variable("CRASH_RATE").unwrap_or(RATE),
+            binary: binary.unwrap_or_else(|| if seconds.is_some() { release() } else { debug() }),
+            seed: variable("CRASH_SEED").unwrap_or_else(rand::random),
+        }
+    }
+
+    /// The dice of one player. The same seed gives everyone the same throws.
+    pub fn dice(&self, player: u64) -> StdRng {
+        StdRng::seed_from_u64(self.seed.wrapping_add(player))
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, binary) = (self.time.as_secs(), self.binary.display());
+        write!(f, "{seconds} seconds of {binary}, CRASH_SEED={}", self.seed)
+    }
+}
+
+fn variable<T: FromStr>(name: &str) -> Option<T> {
+    let text = env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is {text:?}: give a number")))
+}
+
+fn debug() -> PathBuf {
+    env!("CARGO_BIN_EXE_reprise").into()
+}
+
+/// The binary that is shipped, built if it is not there or not up to date.
+fn release() -> PathBuf {
+    let folder = Path::new(env!("CARGO_BIN_EXE_reprise")).ancestors().nth(2).unwrap();
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--release", "--locked", "--bin", "reprise", "--target-dir"]).arg(folder);
+    assert!(build.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success(), "{build:?}");
+    folder.join("release/reprise")
+}

@@ -1,0 +1,64 @@
+//! A PostgreSQL that is stopped as by a crash, and started again. It keeps its promises
+//! about the disk, or the test would judge the wrong one.
+
+use std::io::{Write as _, stderr};
+use std::process::Child;
+use std::{env, thread};
+
+use tokio::task::block_in_place;
+
+use crate::cluster::{Cluster, newest_binaries, run};
+
+const SETTINGS: &str = "
+    fsync = on
+    synchronous_commit = on
+    full_page_writes = on
+    max_connections = 200
+    listen_addresses = ''
+";
+
+/// A server of our own.
+pub struct Postgres {
+    cluster: Cluster,
+    /// Our end of its pipe closes when this process ends, which wakes it.
+    watchdog: Child,
+}
+
+impl Postgres {
+    /// None: there are no server binaries on this machine. With `CI=true` that is a failure.
+    pub fn start() -> Option<Self> {
+        let Some(binaries) = newest_binaries() else {
+            assert!(env::var("CI").as_deref() != Ok("true"), "no PostgreSQL on this machine, and CI=true");
+            writeln!(stderr(), "SKIPPED: the PostgreSQL half of the crash test (no server binaries)").ok();
+            return None;
+        };
+        let cluster = Cluster::create(binaries);
+        let watchdog = cluster.watch();
+        cluster.start(SETTINGS);
+        Some(Self { cluster, watchdog })
+    }
+
+    pub fn url(&self) -> String {
+        self.cluster.url().into()
+    }
+
+    /// Stops it: nothing is finished, nobody is told.
+    pub fn crash(&self) {
+        block_in_place(|| run(&mut self.cluster.stop_at_once()));
+    }
+
+    /// Starts it, and waits until it has recovered.
+    pub fn recover(&self) {
+        block_in_place(|| self.cluster.start_again());
+    }
+}
+
+impl Drop for Postgres {
+    /// The watchdog does the rest.
+    fn drop(&mut self) {
+        drop(self.watchdog.stdin.take());
+        if !thread::panicking() {
+            self.watchdog.wait().ok();
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Compares what was promised, what is recorded and what was received.
+//!
+//! An attempt is stamped with the time of its beginning, so a receipt and the record of its
+//! attempt belong together exactly, and what was sent but not recorded is known.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::time::Duration;
+
+use entity::{AttemptStatus, DeliveryState, EventId, NotificationEventName, attempt, delivery, event};
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::Value;
+
+use crate::chaos::{Interruption, Kind};
+use crate::ledger::Receipt;
+use crate::publisher::{Call, Calls};
+use crate::server::DEADLINE;
+use crate::targets::{Mood, Target};
+use crate::witness;
+
+/// How many events are looked at together.
+const PAGE: u64 = 1_000;
+/// How long an attempt may take to be recorded, beyond its deadline.
+const RECORDING: Duration = Duration::from_secs(2);
+/// How many examples of one problem are told.
+const EXAMPLES: usize = 3;
+
+/// The digits of an id.
+pub fn number(id: &str) -> u128 {
+    u128::from_str_radix(&id[id.len() - 32..], 16).unwrap()
+}
+
+/// What the comparison has found.
+#[derive(Default)]
+pub struct Verdict {
+    pub events: u64,
+    /// Events that exist though nobody was told so.
+    pub unacknowledged: u64,
+    pub succeeded: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub attempts: u64,
+    /// Notifications that were sent though no attempt is recorded.
+    pub unrecorded: u64,
+    /// Notifications that came again after they had been accepted.
+    pub duplicates: u64,
+    /// Those of them that nothing which was broken explains.
+    pub unexplained: u64,
+    /// Events or deliveries that were promised, but are not there, not ended or without a trace.
+    pub lost: u64,
+    problems: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Verdict {
+    pub fn is_good(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn object(&mut self, problem: &'static str, example: impl fmt::Display) {
+        self.problems.entry(problem).or_default().push(example.to_string());
+    }
+
+    fn lose(&mut self, problem: &'static str, example: impl fmt::Display) {
+        self.lost += 1;
+        self.object(problem, example);
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (problem, examples) in &self.problems {
+            let shown = &examples[..examples.len().min(EXAMPLES)];
+            write!(f, "\n{} × {problem}, for example {}", examples.len(), shown.join("; "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Judges a run whose servers have ended.
+pub async fn reach(
+    url: &str,
+    targets: &[Target],
+    calls: &Calls,
+    receipts: &[Receipt],
+    interruptions: &[Interruption],
+) -> Verdict {
+    let db = witness::connect(url).await;
+    let mut court = Court {
+        targets,
+        interruptions,
+        receipts,
+        promised: promises(&calls.made),
+        made: HashMap::new(),
+        verdict: Verdict::default(),
+    };
+    let mut last = None;
+    while let Some(page) = Page::after(&db, last).await {
+        page.events.iter().for_each(|event| court.judge(event, &page));
+        last = page.events.last().map(|event| event.id.clone());
+    }
+    court.close(&calls.made)
+}
+
+/// The call of each event that was acknowledged.
+fn promises(calls: &[Call]) -> HashMap<u128, u64> {
+    let events =
+        |call: &Call| call.events.iter().flatten().map(|event| (*event, call.number)).collect::<Vec<_>>();
+    calls.iter().flat_map(events).collect()
+}
+
+/// Some events, with all that is recorded of them.
+struct Page {
+    events: Vec<event::Model>,
+    deliveries: HashMap<EventId, Vec<delivery::Model>>,
+    attempts: HashMap<EventId, Vec<attempt::Model>>,
+}
+
+impl Page {
+    async fn after(db: &DatabaseConnection, last: Option<EventId>) -> Option<Self> {
+        let after = last.as_ref().map_or("", EventId::as_str);
+        let events = event::Entity::find().filter(event::Column::Id.gt(after));
+        let events = events.order_by_asc(event::Column::Id).limit(PAGE).all(db).await.unwrap();
+        let (from, to) = (&events.first()?.id, &events.last()?.id);
+        let deliveries = delivery::Entity::find().filter(delivery::Column::EventId.between(from, to));
+        let attempts = attempt::Entity::find().filter(attempt::Column::EventId.between(from, to));
+        Some(Self {
+            deliveries: by_event(deliveries.all(db).await.unwrap(), |row| &row.event_id),
+            attempts: by_event(attempts.all(db).await.unwrap(), |row| &row.event_id),
+            events,
+        })
+    }
+}
+
+fn by_event<Row>(rows: Vec<Row>, event: fn(&Row) -> &EventId) -> HashMap<EventId, Vec<Row>> {
+    let mut sorted: HashMap<EventId, Vec<Row>> = HashMap::new();
+    for row in rows {
+        sorted.entry(event(&row).clone()).or_default().push(row);
+    }
+    sorted
+}
+
+struct Court<'a> {
+    targets: &'a [Target],
+    interruptions: &'a [Interruption],
+    /// In order; what was judged is cut off.
+    receipts: &'a [Receipt],
+    promised: HashMap<u128, u64>,
+    /// How many events of each call exist.
+    made: HashMap<u64, u64>,
+    verdict: Verdict,
+}
+
+impl Court<'_> {
+    fn judge(&mut self, event: &event::Model, page: &Page) {
+        let deliveries = page.deliveries.get(&event.id).map_or(&[][..], Vec::as_slice);
+        let attempts = page.attempts.get(&event.id).map_or(&[][..], Vec::as_slice);
+        if event.name == Some(NotificationEventName::NotificationActivation) {
+            return;
+        }
+        self.judge_event(event);
+        self.verdict.attempts += attempts.len() as u64;
+        let id = number(event.id.as_str());
+        let receipts = self.take_receipts(id);
+        for (place, target) in self.targets.iter().enumerate() {
+            let Some(row) = deliveries.iter().find(|row| row.target_id.as_str() == target.id) else {
+                self.verdict.lose("no delivery to a target", &event.id);
+                continue;
+            };
+            let attempts = attempts.iter().filter(|row| row.target_id.as_str() == target.id).collect();
+            let receipts = receipts.iter().filter(|receipt| receipt.target == place).copied().collect();
+            self.judge_delivery(target.mood, row, &Trace { attempts, receipts });
+        }
+    }
+
+    fn judge_event(&mut self, event: &event::Model) {
+        let node: Value = serde_json::from_str(&event.node).unwrap();
+        let call = node["call"].as_u64().unwrap();
+        self.verdict.events += 1;
+        *self.made.entry(call).or_default() += 1;
+        match self.promised.remove(&number(event.id.as_str())) {
+            Some(promised) if promised == call => {}
+            Some(_) => self.verdict.object("the event of another call was acknowledged", &event.id),
+            None => self.verdict.unacknowledged += 1,
+        }
+    }
+
+    fn judge_delivery(&mut self, mood: Mood, row: &delivery::Model, trace: &Trace) {
+        let name = || format!("{} to {}", row.event_id, row.target_id);
+        let verdict = &mut self.verdict;
+        let (is_ended, is_traced) = match row.state {
+            DeliveryState::Succeeded => (true, trace.receipts.iter().any(|receipt| receipt.is_accepted)),
+            DeliveryState::Failed => (true, trace.has(AttemptStatus::Failure)),
+            DeliveryState::Skipped => (true, trace.has(AttemptStatus::Skipped)),
+            DeliveryState::Waiting | DeliveryState::Claimed => (false, true),
+        };
+        match row.state {
+            DeliveryState::Succeeded => verdict.succeeded += 1,
+            DeliveryState::Failed => verdict.failed += 1,
+            _ => verdict.skipped += 1,
+        }
+        if !is_ended || row.due_at.is_some() {
+            verdict.lose("a delivery that has not ended", format!("{} is {:?}", name(), row.state));
+        } else if !is_traced {
+            verdict.lose("an end without a trace", format!("{} is {:?}", name(), row.state));
+        } else if (row.state == DeliveryState::Succeeded) == (mood == Mood::Doomed) {
+            verdict.object(
+                "an end that its target cannot have caused",
+                format!("{} is {:?}", name(), row.state),
+            );
+        }
+        if trace
+            .attempts
+            .iter()
+            .any(|attempt| attempt.status == AttemptStatus::Success && trace.receipt_of(attempt).is_none())
+        {
+            verdict.object("a success that nobody received", name());
+        }
+        self.judge_receipts(trace, &name());
+    }
+
+    /// What comes again after it was accepted is a duplicate. Either the earlier one was in flight
+    /// when something broke, or the later one was sent by somebody who had been held.
+    fn judge_receipts(&mut self, trace: &Trace, name: &str) {
+        let unrecorded = trace.receipts.iter().filter(|receipt| trace.record_of(receipt).is_none());
+        self.verdict.unrecorded += unrecorded.count() as u64;
+        let accepted: Vec<&Receipt> = trace
+            .receipts
+            .iter()
+            .filter(|receipt| receipt.is_accepted)
+            .filter(|receipt| trace.record_of(receipt) != Some(AttemptStatus::Failure))
+            .collect();
+        for pair in accepted.windows(2) {
+            let (first, again) = (pair[0], pair[1]);
+            self.verdict.duplicates += 1;
+            if !self.was_cut_off(first, trace.record_of(first).is_some()) && !self.was_held(again) {
+                self.verdict.unexplained += 1;
+                let (by, after) = (first.sender, again.stamp.since(first.stamp));
+                let example = format!("{name}, from {by} and {after:?} later from {}", again.sender);
+                self.verdict.object("a duplicate without a cause", example);
+            }
+        }
+    }
+
+    /// Whether something broke before the attempt could be recorded; or if it was, before it was in time.
+    fn was_cut_off(&self, receipt: &Receipt, is_recorded: bool) -> bool {
+        self.interruptions.iter().any(|broken| {
+            let is_near =
+                broken.from <= receipt.stamp + DEADLINE + RECORDING && broken.until >= receipt.stamp;
+            is_near && concerns(broken, receipt) && !(is_recorded && broken.kind == Kind::Kill)
+        })
+    }
+
+    /// Whether its sender may have lost its claim before it began to send.
+    fn was_held(&self, receipt: &Receipt) -> bool {
+        self.interruptions.iter().any(|broken| {
+            let is_near = broken.from <= receipt.stamp && broken.until + RECORDING >= receipt.stamp;
+            is_near && concerns(broken, receipt) && broken.kind != Kind::Kill
+        })
+    }
+
+    /// Cuts off the receipts of this event.
+    fn take_receipts(&mut self, event: u128) -> Vec<Receipt> {
+        let strangers = self.receipts.partition_point(|receipt| receipt.event < event);
+        let count = self.receipts[strangers..].partition_point(|receipt| receipt.event == event);
+        let (before, rest) = self.receipts.split_at(strangers);
+        let (of_event, rest) = rest.split_at(count);
+        before.iter().for_each(|receipt| self.verdict.object("a receipt of no event", receipt.event));
+        self.receipts = rest;
+        of_event.to_vec()
+    }
+
+    /// What is left over: promises without an event, calls that were cut in two.
+    fn close(mut self, calls: &[Call]) -> Verdict {
+        for (event, call) in std::mem::take(&mut self.promised) {
+            self.verdict
+                .lose("an acknowledged event that does not exist", format!("{event:x} of call {call}"));
+        }
+        self.receipts.iter().for_each(|receipt| self.verdict.object("a receipt of no event", receipt.event));
+        for call in calls {
+            let made = self.made.remove(&call.number).unwrap_or_default();
+            if made != call.size && (made != 0 || call.events.is_some()) {
+                let example = format!("{made} events of call {} with {}", call.number, call.size);
+                self.verdict.object("a call that was not recorded once and whole", example);
+            }
+        }
+        self.verdict
+    }
+}
+
+fn concerns(broken: &Interruption, receipt: &Receipt) -> bool {
+    broken.server.is_none_or(|server| server == receipt.sender)
+}
+
+/// What is known of one delivery.
+struct Trace<'a> {
+    attempts: Vec<&'a attempt::Model>,
+    /// In the order of their stamps.
+    receipts: Vec<Receipt>,
+}
+
+impl Trace<'_> {
+    fn has(&self, status: AttemptStatus) -> bool {
+        self.attempts.iter().any(|attempt| attempt.status == status)
+    }
+
+    fn receipt_of(&self, attempt: &attempt::Model) -> Option<&Receipt> {
+        self.receipts.iter().find(|receipt| receipt.is_accepted && receipt.stamp == attempt.created_at)
+    }
+
+    fn record_of(&self, receipt: &Receipt) -> Option<AttemptStatus> {
+        let same = |attempt: &&&attempt::Model| attempt.created_at == receipt.stamp;
+        self.attempts.iter().find(same).map(|attempt| attempt.status)
+    }
+}

@@ -1,0 +1,132 @@
+//! The k-th call of the database fails, for k = 1, 2, 3 … until a whole story
+//! passes without meeting the fault. Whatever the call was: nothing is half done.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use fail::FailScenario;
+use rstest::rstest;
+use sea_orm::{ConnectionTrait, Statement};
+use serde_json::{Value, json};
+
+use crate::world::api::{ERRORS, nodes};
+use crate::world::{On, World};
+
+const ISSUED: &str = "PAYMENT_CARD_ISSUED";
+
+/// What must never be found, each as the number of rows that break it.
+const INVARIANTS: [(&str, &str); 6] = [
+    (
+        "a target without a signing key",
+        "SELECT count(*) AS broken FROM target WHERE id NOT IN (SELECT target_id FROM signing_key)",
+    ),
+    (
+        "a target without a history",
+        "SELECT count(*) AS broken FROM target WHERE id NOT IN (SELECT target_id FROM status_change)",
+    ),
+    (
+        "a target with two current keys",
+        "SELECT count(*) AS broken FROM (SELECT target_id FROM signing_key WHERE expires_at IS NULL
+         GROUP BY target_id HAVING count(*) > 1) AS doubled",
+    ),
+    (
+        "an event that has a delivery in words only",
+        "SELECT count(*) AS broken FROM event WHERE is_addressed AND id NOT IN (SELECT event_id FROM delivery)",
+    ),
+    (
+        "a delivery without its event",
+        "SELECT count(*) AS broken FROM delivery WHERE event_id NOT IN (SELECT id FROM event)",
+    ),
+    (
+        "a delivery that ended without an attempt",
+        "SELECT count(*) AS broken FROM delivery AS d WHERE d.due_at IS NULL AND NOT EXISTS
+         (SELECT 1 FROM attempt AS a WHERE a.event_id = d.event_id AND a.target_id = d.target_id)",
+    ),
+];
+
+#[rstest]
+#[tokio::test]
+async fn whichever_call_fails_nothing_is_half_done_or_lost(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let _faults = FailScenario::setup();
+    let Some(calls) = count_calls(on).await else { return };
+    assert!(calls > 20, "the story makes many calls, not {calls}");
+    for call in 0..calls {
+        let Some(world) = World::on(on).await else { return };
+        fail::cfg("database", &format!("{call}*off->1*return->off")).unwrap();
+        story(&world).await;
+        fail::cfg("database", "off").unwrap();
+        world.settle().await;
+        world.pass(world.app.settings.lease + Duration::from_secs(60)).await;
+        nothing_is_half_done(&world, call).await;
+        nothing_is_lost(&world, call).await;
+    }
+}
+
+/// How many calls of the database the story makes when all goes well.
+async fn count_calls(on: On) -> Option<usize> {
+    let world = World::on(on).await?;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = calls.clone();
+    let callback = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    };
+    fail::cfg_callback("database", callback).unwrap();
+    story(&world).await;
+    fail::cfg("database", "off").unwrap();
+    Some(calls.load(Ordering::Relaxed))
+}
+
+/// Adds a target, publishes, rotates and replays; each step is tried until it is answered without
+/// a failure of the server's, as a client would.
+async fn story(world: &World) {
+    let targets = "WebhookNotificationTarget { id }";
+    let add = json!({ "name": "A", "uri": world.receiver.uri("/hook"), "subscriptions": [ISSUED] });
+    let target = step(world, "addWebhookNotificationTarget", add, targets).await["id"].clone();
+    world.settle_despite_faults().await;
+    let publish = json!({ "events": [{ "name": ISSUED, "node": {}, "idempotencyKey": "the one" }] });
+    let published = "PublishedNotificationEvents { events { id } }";
+    let published = step(world, "publishNotificationEvents", publish, published).await;
+    world.settle_despite_faults().await;
+    step(world, "rotateNotificationTargetSigningKey", json!({ "targetId": target }), targets).await;
+    let replay = json!({ "notificationEventId": published["events"][0]["id"] });
+    step(world, "replayNotificationEvent", replay, "NotificationEvent { id }").await;
+    world.settle_despite_faults().await;
+}
+
+async fn step(world: &World, mutation: &str, input: Value, answers: &str) -> Value {
+    let type_name = mutation[..1].to_uppercase() + &mutation[1..];
+    let query = format!(
+        "mutation($input: {type_name}Input!) {{ {mutation}(input: $input) {{ ... on {answers} {ERRORS} }} }}"
+    );
+    loop {
+        let answer = world.test.ask(&query, json!({ "input": input })).await;
+        if answer.body["errors"].is_null() && answer.status == 200 {
+            return answer.body["data"][mutation].clone();
+        }
+    }
+}
+
+async fn nothing_is_half_done(world: &World, call: usize) {
+    for (what, query) in INVARIANTS {
+        let db = world.app.db.reader();
+        let statement = Statement::from_string(db.get_database_backend(), query);
+        let broken: i64 = db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "broken").unwrap();
+        assert_eq!(broken, 0, "call {call} failed: {what}");
+    }
+}
+
+/// The event exists once, was received, and every target got its activation.
+async fn nothing_is_lost(world: &World, call: usize) {
+    let query = "{ notificationEvents(filterBy: {name: [PAYMENT_CARD_ISSUED]}) { edges { node { id
+        deliveryAttempts { edges { node { deliveryAttemptStatus } } } } } }
+        organizations { webhookNotificationTargets { edges { node { status } } } } }";
+    let answer = world.test.ok(query, json!({})).await;
+    let events = nodes(&answer["notificationEvents"]);
+    assert_eq!(events.len(), 1, "call {call} failed: the event is there once");
+    let attempts = nodes(&events[0]["deliveryAttempts"]);
+    assert!(attempts.len() >= 2, "call {call} failed: delivered and replayed, not {attempts:?}");
+    for target in nodes(&answer["organizations"][0]["webhookNotificationTargets"]) {
+        assert_eq!(target["status"], "ACTIVE", "call {call} failed");
+    }
+}

@@ -1,0 +1,137 @@
+//! A PostgreSQL cluster of our own: made from the newest binaries on this machine,
+//! in a temporary folder, on a Unix socket, as a user without rights.
+//!
+//! However the process ends, a watchdog then stops the server and removes the folder.
+
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use url::Url;
+
+/// A folder with one cluster's files, socket and log.
+pub struct Cluster {
+    binaries: PathBuf,
+    folder: PathBuf,
+    /// PostgreSQL refuses root; these words before a command run it as somebody else.
+    demotion: Vec<String>,
+}
+
+impl Cluster {
+    /// A folder for a cluster of these binaries.
+    pub fn create(binaries: PathBuf) -> Self {
+        let folder = tempfile::Builder::new().prefix("reprise-postgres-").tempdir();
+        // The watchdog removes it: it knows when the server has stopped.
+        let folder = folder.expect("there is room for a folder").keep();
+        let is_root = fs::metadata(&folder).expect("the folder was just made").uid() == 0;
+        let demotion = if is_root { demotion(&folder) } else { Vec::new() };
+        Self { binaries, folder, demotion }
+    }
+
+    /// Fills the folder, and starts the server with these settings.
+    pub fn start(&self, settings: &str) {
+        run(self.command("initdb").args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]));
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(self.files().join("postgresql.conf"))
+            .expect("initdb wrote the settings");
+        writeln!(file, "{settings}\nunix_socket_directories = '{}'", self.folder.display())
+            .expect("there is room for some settings");
+        self.start_again();
+    }
+
+    /// Starts the server on a folder that is filled, and waits until it accepts connections.
+    pub fn start_again(&self) {
+        run(self.command("pg_ctl").arg("-l").arg(self.folder.join("log")).args(["-w", "start"]));
+    }
+
+    /// Started before the server, so that there is never a server without it.
+    pub fn watch(&self) -> Child {
+        let stop = self.stop_at_once();
+        watchdog(r#"cat; "$@"; rm -rf "$0""#)
+            .arg(&self.folder)
+            .arg(stop.get_program())
+            .args(stop.get_args())
+            .spawn()
+            .expect("there is a shell")
+    }
+
+    /// Stops the server as a crash would.
+    pub fn stop_at_once(&self) -> Command {
+        let mut stop = self.command("pg_ctl");
+        stop.args(["-m", "immediate", "stop"]);
+        stop
+    }
+
+    /// The server's first process.
+    pub fn pid(&self) -> Option<u32> {
+        let file = fs::read_to_string(self.files().join("postmaster.pid")).ok()?;
+        file.lines().next()?.parse().ok()
+    }
+
+    /// The database that every cluster has.
+    pub fn url(&self) -> Url {
+        let url = format!("postgres://postgres@localhost/postgres?host={}", self.folder.display());
+        Url::parse(&url).expect("a path fits in a query")
+    }
+
+    fn command(&self, binary: &str) -> Command {
+        let binary = self.binaries.join(binary).into_os_string();
+        let mut words = self.demotion.iter().map(Into::into).chain([binary]);
+        let mut command = Command::new(words.next().expect("the binary at least"));
+        command.args(words).arg("-D").arg(self.files()).current_dir(&self.folder);
+        command
+    }
+
+    fn files(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+}
+
+/// Gives the folder to a user without rights, and says how to become that user.
+fn demotion(folder: &Path) -> Vec<String> {
+    let is_known = |user: &&str| Command::new("id").arg(user).output().is_ok_and(|id| id.status.success());
+    let user = ["postgres", "nobody"].into_iter().find(is_known).expect("every system has nobody");
+    let group = run(Command::new("id").args(["-g", user]));
+    let group = group.trim();
+    run(Command::new("chown").arg(format!("{user}:{group}")).arg(folder));
+    ["setpriv", "--reuid", user, "--regid", group, "--clear-groups"].map(str::to_owned).into()
+}
+
+/// What a program writes. It must succeed.
+pub fn run(command: &mut Command) -> String {
+    let output = command.output().expect("the program is installed");
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Where the newest server binaries of this machine are.
+pub fn newest_binaries() -> Option<PathBuf> {
+    let mut packaged: Vec<_> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+        .collect();
+    packaged.sort_unstable_by(|a, b| b.cmp(a));
+    let packaged = packaged.iter().map(|version| format!("/usr/lib/postgresql/{version}/bin").into());
+    let local = ["/usr/local/pgsql/bin".into()];
+    let path = env::var_os("PATH").unwrap_or_default();
+    packaged
+        .chain(local)
+        .chain(env::split_paths(&path))
+        .find(|folder| folder.join("initdb").exists() && folder.join("pg_ctl").exists())
+}
+
+/// A shell whose `cat` returns when this process has ended, even by `kill -9`.
+///
+/// In a process group of its own, so that Ctrl-C does not end it first.
+pub fn watchdog(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}

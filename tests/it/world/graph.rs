@@ -1,0 +1,128 @@
+//! The schema as its callers see it: what can be asked, and how to ask for all of it.
+
+use serde_json::{Map, Value, json};
+
+use super::Api;
+
+const INTROSPECTION: &str = "{ __schema { types { kind name possibleTypes { name } enumValues { name }
+    fields { name args { name type { ...T } } type { ...T } }
+    inputFields { name type { ...T } } } } }
+    fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
+
+/// How many types a way may lead through: documents have a depth, too.
+const DEPTH: usize = 10;
+
+/// The types of the schema.
+pub struct Graph(Vec<Value>);
+
+impl Graph {
+    pub async fn of(api: &Api) -> Self {
+        let types = api.ok(INTROSPECTION, json!({})).await["__schema"]["types"].take();
+        Self(types.as_array().unwrap().clone())
+    }
+
+    fn type_of(&self, name: &str) -> &Value {
+        self.0.iter().find(|ty| ty["name"] == name).unwrap_or_else(|| panic!("no type {name}"))
+    }
+
+    /// The fields of an object type.
+    pub fn fields(&self, type_name: &str) -> &[Value] {
+        list(&self.type_of(type_name)["fields"])
+    }
+
+    /// The mutations that take an input: their names and the names of the inputs' types.
+    pub fn mutations(&self) -> Vec<(&str, &str)> {
+        let fields = self.fields("Mutation").iter();
+        let inputs = fields.filter_map(|field| {
+            let input = list(&field["args"]).iter().find(|arg| arg["name"] == "input")?;
+            Some((text(field), named(&input["type"])))
+        });
+        inputs.collect()
+    }
+
+    /// Every field of an object that takes an argument of this name: the object's type and the field.
+    pub fn fields_with(&self, argument: &str) -> Vec<(&str, &str)> {
+        let types = self.0.iter().filter(|ty| ty["kind"] == "OBJECT" && !text(ty).starts_with("__"));
+        let takes = |field: &&Value| list(&field["args"]).iter().any(|arg| arg["name"] == argument);
+        types.flat_map(|ty| list(&ty["fields"]).iter().filter(takes).map(|field| (text(ty), text(field)))).collect()
+    }
+
+    /// Asks for everything there is of a type, but for what leads back to a type on the way.
+    pub fn everything_of(&self, type_name: &str) -> String {
+        self.select(type_name, &mut Vec::new())
+    }
+
+    fn select<'a>(&'a self, type_name: &'a str, way: &mut Vec<&'a str>) -> String {
+        let ty = self.type_of(type_name);
+        if way.contains(&type_name) || way.len() == DEPTH {
+            return String::new();
+        }
+        way.push(type_name);
+        let mut selection = "__typename ".to_owned();
+        if ty["kind"] == "OBJECT" {
+            selection += &list(&ty["fields"]).iter().map(|field| self.ask(field, way)).collect::<String>();
+        } else {
+            let members = list(&ty["possibleTypes"]).iter().map(text);
+            selection += &members.map(|name| self.select_on(name, way)).collect::<String>();
+        }
+        way.pop();
+        selection
+    }
+
+    fn select_on<'a>(&'a self, member: &'a str, way: &mut Vec<&'a str>) -> String {
+        match self.select(member, way) {
+            empty if empty.is_empty() => empty,
+            selection => format!("... on {member} {{ {selection} }} "),
+        }
+    }
+
+    fn ask<'a>(&'a self, field: &'a Value, way: &mut Vec<&'a str>) -> String {
+        let (name, ty) = (text(field), named(&field["type"]));
+        let arguments = list(&field["args"]);
+        if arguments.iter().any(|arg| arg["type"]["kind"] == "NON_NULL") {
+            return String::new();
+        }
+        let few = if arguments.iter().any(|arg| arg["name"] == "first") { "(first: 2)" } else { "" };
+        if ["SCALAR", "ENUM"].contains(&self.type_of(ty)["kind"].as_str().unwrap()) {
+            return format!("{name}{few} ");
+        }
+        match self.select(ty, way) {
+            empty if empty.is_empty() => empty,
+            selection => format!("{name}{few} {{ {selection} }} "),
+        }
+    }
+
+    /// An input with a value for every field, however deep: `leaf` gives those of scalars, by the name of
+    /// the field and of its type.
+    pub fn input(&self, type_name: &str, leaf: &dyn Fn(&str, &str) -> Value) -> Value {
+        let fields = list(&self.type_of(type_name)["inputFields"]).iter();
+        Value::Object(fields.map(|field| (text(field).to_owned(), self.value(field, leaf))).collect::<Map<_, _>>())
+    }
+
+    fn value(&self, field: &Value, leaf: &dyn Fn(&str, &str) -> Value) -> Value {
+        let ty = self.type_of(named(&field["type"]));
+        let value = match ty["kind"].as_str() {
+            Some("INPUT_OBJECT") => self.input(text(ty), leaf),
+            Some("ENUM") => ty["enumValues"][0]["name"].clone(),
+            _ => leaf(text(field), text(ty)),
+        };
+        if is_list(&field["type"]) { json!([value]) } else { value }
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(item: &Value) -> &str {
+    item["name"].as_str().unwrap()
+}
+
+/// The name of the type inside all lists.
+fn named(ty: &Value) -> &str {
+    ty["name"].as_str().unwrap_or_else(|| named(&ty["ofType"]))
+}
+
+fn is_list(ty: &Value) -> bool {
+    ty["kind"] == "LIST" || (ty["kind"] == "NON_NULL" && is_list(&ty["ofType"]))
+}
