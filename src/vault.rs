@@ -116,7 +116,11 @@ impl Key {
     fn new(key: &[u8; KEY_BYTES]) -> Self {
         let [a, b, c, d, ..] = derive(key, b"reprise key id");
         let cursors = Box::new(derive(key, b"reprise cursors"));
-        Self { id: [a, b, c, d], cipher: XChaCha20Poly1305::new(key.into()), cursors: SecretBox::new(cursors) }
+        Self {
+            id: [a, b, c, d],
+            cipher: XChaCha20Poly1305::new(key.into()),
+            cursors: SecretBox::new(cursors),
+        }
     }
 }
 

@@ -183,8 +183,12 @@ impl Receipt {
                 What::Points => &mut usage.complexity,
             };
             let remaining = |used: &Used| used.remaining(quota, now);
-            used.take(amount, quota, now)
-                .map_err(|retry_after| Refused { quota, remaining: remaining(used), retry_after, what })
+            used.take(amount, quota, now).map_err(|retry_after| Refused {
+                quota,
+                remaining: remaining(used),
+                retry_after,
+                what,
+            })
         })
     }
 

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn every_limit_can_be_switched_off() {
-        let door = parse(&["--rate-limit=off", "--publishing-rate-limit=off", "--failed-logins=off"]).unwrap();
+        let door =
+            parse(&["--rate-limit=off", "--publishing-rate-limit=off", "--failed-logins=off"]).unwrap();
         assert_eq!((door.api, door.publishing, door.failed_logins), (None, None, None));
         assert!(parse(&["--rate-limit=0/0"]).is_err());
         assert!(parse(&["--rate-limit=200"]).is_err());

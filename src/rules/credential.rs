@@ -23,7 +23,8 @@ pub fn key(environment: Environment, random: [u8; 32]) -> String {
 pub fn has_form_of_key(text: &str) -> bool {
     let secret = text.strip_prefix("sk_test_").or_else(|| text.strip_prefix("sk_live_"));
     secret.is_some_and(|secret| {
-        secret.len() == KEY_CHARS && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        secret.len() == KEY_CHARS
+            && secret.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     })
 }
 

@@ -27,7 +27,12 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 const DOCUMENT_LIMIT: usize = 64 * 1_024;
 
 /// Reads the whole body.
-pub async fn read(headers: &HeaderMap, body: Body, limit: usize, within: Duration) -> Result<Vec<u8>, Refusal> {
+pub async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    within: Duration,
+) -> Result<Vec<u8>, Refusal> {
     if announced(headers).is_some_and(|length| length > limit) {
         drain(headers, body).await;
         return Err(too_large(limit));
@@ -89,11 +94,11 @@ pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
             "The body is no JSON object. Send one request such as {\"query\": \"{ ping }\"}.",
         ));
     }
-    let parameters: Parameters = serde_json::from_slice(body).map_err(|error| {
-        Refusal::bad_request(format!("The body is no GraphQL request in JSON: {error}."))
-    })?;
+    let parameters: Parameters = serde_json::from_slice(body)
+        .map_err(|error| Refusal::bad_request(format!("The body is no GraphQL request in JSON: {error}.")))?;
     if parameters.query.len() > DOCUMENT_LIMIT {
-        let message = format!("The document is longer than {DOCUMENT_LIMIT} bytes. Give values as variables.");
+        let message =
+            format!("The document is longer than {DOCUMENT_LIMIT} bytes. Give values as variables.");
         return Err(Refusal::too_large(message));
     }
     let request = Request::new(parameters.query).variables(parameters.variables);

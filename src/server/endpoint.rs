@@ -5,6 +5,7 @@
 //! page is refused (the library's own service would execute it).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
@@ -27,6 +28,9 @@ use crate::server::media::{self, Media};
 use crate::server::refusal::Refusal;
 use crate::server::request::{self, RequestId};
 use crate::server::{body, budget, lane, rates, tally, tokens};
+
+/// How long a request may wait for the database.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 struct Endpoint {
     app: App,
@@ -67,7 +71,7 @@ async fn answer(
             if let Some(rate_limit) = rate_limit {
                 extensions["rateLimit"] = rate_limit;
             }
-            refusal.answer_with(extensions, media)
+            refusal.answer_with(&extensions, media)
         }
     }
 }
@@ -77,7 +81,7 @@ impl Endpoint {
     async fn admit(&self, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Refusal> {
         let login = match headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) {
             Some(authorization) => {
-                let login = self.app.authenticate(authorization, peer.address).await;
+                let login = in_time(self.app.authenticate(authorization, peer.address)).await?;
                 login.map_err(|cause| {
                     error!(error = format!("{cause:#}"), "a key could not be looked up");
                     Refusal::internal()
@@ -92,7 +96,9 @@ impl Endpoint {
                     "Give a valid API key as the user name of Basic authentication, with an empty password.";
                 Err(Refusal::new(StatusCode::UNAUTHORIZED, codes::UNAUTHENTICATED, message))
             }
-            Login::TooMany(wait) => Err(Refusal::for_now("Too many logins have failed. Try again later.", wait)),
+            Login::TooMany(wait) => {
+                Err(Refusal::for_now("Too many logins have failed. Try again later.", wait))
+            }
         }
     }
 
@@ -114,7 +120,7 @@ impl Endpoint {
         };
         self.check(&mut request, length, may_publish, toll)?;
         let request = graphql::prepare(request, &self.app, caller).data(toll.clone());
-        let executed = self.schema.execute(request).await;
+        let executed = in_time(self.schema.execute(request)).await?;
         if !is_refused(&executed) {
             return Ok(executed);
         }
@@ -144,7 +150,13 @@ impl Endpoint {
 
     /// Parses the document and checks what the library does not. The request is counted before, in the
     /// lane that its text suggests, and once more if it turns out to be in the other.
-    fn check(&self, request: &mut Request, length: usize, may_publish: bool, toll: &Toll) -> Result<(), Refusal> {
+    fn check(
+        &self,
+        request: &mut Request,
+        length: usize,
+        may_publish: bool,
+        toll: &Toll,
+    ) -> Result<(), Refusal> {
         let enter = |lane| toll.enter(lane).map_err(rates::refusal);
         let may_publish = may_publish && request.query.contains(lane::PUBLISH);
         enter(if may_publish { Lane::Publishing } else { Lane::Api })?;
@@ -168,6 +180,15 @@ impl Endpoint {
     }
 }
 
+/// A database that does not answer must not keep the client waiting. What was being done is undone,
+/// or has happened without an answer, as after any lost answer.
+async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Refusal> {
+    tokio::time::timeout(PATIENCE, work).await.map_err(|_| {
+        error!("a request was given up: the database did not answer in time");
+        Refusal::internal()
+    })
+}
+
 fn check_media(headers: &HeaderMap) -> Result<(), Refusal> {
     if media::negotiate(headers).is_none() {
         let message = "Accept application/graphql-response+json or application/json.";
@@ -185,8 +206,8 @@ fn check_media(headers: &HeaderMap) -> Result<(), Refusal> {
 fn parse(query: &str) -> Result<ExecutableDocument, Refusal> {
     let invalid = |error| Refusal::of_document(vec![error], codes::VALIDATION_FAILED);
     tokens::check(query).map_err(invalid)?;
-    let document = parse_query(query)
-        .map_err(|error| Refusal::of_document(vec![error.into()], codes::PARSE_FAILED))?;
+    let document =
+        parse_query(query).map_err(|error| Refusal::of_document(vec![error.into()], codes::PARSE_FAILED))?;
     tally::check(&document).map_err(invalid)?;
     budget::check(&document).map_err(invalid)?;
     Ok(document)

@@ -40,7 +40,9 @@ impl Refusal {
     /// A document or its variables cannot be executed (G2).
     pub fn of_document(mut errors: Vec<ServerError>, code: &str) -> Self {
         errors.truncate(ERRORS);
-        errors.iter_mut().for_each(|error| shorten(&mut error.message));
+        for error in &mut errors {
+            shorten(&mut error.message);
+        }
         Self { status: StatusCode::BAD_REQUEST, errors, retry_after: None }.with_code(code)
     }
 
@@ -68,17 +70,19 @@ impl Refusal {
 
     /// Gives a code to the errors that have none.
     fn with_code(mut self, code: &str) -> Self {
-        self.errors.iter_mut().for_each(|error| codes::set(error, code));
+        for error in &mut self.errors {
+            codes::set(error, code);
+        }
         self
     }
 
     /// The answer to the request.
     pub fn answer(self, media: Media, id: &RequestId) -> Response {
-        self.answer_with(json!({ "requestId": id.to_string() }), media)
+        self.answer_with(&json!({ "requestId": id.to_string() }), media)
     }
 
     /// The answer to the request, with these extensions.
-    pub fn answer_with(self, extensions: Value, media: Media) -> Response {
+    pub fn answer_with(self, extensions: &Value, media: Media) -> Response {
         let body = json!({ "errors": self.errors, "extensions": extensions });
         let mut response =
             (self.status, [(CONTENT_TYPE, media.content_type())], body.to_string()).into_response();

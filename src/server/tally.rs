@@ -91,7 +91,9 @@ impl Tally {
 
     fn add_directives(&mut self, directives: &[Positioned<Directive>]) {
         self.directives += directives.len();
-        directives.iter().for_each(|directive| self.add_arguments(&directive.node.arguments));
+        for directive in directives {
+            self.add_arguments(&directive.node.arguments);
+        }
     }
 
     fn add_arguments(&mut self, arguments: &[(Positioned<Name>, Positioned<Given>)]) {
@@ -123,6 +125,9 @@ mod tests {
 
     use super::*;
 
+    /// How many there may be, and a document with so many.
+    type Case = (usize, fn(usize) -> String);
+
     fn many(number: usize, part: fn(usize) -> String) -> String {
         (0..number).map(part).collect()
     }
@@ -133,7 +138,7 @@ mod tests {
 
     #[test]
     fn each_of_them_is_bounded() {
-        let cases: [(usize, fn(usize) -> String); 11] = [
+        let cases: [Case; 11] = [
             (OPERATIONS, |n| many(n, |i| format!("query q{i} {{ a }} "))),
             (FRAGMENTS, |n| format!("{{ a }} {}", many(n, |i| format!("fragment f{i} on A {{ a }} ")))),
             (ALIASES, |n| format!("{{ {} }}", many(n, |i| format!("a{i}: a ")))),

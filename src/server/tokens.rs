@@ -66,11 +66,14 @@ fn string(text: &[u8]) -> Result<&[u8], ServerError> {
 /// would read its quotes as an empty string and go on behind them.
 fn block(mut text: &[u8]) -> Result<&[u8], ServerError> {
     loop {
-        text = match text {
-            [b'\\', b'"', b'"', b'"', after @ ..] => after,
-            [b'"', b'"', b'"', after @ ..] => return Ok(after),
-            [_, after @ ..] => after,
-            [] => return Err(error("A block string has no end.".to_owned())),
+        text = if let Some(after) = text.strip_prefix(br#"\""""#) {
+            after
+        } else if let Some(after) = text.strip_prefix(br#"""""#) {
+            return Ok(after);
+        } else if let Some((_, after)) = text.split_first() {
+            after
+        } else {
+            return Err(error("A block string has no end.".to_owned()));
         }
     }
 }

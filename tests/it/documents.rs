@@ -29,7 +29,8 @@ fn many(number: usize, part: impl Fn(usize) -> String) -> String {
 async fn what_asks_for_too_much_is_refused_at_once() {
     let world = World::on(On::Sqlite).await.unwrap();
     let nested = |open: &str| format!("{{ node(id: {}", open.repeat(60_000 / open.len()));
-    let literal = |depth: usize| format!("{{ node(id: {}{}) {{ id }} }}", "[".repeat(depth), "]".repeat(depth));
+    let literal =
+        |depth: usize| format!("{{ node(id: {}{}) {{ id }} }}", "[".repeat(depth), "]".repeat(depth));
     for document in [
         bomb(),
         "{ a ".repeat(15_000),
@@ -88,7 +89,8 @@ async fn what_asks_for_just_enough_is_answered() {
 #[tokio::test]
 async fn variables_have_a_depth_and_their_lists_a_length() {
     let world = World::on(On::Sqlite).await.unwrap();
-    let publish = "mutation($e: [NotificationEventInput!]!) { publishNotificationEvents(input: { events: $e }) {
+    let publish =
+        "mutation($e: [NotificationEventInput!]!) { publishNotificationEvents(input: { events: $e }) {
         __typename ... on UserError { errors { code } } } }";
     let event = json!({ "name": ISSUED, "node": {} });
     let few = world.test.ok(publish, json!({ "e": vec![event.clone(); 1_001] })).await;
@@ -97,7 +99,9 @@ async fn variables_have_a_depth_and_their_lists_a_length() {
     assert_eq!(status, 400, "{message}");
     for (depth, status) in [(100, 200), (130, 400), (100_000, 400)] {
         let deep = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
-        let body = format!(r#"{{"query": {publish:?}, "variables": {{"e": [{{"name": "{ISSUED}", "node": {deep}}}]}}}}"#);
+        let body = format!(
+            r#"{{"query": {publish:?}, "variables": {{"e": [{{"name": "{ISSUED}", "node": {deep}}}]}}}}"#
+        );
         let body = body.replace('\n', " ");
         let request = world.test.client().post(world.test.at("/graphql")).body(body);
         let request = request.header("authorization", world.test.authorization());
@@ -158,7 +162,8 @@ async fn a_payload_may_hold_any_text(#[values(On::Sqlite, On::Postgres)] on: On)
     let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
     let node = json!({ "text": "a\0b \u{fffd} \u{10ffff} \u{202e} \u{1b}[2J </script>" });
     let input = json!({ "events": [{ "name": ISSUED, "node": node }] });
-    let fields = ("PublishedNotificationEvents", "events { node { ... on GenericNotificationEvent { payload } } }");
+    let fields =
+        ("PublishedNotificationEvents", "events { node { ... on GenericNotificationEvent { payload } } }");
     let published = world.test.call("publishNotificationEvents", input, fields).await;
     assert_eq!(published["events"][0]["node"]["payload"]["text"], node["text"]);
     world.settle().await;

@@ -57,7 +57,8 @@ async fn an_organization_has_so_many_requests_in_ten_seconds(#[values(On::Sqlite
 #[tokio::test]
 async fn an_organization_has_so_many_points_in_ten_seconds() {
     let world = World::with(On::Sqlite, limited).await.unwrap();
-    let costly = "{ notificationEvents(first: 200) { edges { node { id node { __typename } organization: __typename
+    let costly =
+        "{ notificationEvents(first: 200) { edges { node { id node { __typename } organization: __typename
         deliveryAttempts(first: 1) { pageInfo { endCursor } } } } } }";
     let first = world.test.ask(costly, json!({})).await;
     let cost = rate_limit(&first.body)["cost"].as_u64().unwrap();
@@ -72,7 +73,10 @@ async fn an_organization_has_so_many_points_in_ten_seconds() {
     let refused = world.test.ask(costly, json!({})).await;
     assert_eq!(refused.status, 429);
     let told = rate_limit(&refused.body);
-    assert_eq!((&told["limit"], &told["remaining"], &told["retryAfter"]), (&json!(2_500), &json!(left), &json!(8)));
+    assert_eq!(
+        (&told["limit"], &told["remaining"], &told["retryAfter"]),
+        (&json!(2_500), &json!(left), &json!(8))
+    );
     // What is cheap still goes.
     world.test.ok(PING, json!({})).await;
     world.live.ok(costly, json!({})).await;
@@ -95,7 +99,8 @@ async fn what_is_refused_is_not_done() {
     let one = |settings: &mut Settings| settings.door.api = Some(Rate { requests: 1_000, points: 40 });
     let world = World::with(On::Sqlite, one).await.unwrap();
     let input = json!({ "input": { "secretKey": { "name": "x" } } });
-    let create = "mutation($input: CreateSecretAPIKeyInput!) { createSecretAPIKey(input: $input) { __typename } }";
+    let create =
+        "mutation($input: CreateSecretAPIKeyInput!) { createSecretAPIKey(input: $input) { __typename } }";
     let mut made = 0;
     while world.test.ask(create, input.clone()).await.status == 200 {
         made += 1;
@@ -138,7 +143,11 @@ async fn every_answer_to_a_caller_tells_the_rate_limit_and_none_to_a_stranger() 
     let world = World::with(On::Sqlite, limited).await.unwrap();
     for (media_type, body, status) in [
         ("application/json", r#"{"query": "{ ping }"}"#.to_owned(), 200),
-        ("application/json", r#"{"query": "{ notificationEvents(first: 0) { edges { cursor } } }"}"#.to_owned(), 200),
+        (
+            "application/json",
+            r#"{"query": "{ notificationEvents(first: 0) { edges { cursor } } }"}"#.to_owned(),
+            200,
+        ),
         ("application/json", r#"{"query": "{ nothing }"}"#.to_owned(), 400),
         ("application/json", r#"{"query": "{"}"#.to_owned(), 400),
         ("application/json", "{".to_owned(), 400),
@@ -254,7 +263,10 @@ async fn who_sends_nothing_or_drips_is_sent_away() {
         (&format!("{whole}POST /gra"), "HTTP/1.1 200 "),
     ] {
         let answer = rest(connect(api, first).await).await;
-        assert!(answer.starts_with(answered) && answer.is_empty() == answered.is_empty(), "{first}: {answer}");
+        assert!(
+            answer.starts_with(answered) && answer.is_empty() == answered.is_empty(),
+            "{first}: {answer}"
+        );
     }
     let mut dripping = connect(api, "POST /graphql HTTP/1.1\r\n").await;
     while dripping.write_all(b"x: y\r\n").await.is_ok() {
@@ -302,7 +314,12 @@ async fn only_publishing_takes_more_than_a_mebibyte() {
         (&world.live, publish, 3_900_000, 200),
         (&world.live, publish, 4_200_000, 413),
         (&world.live, "query($e: [NotificationEventInput!]) { ping }", 1_100_000, 413),
-        (&world.live, "mutation($e: [NotificationEventInput!]!) { publishNotificationEvents(input: { events: $e }) { __typename } revokeAPIKey(input: {apiKeyId: \"x\"}) { __typename } }", 1_100_000, 413),
+        (
+            &world.live,
+            "mutation($e: [NotificationEventInput!]!) { publishNotificationEvents(input: { events: $e }) { __typename } revokeAPIKey(input: {apiKeyId: \"x\"}) { __typename } }",
+            1_100_000,
+            413,
+        ),
         (&integrator, publish, 1_000_000, 200),
         (&integrator, publish, 1_100_000, 413),
     ] {

@@ -18,6 +18,7 @@ mod activation;
 mod audit;
 mod deactivation;
 mod documents;
+mod guard;
 mod hostile;
 mod http;
 mod keys;

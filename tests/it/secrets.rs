@@ -301,7 +301,7 @@ async fn sign_with(server: &Server, site: &Site, key: &str, target: &str) -> Vec
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_encryption_key_is_exchanged_while_servers_run(#[values(On::Sqlite, On::Postgres)] on: On) {
-    let Some(mut site) = Site::new(on).await else { return };
+    let Some(site) = Site::new(on).await else { return };
     let [_, key] = site.make_keys();
     let server = site.serve().await;
     let target = active_target(&server.api(&key), &site.receiver, "/hook").await;

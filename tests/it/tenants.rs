@@ -74,7 +74,9 @@ fn collect(answer: &Value, found: &mut dyn FnMut(&str, &str)) {
 
 fn is_id(text: &str) -> bool {
     let digits = text.get(4..).unwrap_or_default();
-    text.as_bytes().get(3) == Some(&b'_') && digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit())
+    text.as_bytes().get(3) == Some(&b'_')
+        && digits.len() == 32
+        && digits.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// An id of the same kind that nobody has.
@@ -99,9 +101,8 @@ async fn nothing_of_another_scope_can_be_read_or_changed(#[values(On::Sqlite, On
     Belongings::make(&world.test, &world, "/mine").await;
     Belongings::make(&their_test, &world, "/theirs").await;
     Belongings::make(&world.live, &world, "/live").await;
-    for subscriber in ["/theirs-live"] {
-        world.active_target(&their_live, subscriber, &[ISSUED]).await;
-    }
+    // With its key nothing can be published, but the activation of this target is an event.
+    world.active_target(&their_live, "/theirs-live", &[ISSUED]).await;
     let before = Belongings::of(&world.test, &graph).await;
     assert!(before.cursors.len() >= 8, "{}", before.everything);
     for api in foreign {
@@ -182,11 +183,11 @@ async fn cannot_page(foreign: &Api, graph: &Graph, mine: &BTreeSet<String>, own:
         let query = format!("query($after: String) {{ {} }}", list(ty, field, own));
         let end = answer(foreign, &query, json!({ "after": null })).await;
         assert!(end.contains(r#""edges":["#), "{ty}.{field} cannot be read at all: {end}");
+        let made_up = answer(foreign, &query, json!({ "after": "made up" })).await;
+        assert!(made_up.contains("BAD_USER_INPUT"), "{ty}.{field}: {made_up}");
         for cursor in mine {
             let page = answer(foreign, &query, json!({ "after": cursor })).await;
-            let made_up = answer(foreign, &query, json!({ "after": "made up" })).await;
             assert_eq!(page, made_up, "{ty}.{field}");
-            assert!(page.contains("BAD_USER_INPUT"), "{ty}.{field}: {page}");
         }
     }
 }

@@ -44,7 +44,9 @@ impl Graph {
     pub fn fields_with(&self, argument: &str) -> Vec<(&str, &str)> {
         let types = self.0.iter().filter(|ty| ty["kind"] == "OBJECT" && !text(ty).starts_with("__"));
         let takes = |field: &&Value| list(&field["args"]).iter().any(|arg| arg["name"] == argument);
-        types.flat_map(|ty| list(&ty["fields"]).iter().filter(takes).map(|field| (text(ty), text(field)))).collect()
+        types
+            .flat_map(|ty| list(&ty["fields"]).iter().filter(takes).map(|field| (text(ty), text(field))))
+            .collect()
     }
 
     /// Asks for everything there is of a type, but for what leads back to a type on the way.
@@ -96,7 +98,9 @@ impl Graph {
     /// the field and of its type.
     pub fn input(&self, type_name: &str, leaf: &dyn Fn(&str, &str) -> Value) -> Value {
         let fields = list(&self.type_of(type_name)["inputFields"]).iter();
-        Value::Object(fields.map(|field| (text(field).to_owned(), self.value(field, leaf))).collect::<Map<_, _>>())
+        Value::Object(
+            fields.map(|field| (text(field).to_owned(), self.value(field, leaf))).collect::<Map<_, _>>(),
+        )
     }
 
     fn value(&self, field: &Value, leaf: &dyn Fn(&str, &str) -> Value) -> Value {
