@@ -129,7 +129,9 @@ async fn open_postgres(url: &str) -> anyhow::Result<Db> {
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(BUSY_TIMEOUT)
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
-        .sqlx_logging(false);
+        .sqlx_logging(false)
+        // A server that stands still must not hold the others up with the locks of its transaction.
+        .map_sqlx_postgres_opts(|postgres| postgres.options([("idle_in_transaction_session_timeout", "2s")]));
     let pool = Database::connect(options).await.with_context(|| cannot_open(url))?;
     Ok(Db { reader: Bounded(pool.clone()), writer: pool })
 }

@@ -12,6 +12,7 @@ mod connection;
 mod connections;
 mod endpoint;
 pub mod files;
+mod forwarded;
 mod graphiql;
 mod health;
 mod lane;
@@ -25,6 +26,7 @@ mod wire;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -60,7 +62,7 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken)
     Ok(())
 }
 
-async fn accept(listener: &TcpListener, connections: &std::sync::Arc<Connections>) {
+async fn accept(listener: &TcpListener, connections: &Arc<Connections>) {
     loop {
         let (stream, from) = next(listener).await;
         connections.make_room().await;

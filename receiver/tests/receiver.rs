@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use receiver::{Answer, Authority, Gate, Receiver};
+use receiver::{Act, Answer, Authority, Certificate, Gate, Protocols, Receiver, Rogue};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -59,6 +59,39 @@ async fn http_2_is_spoken_to_those_who_ask_for_it() {
 async fn another_authority_is_not_trusted() {
     let receiver = Receiver::start(&Authority::new()).await.unwrap();
     assert!(handshake(&receiver, &Authority::new(), "h2").await.is_err());
+}
+
+#[tokio::test]
+async fn certificates_are_as_bad_and_protocols_as_few_as_asked() {
+    let authority = Authority::new();
+    for certificate in [Certificate::Expired, Certificate::Premature, Certificate::Misnamed] {
+        let receiver = Receiver::start_as(&authority, certificate, Protocols::Both).await.unwrap();
+        assert!(handshake(&receiver, &authority, "h2").await.is_err(), "{certificate:?}");
+    }
+    for (protocols, spoken, refused) in
+        [(Protocols::Http1, "http/1.1", "h2"), (Protocols::Http2, "h2", "http/1.1")]
+    {
+        let receiver = Receiver::start_as(&authority, Certificate::Valid, protocols).await.unwrap();
+        assert!(handshake(&receiver, &authority, spoken).await.is_ok());
+        assert!(handshake(&receiver, &authority, refused).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_rogue_says_what_it_was_told_to_and_counts_it() {
+    let script = [Act::ok(), Act::say("no"), Act::flood("", "x".repeat(1_024))];
+    let rogue = Rogue::start_bare(script).await.unwrap();
+    let mut tcp = TcpStream::connect(rogue.address()).await.unwrap();
+    for expected in ["HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "no", "xxxxxxxxxxxxxxxx"] {
+        tcp.write_all(b"hello").await.unwrap();
+        let mut heard = vec![0; expected.len()];
+        tcp.read_exact(&mut heard).await.unwrap();
+        assert_eq!(String::from_utf8(heard).unwrap(), expected);
+    }
+    drop(tcp);
+    rogue.ended(1).await;
+    assert_eq!(rogue.requests(), 3);
+    assert!(rogue.sent() > 1_000);
 }
 
 #[tokio::test]

@@ -67,13 +67,15 @@ impl App {
             return Ok(Login::TooMany(wait));
         }
         let Some(hash) = hash else { return Ok(Login::Unknown) };
-        let Some(key) = self.find_key(&hash).await? else {
+        let found = self.find_key(&hash).await;
+        if limits.is_some() && !matches!(found, Ok(None)) {
+            self.logins.undo(from);
+        }
+        let Some(key) = found? else {
             self.logins.forget(&hash);
             return Ok(Login::Unknown);
         };
-        if !is_known {
-            self.logins.succeed(from, &hash);
-        }
+        self.logins.remember(hash);
         Ok(Login::Caller(key.into()))
     }
 

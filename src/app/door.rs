@@ -4,10 +4,12 @@
 //! caller may have as many times as much.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
 use entity::Environment;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::rules::quota::Quota;
 
@@ -30,6 +32,8 @@ pub struct Door {
     pub publishing: Option<Rate>,
     /// How many logins may fail in a minute.
     pub failed_logins: Option<FailedLogins>,
+    /// Whose word is taken for where a request comes from: `x-forwarded-for`.
+    pub proxies: Vec<IpNet>,
 }
 
 /// How long a client is waited for.
@@ -75,9 +79,18 @@ impl Default for Door {
             },
             api: Some(Rate { requests: 200, points: 5_000 }),
             publishing: Some(Rate { requests: 20_000, points: 1_000_000 }),
-            failed_logins: Some(FailedLogins { per_address: 20, in_all: 600 }),
+            failed_logins: Some(FailedLogins { per_address: 60, in_all: 6_000 }),
+            proxies: vec![v4_loopback(), v6_loopback()],
         }
     }
+}
+
+fn v4_loopback() -> IpNet {
+    Ipv4Net::new_assert(Ipv4Addr::LOCALHOST, 8).trunc().into()
+}
+
+fn v6_loopback() -> IpNet {
+    Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128).into()
 }
 
 impl Rate {

@@ -30,7 +30,7 @@ struct Book {
 }
 
 impl Logins {
-    /// Counts a login as failed before anybody looks for its key; [`Self::succeed`] undoes that.
+    /// Counts a login as failed before anybody looks for its key; [`Self::undo`] takes that back.
     ///
     /// # Errors
     /// When too many have failed; with the time to wait.
@@ -49,15 +49,20 @@ impl Logins {
         taken
     }
 
-    /// Notes that the key of this hash is good, and that the login which was counted did not fail.
-    pub fn succeed(&self, from: IpAddr, hash: &str) {
+    /// The login that was counted has not failed.
+    pub fn undo(&self, from: IpAddr) {
         let mut book = self.book();
         book.give_back(network(from));
         book.failed.give_back(1);
+    }
+
+    /// Notes that the key of this hash is good.
+    pub fn remember(&self, hash: String) {
+        let mut book = self.book();
         if book.known.len() >= REMEMBERED {
             book.known.clear();
         }
-        book.known.insert(hash.to_owned());
+        book.known.insert(hash);
     }
 
     /// Whether the key of this hash was good before.
@@ -125,7 +130,8 @@ mod tests {
         assert_eq!(logins.attempt(a, LIMITS, now), Err(minute));
         assert_eq!(logins.attempt(b, LIMITS, now), Ok(()));
         assert_eq!(logins.attempt(c, LIMITS, now), Err(minute));
-        logins.succeed(b, "hash");
+        logins.undo(b);
+        logins.remember("hash".to_owned());
         assert_eq!(logins.attempt(c, LIMITS, now), Ok(()));
         assert_eq!(logins.attempt(a, LIMITS, now + minute), Ok(()));
         assert!(logins.knows("hash") && !logins.knows("other"));

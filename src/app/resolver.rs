@@ -63,8 +63,8 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let lookup = self.look_up(name.as_str());
         Box::pin(async move {
-            let found = lookup.await?;
-            Ok(Box::new(found.to_vec().into_iter()) as Addrs)
+            let found: Vec<SocketAddr> = lookup.await?.iter().copied().collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use humantime::parse_duration;
+use ipnet::IpNet;
 
 use crate::app::door::{Door, FailedLogins, NoPair, Patience, Rate};
 
@@ -21,8 +22,18 @@ pub struct Options {
     #[arg(long, env = "REPRISE_PUBLISHING_RATE_LIMIT", value_name = "RATE", default_value = "20000/1000000")]
     publishing_rate_limit: Switch<Rate>,
     /// How many logins may fail in a minute, as FROM ONE ADDRESS/IN ALL. `off` for no limit.
-    #[arg(long, env = "REPRISE_FAILED_LOGINS", value_name = "NUMBERS", default_value = "20/600")]
+    #[arg(long, env = "REPRISE_FAILED_LOGINS", value_name = "NUMBERS", default_value = "60/6000")]
     failed_logins: Switch<FailedLogins>,
+    /// The networks of your own proxies. What they say in `x-forwarded-for` is believed, so that failed
+    /// logins are counted by the clients' addresses.
+    #[arg(
+        long,
+        env = "REPRISE_TRUSTED_PROXIES",
+        value_name = "NETWORKS",
+        default_value = "127.0.0.0/8,::1/128",
+        value_delimiter = ','
+    )]
+    trusted_proxies: Vec<IpNet>,
     /// How many connections may be open; half of the files that the process may open if that is less.
     #[arg(long, env = "REPRISE_CONNECTIONS", value_name = "NUMBER", default_value_t = 4_096)]
     connections: usize,
@@ -54,6 +65,7 @@ impl Options {
             api: self.rate_limit.0,
             publishing: self.publishing_rate_limit.0,
             failed_logins: self.failed_logins.0,
+            proxies: self.trusted_proxies.clone(),
         }
     }
 }

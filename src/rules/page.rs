@@ -55,8 +55,7 @@ impl Cursors {
     /// The cursor of the item `id` in `list`: a text without NUL that tells the list
     /// from all others, by kind, parent and scope.
     pub fn seal(&self, list: &str, id: &str) -> String {
-        let key = self.keys.expose_secret().first().expect("nobody makes cursors without a key");
-        let seal = mac(key, list, id.as_bytes()).finalize().into_bytes();
+        let seal = mac(self.first_key(), list, id.as_bytes()).finalize().into_bytes();
         let sealed = [id.as_bytes(), &seal[..SEAL_BYTES]].concat();
         BASE64_URL_SAFE_NO_PAD.encode(sealed)
     }
@@ -66,6 +65,10 @@ impl Cursors {
         self.unseal(list, cursor).ok_or_else(|| {
             Error::BadArgument("`after` is no cursor of this list. Give an `endCursor` of it.".to_owned())
         })
+    }
+
+    fn first_key(&self) -> &[u8; 32] {
+        self.keys.expose_secret().first().expect("nobody makes cursors without a key")
     }
 
     fn unseal(&self, list: &str, cursor: &str) -> Option<String> {

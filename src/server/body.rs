@@ -26,6 +26,10 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long a document may be. What is long belongs into variables.
 const DOCUMENT_LIMIT: usize = 64 * 1_024;
 
+/// How many values the JSON of a body may have. In memory each of them takes a hundred bytes, however
+/// short it is.
+const VALUES: usize = 200_000;
+
 /// Reads the whole body.
 pub async fn read(
     headers: &HeaderMap,
@@ -94,6 +98,10 @@ pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
             "The body is no JSON object. Send one request such as {\"query\": \"{ ping }\"}.",
         ));
     }
+    if values(body) > VALUES {
+        let message = format!("The body has more than {VALUES} values. Send less in one request.");
+        return Err(Refusal::too_large(message));
+    }
     let parameters: Parameters = serde_json::from_slice(body)
         .map_err(|error| Refusal::bad_request(format!("The body is no GraphQL request in JSON: {error}.")))?;
     if parameters.query.len() > DOCUMENT_LIMIT {
@@ -106,6 +114,20 @@ pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
         Some(name) => request.operation_name(name),
         None => request,
     })
+}
+
+/// How many values JSON has, at least: one for each object, list and comma.
+fn values(json: &[u8]) -> usize {
+    let (mut values, mut is_text, mut bytes) = (0, false, json.iter());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => is_text = !is_text,
+            b'\\' if is_text => drop(bytes.next()),
+            b'{' | b'[' | b',' if !is_text => values += 1,
+            _ => {}
+        }
+    }
+    values
 }
 
 fn announced(headers: &HeaderMap) -> Option<usize> {
@@ -138,6 +160,19 @@ mod tests {
     }
 
     #[test]
+    fn values_are_counted_outside_of_texts() {
+        for (json, expected) in [
+            ("{}", 1),
+            ("[1, 2, [3]]", 4),
+            (r#"{"a,[{": 1, "b": "\\\",,,,"}"#, 2),
+            (r#"{"a": "\\", "b": 1}"#, 2),
+            (r#"",,,,"#, 0),
+        ] {
+            assert_eq!(values(json.as_bytes()), expected, "{json}");
+        }
+    }
+
+    #[test]
     fn everything_else_is_refused() {
         let deep = format!(r#"{{"query": "{{a}}", "variables": {{"a": {}}}}}"#, "[".repeat(100_000));
         for bad in [
@@ -163,5 +198,9 @@ mod tests {
         assert!(parse(b"{\"query\": \"\xff\"}").is_err());
         let long = format!(r#"{{"query": "{}"}}"#, " ".repeat(DOCUMENT_LIMIT + 1));
         assert!(parse(long.as_bytes()).is_err());
+        let many =
+            |values| format!(r#"{{"query": "{{a}}", "variables": {{"a": [{}1]}}}}"#, "1,".repeat(values));
+        assert!(parse(many(VALUES - 10).as_bytes()).is_ok());
+        assert!(parse(many(VALUES).as_bytes()).is_err());
     }
 }

@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tracing::error;
 
 use crate::app::{App, Caller, Lane, Login, Toll};
@@ -27,22 +28,27 @@ use crate::server::connection::Peer;
 use crate::server::media::{self, Media};
 use crate::server::refusal::Refusal;
 use crate::server::request::{self, RequestId};
-use crate::server::{body, budget, lane, rates, tally, tokens};
+use crate::server::{body, budget, forwarded, lane, rates, tally, tokens};
 
 /// How long a request may wait for the database.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// Longer bodies are not parsed on the threads that the delivery engine runs on, and few at a time.
+const LONG: usize = 64 * 1_024;
+const LONG_AT_A_TIME: usize = 2;
 
 struct Endpoint {
     app: App,
     schema: Schema,
     types: Types,
+    long: Semaphore,
 }
 
 /// `/graphql`.
 pub fn routes(app: App) -> Router {
     let schema = graphql::schema(app.clone());
     let types = Types::of_schema(&schema.sdl());
-    let endpoint = Arc::new(Endpoint { app, schema, types });
+    let endpoint = Arc::new(Endpoint { app, schema, types, long: Semaphore::new(LONG_AT_A_TIME) });
     Router::new().route("/graphql", post(answer)).with_state(endpoint)
 }
 
@@ -81,7 +87,8 @@ impl Endpoint {
     async fn admit(&self, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Refusal> {
         let login = match headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) {
             Some(authorization) => {
-                let login = in_time(self.app.authenticate(authorization, peer.address)).await?;
+                let from = forwarded::client(peer.address, headers, &self.app.settings.door.proxies);
+                let login = in_time(self.app.authenticate(authorization, from)).await?;
                 login.map_err(|cause| {
                     error!(error = format!("{cause:#}"), "a key could not be looked up");
                     Refusal::internal()
@@ -143,9 +150,16 @@ impl Endpoint {
             return Err(refusal);
         }
         let limit = if may_publish { body::PUBLISHING_LIMIT } else { body::LIMIT };
-        let _waiting = peer.wait();
+        let waiting = peer.wait();
         let bytes = body::read(headers, body, limit, self.app.settings.door.patience.body).await?;
-        Ok((body::parse(&bytes)?, bytes.len()))
+        drop(waiting);
+        let length = bytes.len();
+        if length <= LONG {
+            return Ok((body::parse(&bytes)?, length));
+        }
+        let _turn = self.long.acquire().await;
+        let parsed = tokio::task::spawn_blocking(move || body::parse(&bytes)).await;
+        Ok((parsed.map_err(|_| Refusal::internal())??, length))
     }
 
     /// Parses the document and checks what the library does not. The request is counted before, in the

@@ -20,7 +20,6 @@ const PAUSE: Range<u64> = 50..3_000;
 const AWAY: Range<u64> = 100..4_000;
 /// How much longer than a lease a server is held.
 const BEYOND: Range<u64> = 500..3_000;
-
 /// How often a server is killed while it starts, and within how many milliseconds.
 const STUMBLE: f64 = 0.2;
 const STUMBLES: Range<u64> = 1..60;

@@ -14,9 +14,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::record::number;
 use crate::server::AGENT;
 use crate::targets::{PATH, Target};
-use crate::verdict::number;
 
 const PAUSE: Duration = Duration::from_millis(50);
 /// More answers than can be asked for within a pause.
@@ -39,7 +39,7 @@ pub struct Receipt {
 /// All receipts, in order.
 #[derive(Default)]
 pub struct Receipts {
-    pub receipts: Vec<Receipt>,
+    pub all: Vec<Receipt>,
     /// How many were not signed with the secret of their target.
     pub forged: u64,
     /// The longest time in which nothing came.
@@ -80,7 +80,7 @@ async fn keep(targets: Vec<Target>, mut dice: StdRng, stop: CancellationToken) -
             }
         }
     }
-    receipts.receipts.sort_unstable();
+    receipts.all.sort_unstable();
     receipts
 }
 
@@ -96,7 +96,7 @@ impl Receipts {
             return;
         }
         let agent = received.header("user-agent").and_then(|agent| agent.strip_prefix(AGENT));
-        self.receipts.push(Receipt {
+        self.all.push(Receipt {
             event: number(node["id"].as_str().unwrap()),
             target: place,
             stamp: Timestamp::from_millis(body["extensions"]["signatureTimestamp"].as_i64().unwrap()),

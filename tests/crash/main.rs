@@ -23,6 +23,7 @@ mod ledger;
 mod plan;
 mod postgres;
 mod publisher;
+mod record;
 mod report;
 mod server;
 mod targets;
@@ -88,7 +89,7 @@ async fn survive(
     let toll = chaos.end().await;
     let ledger = ledger.close().await;
 
-    let verdict = verdict::reach(url, &targets, &calls, &ledger.receipts, &toll.interruptions).await;
+    let verdict = verdict::reach(url, &targets, &calls, &ledger.all, &toll.interruptions).await;
     let run = report::Run {
         plan: &plan,
         calls: &calls,
@@ -105,5 +106,6 @@ async fn survive(
 
 /// Shown even if the test succeeds.
 fn say(text: &str) {
-    writeln!(stdout(), "{text}").unwrap();
+    let mut out = stdout();
+    writeln!(out, "{text}").unwrap();
 }

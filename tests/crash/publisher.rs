@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, Doors};
 use crate::plan::Plan;
+use crate::record::number;
 use crate::targets::EVENT_NAME;
-use crate::verdict::number;
 
 const PUBLISHERS: u64 = 8;
 const MOST_EVENTS: u64 = 9;

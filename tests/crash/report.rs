@@ -45,7 +45,7 @@ pub fn table(run: &Run) -> String {
         ("deliveries failed", verdict.failed.to_string()),
         ("deliveries skipped", verdict.skipped.to_string()),
         ("attempts recorded", verdict.attempts.to_string()),
-        ("notifications received", ledger.receipts.len().to_string()),
+        ("notifications received", ledger.all.len().to_string()),
         ("  of them with a wrong signature", ledger.forged.to_string()),
         ("  of them not recorded", verdict.unrecorded.to_string()),
         ("  of them duplicates", verdict.duplicates.to_string()),

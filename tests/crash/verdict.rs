@@ -1,34 +1,27 @@
 //! Compares what was promised, what is recorded and what was received.
 //!
-//! An attempt is stamped with the time of its beginning, so a receipt and the record of its
-//! attempt belong together exactly, and what was sent but not recorded is known.
+//! It knows nothing of how the server works but its promises: whoever was told of an event may
+//! count on one delivery to each target, and on a cause for whatever came twice.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::time::Duration;
 
-use entity::{AttemptStatus, DeliveryState, EventId, NotificationEventName, attempt, delivery, event};
-use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use entity::{AttemptStatus, DeliveryState, NotificationEventName, delivery, event};
 use serde_json::Value;
 
 use crate::chaos::{Interruption, Kind};
 use crate::ledger::Receipt;
 use crate::publisher::{Call, Calls};
+use crate::record::{Page, Trace, number};
 use crate::server::DEADLINE;
 use crate::targets::{Mood, Target};
 use crate::witness;
 
-/// How many events are looked at together.
-const PAGE: u64 = 1_000;
 /// How long an attempt may take to be recorded, beyond its deadline.
 const RECORDING: Duration = Duration::from_secs(2);
 /// How many examples of one problem are told.
 const EXAMPLES: usize = 3;
-
-/// The digits of an id.
-pub fn number(id: &str) -> u128 {
-    u128::from_str_radix(&id[id.len() - 32..], 16).unwrap()
-}
 
 /// What the comparison has found.
 #[derive(Default)]
@@ -56,8 +49,23 @@ impl Verdict {
         self.problems.is_empty()
     }
 
+    fn count(&mut self, end: DeliveryState) {
+        match end {
+            DeliveryState::Succeeded => self.succeeded += 1,
+            DeliveryState::Failed => self.failed += 1,
+            DeliveryState::Skipped => self.skipped += 1,
+            DeliveryState::Waiting | DeliveryState::Claimed => {}
+        }
+    }
+
     fn object(&mut self, problem: &'static str, example: impl fmt::Display) {
         self.problems.entry(problem).or_default().push(example.to_string());
+    }
+
+    fn object_to_strangers(&mut self, receipts: &[Receipt]) {
+        for receipt in receipts {
+            self.object("a receipt of no event", format!("{:x}", receipt.event));
+        }
     }
 
     fn lose(&mut self, problem: &'static str, example: impl fmt::Display) {
@@ -108,37 +116,6 @@ fn promises(calls: &[Call]) -> HashMap<u128, u64> {
     calls.iter().flat_map(events).collect()
 }
 
-/// Some events, with all that is recorded of them.
-struct Page {
-    events: Vec<event::Model>,
-    deliveries: HashMap<EventId, Vec<delivery::Model>>,
-    attempts: HashMap<EventId, Vec<attempt::Model>>,
-}
-
-impl Page {
-    async fn after(db: &DatabaseConnection, last: Option<EventId>) -> Option<Self> {
-        let after = last.as_ref().map_or("", EventId::as_str);
-        let events = event::Entity::find().filter(event::Column::Id.gt(after));
-        let events = events.order_by_asc(event::Column::Id).limit(PAGE).all(db).await.unwrap();
-        let (from, to) = (&events.first()?.id, &events.last()?.id);
-        let deliveries = delivery::Entity::find().filter(delivery::Column::EventId.between(from, to));
-        let attempts = attempt::Entity::find().filter(attempt::Column::EventId.between(from, to));
-        Some(Self {
-            deliveries: by_event(deliveries.all(db).await.unwrap(), |row| &row.event_id),
-            attempts: by_event(attempts.all(db).await.unwrap(), |row| &row.event_id),
-            events,
-        })
-    }
-}
-
-fn by_event<Row>(rows: Vec<Row>, event: fn(&Row) -> &EventId) -> HashMap<EventId, Vec<Row>> {
-    let mut sorted: HashMap<EventId, Vec<Row>> = HashMap::new();
-    for row in rows {
-        sorted.entry(event(&row).clone()).or_default().push(row);
-    }
-    sorted
-}
-
 struct Court<'a> {
     targets: &'a [Target],
     interruptions: &'a [Interruption],
@@ -152,8 +129,8 @@ struct Court<'a> {
 
 impl Court<'_> {
     fn judge(&mut self, event: &event::Model, page: &Page) {
-        let deliveries = page.deliveries.get(&event.id).map_or(&[][..], Vec::as_slice);
-        let attempts = page.attempts.get(&event.id).map_or(&[][..], Vec::as_slice);
+        let deliveries = page.deliveries(&event.id);
+        let attempts = page.attempts(&event.id);
         if event.name == Some(NotificationEventName::NotificationActivation) {
             return;
         }
@@ -185,37 +162,31 @@ impl Court<'_> {
     }
 
     fn judge_delivery(&mut self, mood: Mood, row: &delivery::Model, trace: &Trace) {
-        let name = || format!("{} to {}", row.event_id, row.target_id);
-        let verdict = &mut self.verdict;
-        let (is_ended, is_traced) = match row.state {
-            DeliveryState::Succeeded => (true, trace.receipts.iter().any(|receipt| receipt.is_accepted)),
-            DeliveryState::Failed => (true, trace.has(AttemptStatus::Failure)),
-            DeliveryState::Skipped => (true, trace.has(AttemptStatus::Skipped)),
-            DeliveryState::Waiting | DeliveryState::Claimed => (false, true),
+        let name = format!("{} to {}", row.event_id, row.target_id);
+        let end = format!("{name} is {:?}", row.state);
+        let is_traced = match row.state {
+            DeliveryState::Succeeded => trace.receipts.iter().any(|receipt| receipt.is_accepted),
+            DeliveryState::Failed => trace.has(AttemptStatus::Failure),
+            DeliveryState::Skipped => trace.has(AttemptStatus::Skipped),
+            DeliveryState::Waiting | DeliveryState::Claimed => false,
         };
-        match row.state {
-            DeliveryState::Succeeded => verdict.succeeded += 1,
-            DeliveryState::Failed => verdict.failed += 1,
-            _ => verdict.skipped += 1,
-        }
-        if !is_ended || row.due_at.is_some() {
-            verdict.lose("a delivery that has not ended", format!("{} is {:?}", name(), row.state));
+        if row.due_at.is_some() {
+            self.verdict.lose("a delivery that has not ended", &end);
         } else if !is_traced {
-            verdict.lose("an end without a trace", format!("{} is {:?}", name(), row.state));
+            self.verdict.lose("an end without a trace", &end);
         } else if (row.state == DeliveryState::Succeeded) == (mood == Mood::Doomed) {
-            verdict.object(
-                "an end that its target cannot have caused",
-                format!("{} is {:?}", name(), row.state),
-            );
+            self.verdict.object("an end that its target cannot have caused", &end);
         }
-        if trace
-            .attempts
-            .iter()
-            .any(|attempt| attempt.status == AttemptStatus::Success && trace.receipt_of(attempt).is_none())
-        {
-            verdict.object("a success that nobody received", name());
+        self.verdict.count(row.state);
+        self.judge_attempts(trace, &name);
+        self.judge_receipts(trace, &name);
+    }
+
+    fn judge_attempts(&mut self, trace: &Trace, name: &str) {
+        let mut successes = trace.attempts.iter().filter(|row| row.status == AttemptStatus::Success);
+        if successes.any(|attempt| trace.receipt_of(attempt).is_none()) {
+            self.verdict.object("a success that nobody received", name);
         }
-        self.judge_receipts(trace, &name());
     }
 
     /// What comes again after it was accepted is a duplicate. Either the earlier one was in flight
@@ -264,7 +235,7 @@ impl Court<'_> {
         let count = self.receipts[strangers..].partition_point(|receipt| receipt.event == event);
         let (before, rest) = self.receipts.split_at(strangers);
         let (of_event, rest) = rest.split_at(count);
-        before.iter().for_each(|receipt| self.verdict.object("a receipt of no event", receipt.event));
+        self.verdict.object_to_strangers(before);
         self.receipts = rest;
         of_event.to_vec()
     }
@@ -275,7 +246,7 @@ impl Court<'_> {
             self.verdict
                 .lose("an acknowledged event that does not exist", format!("{event:x} of call {call}"));
         }
-        self.receipts.iter().for_each(|receipt| self.verdict.object("a receipt of no event", receipt.event));
+        self.verdict.object_to_strangers(self.receipts);
         for call in calls {
             let made = self.made.remove(&call.number).unwrap_or_default();
             if made != call.size && (made != 0 || call.events.is_some()) {
@@ -289,26 +260,4 @@ impl Court<'_> {
 
 fn concerns(broken: &Interruption, receipt: &Receipt) -> bool {
     broken.server.is_none_or(|server| server == receipt.sender)
-}
-
-/// What is known of one delivery.
-struct Trace<'a> {
-    attempts: Vec<&'a attempt::Model>,
-    /// In the order of their stamps.
-    receipts: Vec<Receipt>,
-}
-
-impl Trace<'_> {
-    fn has(&self, status: AttemptStatus) -> bool {
-        self.attempts.iter().any(|attempt| attempt.status == status)
-    }
-
-    fn receipt_of(&self, attempt: &attempt::Model) -> Option<&Receipt> {
-        self.receipts.iter().find(|receipt| receipt.is_accepted && receipt.stamp == attempt.created_at)
-    }
-
-    fn record_of(&self, receipt: &Receipt) -> Option<AttemptStatus> {
-        let same = |attempt: &&&attempt::Model| attempt.created_at == receipt.stamp;
-        self.attempts.iter().find(same).map(|attempt| attempt.status)
-    }
 }

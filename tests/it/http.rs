@@ -88,8 +88,15 @@ async fn every_answer_has_its_own_request_id() {
 #[tokio::test]
 async fn without_a_valid_key_the_answer_is_the_same_401_whatever_the_cause() {
     let world = World::on(On::Sqlite).await.unwrap();
+    let name = json!({ "secretKey": { "name": "x" } });
+    let made = world.test.call("createSecretAPIKey", name, ("APIKey", "id key")).await;
+    world.test.call("revokeAPIKey", json!({ "apiKeyId": made["id"] }), ("APIKey", "id")).await;
+    let revoked = made["key"].as_str().unwrap();
+    let unknown = format!("sk_test_{}", "A".repeat(43));
     let mut bodies = Vec::new();
     for authorization in [
+        Some(world.test.with_key(revoked).authorization()),
+        Some(world.test.with_key(&unknown).authorization()),
         None,
         Some("Bearer sk_test_x".to_owned()),
         Some("Basic".to_owned()),

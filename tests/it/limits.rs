@@ -211,6 +211,22 @@ async fn failed_logins_are_throttled_and_keys_that_were_good_are_not(
     assert_eq!(wrong(4).ask(PING, json!({})).await.status, 401);
 }
 
+#[tokio::test]
+async fn behind_a_proxy_failed_logins_count_by_the_addresses_of_clients() {
+    let few = |settings: &mut Settings| {
+        settings.door.failed_logins = Some(FailedLogins { per_address: 2, in_all: 5 });
+    };
+    let world = World::with(On::Sqlite, few).await.unwrap();
+    let wrong = world.test.with_key("sk_test_x").authorization();
+    let mut answers = Vec::new();
+    for client in ["1.1.1.1", "1.1.1.1", "9.9.9.9, 1.1.1.1", "2.2.2.2", "2.2.2.2", "3.3.3.3", "4.4.4.4"] {
+        let request = world.test.client().post(world.test.at("/graphql")).header("x-forwarded-for", client);
+        let answer = request.header(AUTHORIZATION, &wrong).body("{}").send().await.unwrap();
+        answers.push(answer.status().as_u16());
+    }
+    assert_eq!(answers, [401, 401, 429, 401, 401, 401, 429], "2 from each, and 5 in all");
+}
+
 /// Patience that a story has time for.
 fn hurried(settings: &mut Settings) {
     let short = Duration::from_millis(300);
@@ -346,7 +362,7 @@ async fn chunked(api: &Api, body: &str) -> String {
         writing.write_all(b"0\r\n\r\n").await.ok();
     };
     let mut answer = Vec::new();
-    let (_, read) = tokio::join!(writing, reading.read_to_end(&mut answer));
+    let ((), read) = tokio::join!(writing, reading.read_to_end(&mut answer));
     read.ok();
     String::from_utf8_lossy(&answer).into_owned()
 }

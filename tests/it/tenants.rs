@@ -113,7 +113,9 @@ async fn nothing_of_another_scope_can_be_read_or_changed(#[values(On::Sqlite, On
         cannot_change(api, &graph, &mine, &own).await;
         cannot_page(api, &graph, &before.cursors, &own).await;
         let own = Belongings::of(api, &graph).await.everything.to_string();
-        mine.values().for_each(|id| assert!(!own.contains(id), "{id} in {own}"));
+        for id in mine.values() {
+            assert!(!own.contains(id), "{id} in {own}");
+        }
     }
     world.settle().await;
     assert_eq!(Belongings::of(&world.test, &graph).await.everything, before.everything);

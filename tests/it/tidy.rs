@@ -67,3 +67,23 @@ fn every_file_says_what_it_is() {
         assert!(source.starts_with("//!"), "{} has no opening line", path.display());
     }
 }
+
+/// The tests that `SECURITY.md` names: a path in backticks that ends in a test.
+#[test]
+fn the_promises_of_security_md_have_their_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let named: Vec<_> =
+        text.split('`').skip(1).step_by(2).filter_map(|code| code.rsplit_once("::")).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for (module, test) in named {
+        let path = module.replace("::", "/");
+        let sources = [format!("tests/it/{path}.rs"), format!("src/{path}.rs")];
+        let source = sources.iter().find_map(|path| fs::read_to_string(root.join(path)).ok());
+        let source = source.unwrap_or_else(|| panic!("SECURITY.md names {module}, which is nowhere"));
+        assert!(
+            source.contains(&format!("fn {test}(")),
+            "SECURITY.md names {test}, which is not in {module}"
+        );
+    }
+}
