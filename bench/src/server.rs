@@ -66,7 +66,7 @@ async fn spawn(
             .args(["serve", "--allow-http-targets", "--allow-private-targets", "--log", "warn"])
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .env("DATABASE_URL", &database.url)
-            .env("REPRISE_RATE_LIMITS", "off")
+            .args(["--rate-limit", "off", "--publishing-rate-limit", "off"])
             .current_dir(folder)
             .stdout(Stdio::piped())
             .kill_on_drop(true)

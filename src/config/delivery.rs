@@ -45,8 +45,8 @@ pub struct Options {
     #[arg(long, env = "REPRISE_LOOK_INTERVAL", value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     look_interval: Duration,
     /// How long a database that has just failed is left alone.
-    #[arg(long, env = "REPRISE_PAUSE", value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
-    pause: Duration,
+    #[arg(long, env = "REPRISE_DATABASE_PAUSE", value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
+    database_pause: Duration,
     /// How often expired events, keys and targets are removed.
     #[arg(long, env = "REPRISE_UPKEEP_INTERVAL", value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
     upkeep_interval: Duration,
@@ -84,7 +84,7 @@ impl Options {
             target_concurrency: self.target_concurrency,
             concurrency: self.concurrency,
             look_interval: self.look_interval,
-            pause: self.pause,
+            pause: self.database_pause,
             upkeep_interval: self.upkeep_interval,
             user_agent: self.user_agent.clone(),
             uris: uri::Policy { http: self.allow_http_targets, private: self.allow_private_targets },
