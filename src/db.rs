@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use entity::Timestamp;
 use sea_orm::sqlx::PgPool;
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
@@ -143,7 +144,7 @@ pub fn is_conflict(error: &Error) -> bool {
     let Error::Internal(error) = error else { return false };
     let code = match error.downcast_ref::<DbErr>() {
         Some(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) => {
-            error.as_database_error().and_then(|error| error.code())
+            error.as_database_error().and_then(DatabaseError::code)
         }
         _ => None,
     };

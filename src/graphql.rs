@@ -28,6 +28,7 @@ mod status_history;
 mod target;
 mod target_event;
 mod toll;
+mod weight;
 
 use async_graphql::{EmptySubscription, Request, SDLExportOptions, SchemaBuilder};
 
@@ -65,7 +66,7 @@ pub fn sdl() -> String {
 /// Attaches what a request needs: the caller, and fresh loaders within his scope.
 pub fn prepare(request: Request, app: &App, caller: Caller) -> Request {
     let loaders = loaders::new(app.clone(), caller.scope.clone());
-    request.data(caller).data(loaders)
+    request.data(caller).data(loaders).data(weight::Weight::default())
 }
 
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {

@@ -59,5 +59,5 @@ async fn send(app: &App, server: &MailServer, mail: &mail::Model) -> Result<()> 
             mails::remove(&tx, &mail.id).await?;
         }
     }
-    Ok(tx.commit().await?)
+    tx.commit().await
 }

@@ -5,6 +5,7 @@ use async_graphql::Context;
 
 use crate::app::{App, Caller};
 use crate::graphql::loaders::Loaders;
+use crate::graphql::weight::Weight;
 
 /// What the process shares.
 pub fn app<'a>(ctx: &Context<'a>) -> &'a App {
@@ -18,5 +19,10 @@ pub fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
 
 /// Where rows are looked up, many with one statement.
 pub fn loaders<'a>(ctx: &Context<'a>) -> &'a Loaders {
+    ctx.data_unchecked()
+}
+
+/// What the payloads of the answer come to.
+pub fn weight<'a>(ctx: &Context<'a>) -> &'a Weight {
     ctx.data_unchecked()
 }

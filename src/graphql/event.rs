@@ -5,7 +5,7 @@ use entity::{NotificationEventName, event};
 
 use crate::error::Error;
 use crate::graphql::attempt::DeliveryAttempt;
-use crate::graphql::context::app;
+use crate::graphql::context::{app, weight};
 use crate::graphql::errors::Failure;
 use crate::graphql::event_node::NotificationEventNode;
 use crate::graphql::organization::Organization;
@@ -48,7 +48,11 @@ impl NotificationEvent {
     }
 
     /// The payload: what is known of what happened.
-    async fn node(&self) -> Option<Result<NotificationEventNode, Failure>> {
+    async fn node(&self, ctx: &Context<'_>) -> Option<Result<NotificationEventNode, Failure>> {
+        let times = ctx.field().selection_set().count();
+        if let Err(error) = weight(ctx).add(self.0.node.len(), times) {
+            return Some(Err(error.into()));
+        }
         Some(NotificationEventNode::read(&self.0.node).map_err(|error| Error::from(error).into()))
     }
 

@@ -8,6 +8,7 @@ use entity::Timestamp;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::rngs::StdRng;
 use receiver::{Answer, Received};
+use reprise::clock::Clock;
 use serde_json::Value;
 use sha2::Sha256;
 use tokio::task::JoinHandle;
@@ -44,6 +45,8 @@ pub struct Receipts {
     pub forged: u64,
     /// The longest time in which nothing came.
     pub silence: Duration,
+    /// By how much the furthest stamp lay in the future when it was read.
+    pub ahead: Duration,
 }
 
 /// The task that empties the receiver and keeps its answers random.
@@ -95,11 +98,13 @@ impl Receipts {
             self.forged += 1;
             return;
         }
+        let stamp = Timestamp::from_millis(body["extensions"]["signatureTimestamp"].as_i64().unwrap());
+        self.ahead = self.ahead.max(stamp.since(Clock::system().now()));
         let agent = received.header("user-agent").and_then(|agent| agent.strip_prefix(AGENT));
         self.all.push(Receipt {
             event: number(node["id"].as_str().unwrap()),
             target: place,
-            stamp: Timestamp::from_millis(body["extensions"]["signatureTimestamp"].as_i64().unwrap()),
+            stamp,
             sender: agent.and_then(|number| number.parse().ok()).unwrap(),
             is_accepted: is_good(&received.answer),
         });

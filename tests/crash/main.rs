@@ -89,7 +89,7 @@ async fn survive(
     let toll = chaos.end().await;
     let ledger = ledger.close().await;
 
-    let verdict = verdict::reach(url, &targets, &calls, &ledger.all, &toll.interruptions).await;
+    let verdict = verdict::reach(url, &targets, &calls, &ledger, &toll).await;
     let run = report::Run {
         plan: &plan,
         calls: &calls,

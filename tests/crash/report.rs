@@ -55,6 +55,7 @@ pub fn table(run: &Run) -> String {
         ("longest time without the database", format!("{:.1?}", longest(Kind::Database))),
         ("slowest acknowledgement", format!("{:.1?}", calls.longest)),
         ("longest silence of all receivers", format!("{:.1?}", ledger.silence)),
+        ("furthest stamp from the future", format!("{:.1?}", ledger.ahead)),
         ("until the last delivery had ended", format!("{:.1?}", run.settled_in)),
     ];
     let mut text = String::new();

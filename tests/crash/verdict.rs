@@ -10,8 +10,8 @@ use std::time::Duration;
 use entity::{AttemptStatus, DeliveryState, NotificationEventName, delivery, event};
 use serde_json::Value;
 
-use crate::chaos::{Interruption, Kind};
-use crate::ledger::Receipt;
+use crate::chaos::{Interruption, Kind, Toll};
+use crate::ledger::{Receipt, Receipts};
 use crate::publisher::{Call, Calls};
 use crate::record::{Page, Trace, number};
 use crate::server::DEADLINE;
@@ -20,6 +20,8 @@ use crate::witness;
 
 /// How long an attempt may take to be recorded, beyond its deadline.
 const RECORDING: Duration = Duration::from_secs(2);
+/// How far the clocks of servers, database and receivers may differ: all are on this machine.
+const SKEW: Duration = Duration::from_millis(100);
 /// How many examples of one problem are told.
 const EXAMPLES: usize = 3;
 
@@ -47,6 +49,20 @@ pub struct Verdict {
 impl Verdict {
     pub fn is_good(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    fn judge_run(&mut self, ledger: &Receipts, toll: &Toll) {
+        let servers = "servers that ended by themselves, or not when they were asked to";
+        for (problem, count) in
+            [("wrong signatures", ledger.forged), (servers, (toll.gave_up + toll.bad_ends).into())]
+        {
+            if count > 0 {
+                self.object(problem, count);
+            }
+        }
+        if ledger.ahead > SKEW {
+            self.object("a stamp from the future", format!("one by {:?}", ledger.ahead));
+        }
     }
 
     fn count(&mut self, end: DeliveryState) {
@@ -85,22 +101,17 @@ impl fmt::Display for Verdict {
 }
 
 /// Judges a run whose servers have ended.
-pub async fn reach(
-    url: &str,
-    targets: &[Target],
-    calls: &Calls,
-    receipts: &[Receipt],
-    interruptions: &[Interruption],
-) -> Verdict {
+pub async fn reach(url: &str, targets: &[Target], calls: &Calls, ledger: &Receipts, toll: &Toll) -> Verdict {
     let db = witness::connect(url).await;
     let mut court = Court {
         targets,
-        interruptions,
-        receipts,
+        interruptions: &toll.interruptions,
+        receipts: &ledger.all,
         promised: promises(&calls.made),
         made: HashMap::new(),
         verdict: Verdict::default(),
     };
+    court.verdict.judge_run(ledger, toll);
     let mut last = None;
     while let Some(page) = Page::after(&db, last).await {
         page.events.iter().for_each(|event| court.judge(event, &page));

@@ -14,6 +14,7 @@ async fn readiness(world: &World) -> u16 {
 }
 
 #[tokio::test]
+#[expect(clippy::zombie_processes, reason = "the watchdog outlives this process")]
 async fn while_the_database_is_away_the_server_says_so_and_afterwards_it_goes_on() {
     let _faults = FailScenario::setup();
     let Some(binaries) = cluster::newest_binaries() else { return };

@@ -75,7 +75,7 @@ async fn publish(
 }
 
 fn allow(caller: &Caller) -> Result<()> {
-    if caller.is_platform() || caller.scope.environment.lets_integrators_publish() {
+    if caller.may_publish() {
         return Ok(());
     }
     Err(Error::Denied("INTEGRATOR keys publish events in TEST only. Use a PLATFORM key.".to_owned()))

@@ -68,6 +68,7 @@ impl Cluster {
     }
 
     /// The server's first process.
+    #[allow(dead_code, reason = "only the benchmark counts what it uses")]
     pub fn pid(&self) -> Option<u32> {
         let file = fs::read_to_string(self.files().join("postmaster.pid")).ok()?;
         file.lines().next()?.parse().ok()
