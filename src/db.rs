@@ -5,6 +5,9 @@ mod connection;
 mod ownership;
 mod tables;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -101,9 +104,24 @@ impl Db {
 }
 
 async fn open_sqlite(url: &str) -> anyhow::Result<Db> {
+    make_private(url);
     let writer = Database::connect(sqlite_options(url, 1)).await.with_context(|| cannot_open(url))?;
     let reader = Database::connect(sqlite_options(url, READERS)).await.with_context(|| cannot_open(url))?;
     Ok(Db { reader: Bounded(reader), writer })
+}
+
+/// Nobody else on the machine has to read the file; SQLite gives its companions the same rights.
+/// What goes wrong here goes wrong again when the file is opened, and is told then.
+fn make_private(url: &str) {
+    if let Some(file) = sqlite_file(url) {
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).ok();
+    }
+}
+
+/// The file behind an SQLite URL.
+fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let file = url.strip_prefix("sqlite:")?.trim_start_matches("//");
+    Some(file.split('?').next().unwrap_or(file).into())
 }
 
 fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {

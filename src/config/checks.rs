@@ -30,6 +30,11 @@ fn check_intervals(settings: &Settings) -> anyhow::Result<()> {
         ("--upkeep-interval", settings.upkeep_interval),
         ("--retention", settings.retention),
         ("--removal-after", settings.removal_after),
+        ("--database-pause", settings.pause),
+        ("--header-timeout", settings.door.patience.header),
+        ("--body-timeout", settings.door.patience.body),
+        ("--idle-timeout", settings.door.patience.idle),
+        ("--write-timeout", settings.door.patience.write),
     ] {
         ensure!(!interval.is_zero(), "{name} is 0: give a duration such as 10s");
     }
@@ -46,6 +51,7 @@ fn check_intervals(settings: &Settings) -> anyhow::Result<()> {
 fn check_numbers(settings: &Settings) -> anyhow::Result<()> {
     let (all, one) = (settings.concurrency, settings.target_concurrency);
     ensure!(one >= 1, "--target-concurrency is 0: give 1 or more");
+    ensure!(settings.door.connections >= 1, "--connections is 0: give 1 or more");
     ensure!(
         all >= one,
         "--concurrency is {all}, --target-concurrency is {one}: the first must not be smaller"

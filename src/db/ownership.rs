@@ -4,9 +4,10 @@
 //! lock is the operating system's, so it ends with the process however that ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+
+use crate::db::sqlite_file;
 
 /// The right to run a server on a database, held until it is dropped.
 #[derive(Debug)]
@@ -20,7 +21,8 @@ impl Ownership {
     /// # Errors
     /// When another process runs a server on the same SQLite file.
     pub fn take(url: &str) -> anyhow::Result<Self> {
-        let Some(path) = lock_path(url) else { return Ok(Self { _lock: None }) };
+        let Some(file) = sqlite_file(url) else { return Ok(Self { _lock: None }) };
+        let path = file.with_added_extension("lock");
         let name = path.display();
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let lock = lock.with_context(|| format!("{name} could not be opened"))?;
@@ -35,13 +37,6 @@ impl Ownership {
             }
         }
     }
-}
-
-/// The lock file beside an SQLite file.
-fn lock_path(url: &str) -> Option<PathBuf> {
-    let file = url.strip_prefix("sqlite:")?.trim_start_matches("//");
-    let file = file.split('?').next().unwrap_or(file);
-    Some(PathBuf::from(format!("{file}.lock")))
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+/// The largest payload of an event, in bytes of JSON, so that a page of events stays bounded; ours.
+pub const PAYLOAD_BYTES: usize = 256 * 1_024;
+
 /// How many targets of one organization and environment may be active or pending (T7).
 pub const TARGETS: u64 = 50;
 

@@ -6,6 +6,7 @@ use entity::NotificationEventName;
 use serde_json::{Map, Value};
 
 use crate::error::{Code, Violation};
+use crate::rules::limits;
 
 /// The payload of the notification that a target must answer to become active (W7).
 pub const ACTIVATION: &str = r#"{"__typename":"NotificationTargetActivationEvent","ping":"pong"}"#;
@@ -21,7 +22,12 @@ pub fn prepare(name: NotificationEventName, node: Value) -> Result<String, Viola
         return Err(violation("The node is not a JSON object."));
     };
     name_type(&mut node, name.payload_type())?;
-    Ok(Value::Object(node).to_string())
+    let text = Value::Object(node).to_string();
+    if text.len() > limits::PAYLOAD_BYTES {
+        let (most, bytes) = (limits::PAYLOAD_BYTES, text.len());
+        return Err(violation(&format!("The node has {bytes} bytes as JSON. Give at most {most}.")));
+    }
+    Ok(text)
 }
 
 fn name_type(node: &mut Map<String, Value>, payload_type: &str) -> Result<(), Violation> {
@@ -50,9 +56,19 @@ fn violation(description: &str) -> Violation {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const NAME: NotificationEventName = NotificationEventName::CardPaymentSettledEvent;
+
+    #[test]
+    fn a_payload_has_a_greatest_size() {
+        let node = |memo: usize| json!({ "memo": "x".repeat(memo) });
+        assert!(prepare(NAME, node(limits::PAYLOAD_BYTES / 2)).is_ok());
+        let refused = prepare(NAME, node(limits::PAYLOAD_BYTES)).unwrap_err();
+        assert_eq!(refused.code, Code::InvalidPayload);
+    }
 
     fn prepared(node: &str) -> Result<String, Code> {
         prepare(NAME, serde_json::from_str(node).unwrap()).map_err(|violation| violation.code)

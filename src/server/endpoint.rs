@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
 use async_graphql::{Name, Positioned, Request, Response as Executed, Value};
+use async_graphql_axum::GraphQLResponse;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -257,6 +258,7 @@ fn executed_answer(
     if let Some(rate_limit) = rate_limit.and_then(|told| Value::from_json(told).ok()) {
         executed.extensions.insert("rateLimit".to_owned(), rate_limit);
     }
-    let body = serde_json::to_vec(&executed).expect("an answer is made of what JSON has");
-    ([(CONTENT_TYPE, media.content_type())], body).into_response()
+    let mut response = GraphQLResponse::from(executed).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, media.content_type());
+    response
 }

@@ -8,7 +8,7 @@ use entity::Timestamp;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use reprise::clock::Clock;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::api::Doors;
 use crate::postgres::Postgres;
@@ -116,7 +116,10 @@ impl Chaos {
             }
             self.mend().await;
         }
-        self.release();
+        if let Some(held) = &self.held {
+            sleep_until(held.end).await;
+            self.release();
+        }
     }
 
     /// Ends the servers as an operator would.
@@ -129,9 +132,10 @@ impl Chaos {
     }
 
     fn kill(&mut self) {
-        let replica = self.dice.random_range(0..self.replicas.len());
+        let mut replica = self.dice.random_range(0..self.replicas.len());
+        // Who is held stays so until its lease is over.
         if self.held.as_ref().is_some_and(|held| held.replica == replica) {
-            self.release();
+            replica = (replica + 1) % self.replicas.len();
         }
         let Some(server) = self.replicas[replica].take() else { return };
         let (number, from) = (server.number, now());

@@ -30,7 +30,7 @@ pub struct NotificationEventInput {
     /// Extension: what happened. `NOTIFICATION_ACTIVATION` is `INVALID_NAME`: only the server itself
     /// publishes it.
     name: NotificationEventName,
-    /// Extension: the payload, a JSON object, else `INVALID_PAYLOAD`. If it does not name its type as
+    /// Extension: the payload, a JSON object of at most 256 KiB, else `INVALID_PAYLOAD`. If it does not name its type as
     /// `__typename`, that of the event's name is added.
     node: Json,
     /// Extension: your own id of the event, 1 to 255 characters other than control characters, else
