@@ -1,8 +1,5 @@
 //! What a great backlog of one target costs another, and the memory.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use crate::Options;
 use crate::api::publication;
 use crate::database::Database;
@@ -10,11 +7,13 @@ use crate::latency;
 use crate::report::Report;
 use crate::server::Server;
 use crate::sink::Sink;
+use crate::throughput;
 use crate::usage;
 
 const EVENT: &str = "PAYMENT_CARD_ISSUED";
 const OTHER: &str = "PAYMENT_CARD_CLOSED";
 const PER_CALL: usize = 1_000;
+const FILLERS: usize = 4;
 
 /// Fills the table with deliveries to a target that hangs, and measures the latency of another.
 pub async fn measure(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
@@ -24,21 +23,8 @@ pub async fn measure(options: &Options, database: Database, report: &mut Report)
     let scenario = format!("{} backlog", database.name());
     latency::at_a_steady_rate(&server.api, &sink, &format!("{scenario} empty"), report).await?;
 
-    let left = Arc::new(AtomicUsize::new(options.waiting / PER_CALL));
-    let request = publication(OTHER, PER_CALL);
-    let fillers = (0..4).map(|_| {
-        let (api, left, request) = (server.api.clone(), left.clone(), request.clone());
-        tokio::spawn(async move {
-            let take = |left: usize| left.checked_sub(1);
-            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
-                api.publish(&request).await?;
-            }
-            anyhow::Ok(())
-        })
-    });
-    for filler in fillers.collect::<Vec<_>>() {
-        filler.await??;
-    }
+    let calls = options.waiting / PER_CALL;
+    throughput::publish(&server.api, &publication(OTHER, PER_CALL), calls, FILLERS).await?;
     report.add(&scenario, "memory after filling MiB", usage::memory(server.pid()));
     latency::at_a_steady_rate(&server.api, &sink, &format!("{scenario} full"), report).await?;
     report.add(&scenario, "memory MiB", usage::memory(server.pid()));

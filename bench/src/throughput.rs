@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use crate::Options;
-use crate::api::publication;
+use crate::api::{Api, publication};
 use crate::ceiling;
 use crate::database::Database;
 use crate::report::Report;
@@ -52,7 +54,7 @@ async fn run(load: &Load, options: &Options, database: Database, report: &mut Re
     let deliveries = load.calls * load.events_per_call * load.targets;
     let cpu = [server.cpu(), server.database_cpu(), usage::cpu_seconds(sink.pid())];
     let begin = Instant::now();
-    publish(load, &server).await?;
+    publish(&server.api, &publication(EVENT, load.events_per_call), load.calls, load.callers).await?;
     let published = begin.elapsed();
     sink.wait_for(deliveries).await?;
     let delivered = begin.elapsed();
@@ -76,11 +78,11 @@ async fn run(load: &Load, options: &Options, database: Database, report: &mut Re
     Ok(())
 }
 
-async fn publish(load: &Load, server: &Server) -> anyhow::Result<()> {
-    let left = Arc::new(AtomicUsize::new(load.calls));
-    let request = publication(EVENT, load.events_per_call);
-    let callers = (0..load.callers).map(|_| {
-        let (api, left, request) = (server.api.clone(), left.clone(), request.clone());
+/// Publishes by so many callers at a time until all calls are made.
+pub async fn publish(api: &Api, request: &Bytes, calls: usize, callers: usize) -> anyhow::Result<()> {
+    let left = Arc::new(AtomicUsize::new(calls));
+    let callers = (0..callers).map(|_| {
+        let (api, left, request) = (api.clone(), left.clone(), request.clone());
         tokio::spawn(async move {
             let take = |left: usize| left.checked_sub(1);
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {

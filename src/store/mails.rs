@@ -8,7 +8,7 @@ use sea_orm::{
 
 use crate::error::Result;
 
-/// Queues mails that are due at once. Each pair is a recipient and a letter: subject and body.
+/// Queues a mail that is due at once.
 pub async fn add(
     tx: &impl ConnectionTrait,
     recipient: &str,
