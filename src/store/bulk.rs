@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use sea_orm::{ConnectionTrait, EntityTrait, Iden, Iterable, ModelTrait, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Iden, Iterable, ModelTrait, Statement, Value};
 
 use crate::error::Result;
 
@@ -24,16 +24,20 @@ pub fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// The places of so many rows of values: `($1,$2),($3,$4)`.
-pub fn places(rows: usize, columns: usize) -> String {
+/// The places of so many rows of values, as the database writes them: `($1,$2),($3,$4)`, or
+/// `(?,?),(?,?)` for SQLite, which takes long to look for numbers.
+pub fn places(backend: DbBackend, rows: usize, columns: usize) -> String {
     let mut places = String::with_capacity(rows * columns * 6);
     for place in 0..rows * columns {
-        let before = match (place % columns, place) {
+        places += match (place % columns, place) {
             (0, 0) => "(",
             (0, _) => "),(",
             _ => ",",
         };
-        write!(places, "{before}${}", place + 1).expect("a String takes whatever is written");
+        match backend {
+            DbBackend::Sqlite => places.push('?'),
+            _ => write!(places, "${}", place + 1).expect("a String takes whatever is written"),
+        }
     }
     places + ")"
 }
@@ -53,7 +57,7 @@ pub async fn insert<E: EntityTrait>(
     let names: Vec<_> = E::Column::iter().map(|column| column.to_string()).collect();
     let table = E::default().table_name().to_owned();
     for piece in pieces(rows) {
-        let places = places(piece.len(), names.len());
+        let places = places(tx.get_database_backend(), piece.len(), names.len());
         let text = format!("INSERT INTO {table} ({}) VALUES {places} {clause}", names.join(","));
         let values = piece.iter().flat_map(|row| E::Column::iter().map(|column| row.get(column)));
         execute(tx, text, values.collect()).await?;
@@ -82,7 +86,8 @@ mod tests {
 
     #[test]
     fn each_value_has_its_place() {
-        assert_eq!(places(1, 1), "($1)");
-        assert_eq!(places(2, 3), "($1,$2,$3),($4,$5,$6)");
+        assert_eq!(places(DbBackend::Postgres, 1, 1), "($1)");
+        assert_eq!(places(DbBackend::Postgres, 2, 3), "($1,$2,$3),($4,$5,$6)");
+        assert_eq!(places(DbBackend::Sqlite, 2, 2), "(?,?),(?,?)");
     }
 }

@@ -147,7 +147,7 @@ fn verdict(outcome: &Outcome, target: Option<&target::Model>, terms: &Terms<'_>)
 async fn apply(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verdict]) -> Result<()> {
     let rows: Vec<_> = outcomes.iter().zip(verdicts).collect();
     for piece in bulk::pieces(&rows) {
-        let places = bulk::places(piece.len(), 7);
+        let places = bulk::places(tx.get_database_backend(), piece.len(), 7);
         let text = format!(
             "WITH settled (event_id, target_id, claim, state, due_at, attempts, succeeded) AS (VALUES {places}) \
              UPDATE delivery SET state = settled.state, due_at = settled.due_at, \
