@@ -37,9 +37,11 @@ impl Cpu {
     pub fn report(self, before: Self, deliveries: f64, scenario: &mut Scenario<'_>) {
         let per_thousand = |seconds: f64| seconds / deliveries * 1_000.0;
         scenario.add(goals::CPU, per_thousand(self.of_ours(before)));
+        if self.database > 0.0 {
+            scenario.add("CPU s/1000: server", per_thousand(self.servers - before.servers));
+            scenario.add("CPU s/1000: database", per_thousand(self.database - before.database));
+        }
         for (who, now, then) in [
-            ("server", self.servers, before.servers),
-            ("database", self.database, before.database),
             ("sink", self.sink, before.sink),
             ("load", self.load, before.load),
             ("whole machine", self.machine, before.machine),

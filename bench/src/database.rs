@@ -75,12 +75,16 @@ impl Site {
 
     /// CPU seconds of the database's own processes, also of those that have ended.
     pub fn cpu(&self) -> f64 {
-        self.running.as_ref().map_or(0.0, |running| usage::cpu_of_family(running.pid))
+        self.pid().map_or(0.0, usage::cpu_of_family)
     }
 
-    /// What the database's own processes have in memory, in MiB.
-    pub fn memory(&self) -> f64 {
-        self.running.as_ref().map_or(0.0, |running| usage::memory_of_family(running.pid))
+    /// What the database's own processes have in memory, in MiB, if it has any.
+    pub fn memory(&self) -> Option<f64> {
+        self.pid().map(usage::memory_of_family)
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.running.as_ref().map(|running| running.pid)
     }
 }
 

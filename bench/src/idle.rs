@@ -31,9 +31,10 @@ pub async fn measure(options: &Options, database: Database, report: &mut Report)
     tokio::time::sleep(time).await;
     let percent = |now: f64, then: f64| (now - then) / time.as_secs_f64() * 100.0;
     scenario.add("server CPU %", percent(installation.cpu(), before.0));
-    scenario.add("database CPU %", percent(site.cpu(), before.1));
+    let database = site.memory().map(|_| percent(site.cpu(), before.1));
+    scenario.add_if("database CPU %", database);
     scenario.add("server memory MiB", usage::memory(installation.pid()));
-    scenario.add("database memory MiB", site.memory());
+    scenario.add_if("database memory MiB", site.memory());
     Ok(())
 }
 

@@ -41,7 +41,7 @@ pub async fn measure(options: &Options, database: Database, report: &mut Report)
     scenario.add(goals::MOST_MEMORY, most);
     scenario.add("last third to first third, %", growth(&memory));
     scenario.add("server memory, last MiB", memory.last().copied().unwrap_or(f64::NAN));
-    scenario.add("database memory MiB", installation.site.memory());
+    scenario.add_if("database memory MiB", installation.site.memory());
     scenario.add("events published", number(published));
     scenario.add("deliveries made meanwhile", number(arrived));
     scenario.keep("server memory each second", memory);

@@ -72,6 +72,13 @@ impl Scenario<'_> {
         }
     }
 
+    /// Adds a value that not every database has.
+    pub fn add_if(&mut self, figure: &str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.add(figure, value);
+        }
+    }
+
     /// Adds the quantiles of many values, and keeps the values.
     pub fn add_all(&mut self, what: &str, values: Vec<f64>) {
         self.add(&format!("{what} p50 ms"), median(&values));

@@ -29,6 +29,10 @@ const TARGET_BY_ID: &str = "query($id: ID!) { node(id: $id) { ... on WebhookNoti
 const PAGE: &str = "query($id: ID!) { node(id: $id) { ... on WebhookNotificationTarget {
     webhookNotificationTargetEvents { pageInfo { hasNextPage endCursor }
         edges { cursor node { hasSuccessfulDelivery event { id name createdAt } } } } } } }";
+const PAGE_WITH_ATTEMPTS: &str = "query($id: ID!) { node(id: $id) { ... on WebhookNotificationTarget {
+    webhookNotificationTargetEvents { pageInfo { hasNextPage endCursor }
+        edges { cursor node { hasSuccessfulDelivery event { id name createdAt }
+            deliveryAttempts { edges { node { id deliveryAttemptStatus } } } } } } } } }";
 
 /// Few rows, then many.
 pub async fn measure(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
@@ -119,6 +123,7 @@ fn questions(count: usize, ids: &Ids, [busy, quiet]: [&str; 2]) -> Vec<Question>
         Question { name: "target by id", requests: same(busy, TARGET_BY_ID) },
         Question { name: "page of a busy target", requests: same(busy, PAGE) },
         Question { name: "page of a quiet target", requests: same(quiet, PAGE) },
+        Question { name: "page with attempts", requests: same(busy, PAGE_WITH_ATTEMPTS) },
     ]
 }
 

@@ -102,7 +102,8 @@ impl Seed {
             self.sql.run("VACUUM (ANALYZE)").await?;
             self.sql.run("CHECKPOINT").await?;
         } else {
-            self.sql.run("PRAGMA journal_mode = WAL").await?;
+            // The change is a commit, and with it everything goes to the disk, not while it is measured.
+            self.sql.run("PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL").await?;
         }
         self.sql.close().await
     }

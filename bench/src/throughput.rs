@@ -114,7 +114,7 @@ pub async fn run(
     after.report(before, deliveries, scenario);
     scenario.add("sent more than once", number(count.repeated));
     scenario.add(goals::MOST_MEMORY, usage::most_memory(installation.pid()));
-    scenario.add("database memory MiB", installation.site.memory());
+    scenario.add_if("database memory MiB", installation.site.memory());
     Ok(Outcome { rate, cpu: after.of_ours(before) / deliveries * 1_000.0 })
 }
 
