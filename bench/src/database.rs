@@ -10,6 +10,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::cluster::{self, Cluster};
+use crate::options::Options;
 use crate::sql::Sql;
 use crate::usage;
 
@@ -53,12 +54,13 @@ pub struct Place {
 
 impl Site {
     /// Makes a site.
-    pub fn new(database: Database) -> anyhow::Result<Self> {
+    pub fn new(options: &Options, database: Database) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(options.folder())?;
         let running = match database {
             Database::Sqlite => None,
             Database::Postgres => Some(Running::start()?),
         };
-        Ok(Self { made: Cell::new(0), running, folder: TempDir::new_in(".")? })
+        Ok(Self { made: Cell::new(0), running, folder })
     }
 
     /// Makes an empty database.

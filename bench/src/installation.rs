@@ -36,7 +36,7 @@ pub struct Installation {
 impl Installation {
     /// Makes an installation on a site of its own, with one server that runs.
     pub async fn start(options: &Options, database: Database) -> anyhow::Result<Self> {
-        let mut installation = Self::make(options, Rc::new(Site::new(database)?)).await?;
+        let mut installation = Self::make(options, Rc::new(Site::new(options, database)?)).await?;
         installation.add_replica().await?;
         Ok(installation)
     }

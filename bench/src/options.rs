@@ -105,6 +105,12 @@ impl Options {
         self.what == what || self.what == What::All
     }
 
+    /// Where SQLite files are made: beside the figures.
+    pub fn folder(&self) -> PathBuf {
+        let folder = self.json.parent().filter(|folder| !folder.as_os_str().is_empty());
+        folder.map_or_else(|| PathBuf::from("."), PathBuf::from)
+    }
+
     /// The databases, in order.
     pub fn databases(&self) -> Vec<Database> {
         match self.database {
