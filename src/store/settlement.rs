@@ -28,6 +28,8 @@ pub struct Outcome {
     pub environment: Environment,
     /// What to write down.
     pub attempt: attempt::Model,
+    /// When the receiver wants to be asked again, if it said so: not before.
+    pub not_before: Option<Timestamp>,
 }
 
 impl Outcome {
@@ -135,7 +137,7 @@ fn verdict(outcome: &Outcome, target: Option<&target::Model>, terms: &Terms<'_>)
     match pause {
         Some(pause) => Verdict {
             state: DeliveryState::Waiting,
-            due_at: Some(terms.now + pause),
+            due_at: Some(terms.now + pause).max(outcome.not_before),
             attempts,
             succeeded: false,
         },
