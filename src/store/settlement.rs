@@ -153,7 +153,7 @@ async fn apply(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verd
         let text = format!(
             "WITH settled (event_id, target_id, claim, state, due_at, attempts, succeeded) AS (VALUES {places}) \
              UPDATE delivery SET state = settled.state, due_at = settled.due_at, \
-                    attempts = settled.attempts, succeeded = settled.succeeded \
+                    attempts = settled.attempts, is_retry = settled.attempts > 0, succeeded = settled.succeeded \
              FROM settled WHERE delivery.event_id = settled.event_id \
                     AND delivery.target_id = settled.target_id AND delivery.claim = settled.claim"
         );
