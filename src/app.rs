@@ -6,6 +6,7 @@ pub mod caller;
 pub mod door;
 pub mod herald;
 pub mod http;
+pub mod issue;
 pub mod logins;
 pub mod publisher;
 pub mod pulse;

@@ -16,7 +16,7 @@ use crate::store::Scope;
 /// What there is to note.
 #[derive(Debug)]
 pub struct Note<'a> {
-    /// With which key; none for the operator of the server.
+    /// With which key of the scope; none for whoever runs the server.
     pub key: Option<&'a ApiKeyId>,
     /// What was done.
     pub action: AuditAction,
