@@ -8,6 +8,7 @@ pub mod herald;
 pub mod http;
 pub mod issue;
 pub mod logins;
+pub mod lookups;
 pub mod publisher;
 pub mod pulse;
 pub mod rates;
