@@ -5,6 +5,7 @@
 //! in the form of a GraphQL answer, whatever it was (G3).
 
 mod activity;
+mod answer;
 mod body;
 mod budget;
 mod coercion;
@@ -17,9 +18,11 @@ mod graphiql;
 mod health;
 mod lane;
 mod media;
+mod memory;
 mod rates;
 mod refusal;
 mod request;
+mod taking;
 mod tally;
 mod tokens;
 mod wire;

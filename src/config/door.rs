@@ -9,6 +9,8 @@ use ipnet::IpNet;
 
 use crate::app::door::{Door, FailedLogins, Patience, Rate};
 
+const MEBIBYTE: usize = 1_024 * 1_024;
+
 /// The door to the API.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
@@ -42,6 +44,10 @@ pub struct Options {
     /// How many connections may be open; half of the files that the process may open if that is less.
     #[arg(long, env = "REPRISE_CONNECTIONS", value_name = "NUMBER", default_value_t = 4_096)]
     connections: usize,
+    /// How many mebibytes of memory requests and their answers may take together; one organization half
+    /// of it.
+    #[arg(long, env = "REPRISE_REQUEST_MEMORY", value_name = "NUMBER", default_value_t = 256)]
+    request_memory: usize,
     /// How long the header of a request may take.
     #[arg(long, env = "REPRISE_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     header_timeout: Duration,
@@ -61,6 +67,7 @@ impl Options {
     pub fn door(&self) -> Door {
         Door {
             connections: self.connections,
+            memory: self.request_memory.saturating_mul(MEBIBYTE),
             patience: Patience {
                 header: self.header_timeout,
                 body: self.body_timeout,

@@ -10,12 +10,11 @@ use std::time::Duration;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
 use async_graphql::{Name, Positioned, Request, Response as Executed, Value};
-use async_graphql_axum::GraphQLResponse;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::post;
 use axum::{Extension, Router};
 use serde_json::json;
@@ -27,9 +26,10 @@ use crate::graphql::{self, Schema, codes};
 use crate::server::coercion::Types;
 use crate::server::connection::Peer;
 use crate::server::media::{self, Media};
+use crate::server::memory::{Memory, Share};
 use crate::server::refusal::Refusal;
 use crate::server::request::{self, RequestId};
-use crate::server::{body, budget, forwarded, lane, rates, tally, tokens};
+use crate::server::{answer, body, budget, forwarded, lane, rates, tally, tokens};
 
 /// How long a request may wait for the database.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -43,17 +43,28 @@ struct Endpoint {
     schema: Schema,
     types: Types,
     long: Semaphore,
+    memory: Arc<Memory>,
+}
+
+/// A request whose bearer is known.
+struct Admitted {
+    caller: Caller,
+    toll: Toll,
+    peer: Peer,
+    headers: HeaderMap,
+    share: Share,
 }
 
 /// `/graphql`.
 pub fn routes(app: App) -> Router {
     let schema = graphql::schema(app.clone());
     let types = Types::of_schema(&schema.sdl());
-    let endpoint = Arc::new(Endpoint { app, schema, types, long: Semaphore::new(LONG_AT_A_TIME) });
-    Router::new().route("/graphql", post(answer)).with_state(endpoint)
+    let (long, memory) = (Semaphore::new(LONG_AT_A_TIME), Memory::new(app.settings.door.memory));
+    let endpoint = Arc::new(Endpoint { app, schema, types, long, memory });
+    Router::new().route("/graphql", post(serve)).with_state(endpoint)
 }
 
-async fn answer(
+async fn serve(
     State(endpoint): State<Arc<Endpoint>>,
     Extension(id): Extension<RequestId>,
     Extension(peer): Extension<Peer>,
@@ -69,10 +80,12 @@ async fn answer(
         }
     };
     let toll = Toll::of(&endpoint.app, &caller.scope);
-    let outcome = endpoint.respond(caller, &toll, &peer, (&headers, body)).await;
-    let rate_limit = toll.standing().as_ref().map(rates::extension);
+    let share = endpoint.memory.share(caller.scope.organization.clone());
+    let mut admitted = Admitted { caller, toll, peer, headers, share };
+    let outcome = endpoint.respond(&mut admitted, body).await;
+    let rate_limit = admitted.toll.standing().as_ref().map(rates::extension);
     match outcome {
-        Ok(executed) => executed_answer(executed, rate_limit, media, &id),
+        Ok(executed) => answer::executed(executed, rate_limit, media, &id, admitted.share),
         Err(refusal) => {
             let mut extensions = json!({ "requestId": id.to_string() });
             if let Some(rate_limit) = rate_limit {
@@ -110,15 +123,9 @@ impl Endpoint {
         }
     }
 
-    async fn respond(
-        &self,
-        caller: Caller,
-        toll: &Toll,
-        peer: &Peer,
-        (headers, body): (&HeaderMap, Body),
-    ) -> Result<Executed, Refusal> {
-        let may_publish = caller.may_publish();
-        let read = self.read(may_publish, peer, headers, body).await;
+    async fn respond(&self, admitted: &mut Admitted, body: Body) -> Result<Executed, Refusal> {
+        let read = self.read(admitted, body).await;
+        let Admitted { caller, toll, .. } = admitted;
         let (mut request, length) = match read {
             Ok(read) => read,
             Err(refusal) => {
@@ -126,8 +133,8 @@ impl Endpoint {
                 return Err(refusal);
             }
         };
-        self.check(&mut request, length, may_publish, toll)?;
-        let request = graphql::prepare(request, &self.app, caller).data(toll.clone());
+        self.check(&mut request, length, caller.may_publish(), toll)?;
+        let request = graphql::prepare(request, &self.app, caller.clone()).data(toll.clone());
         let executed = in_time(self.schema.execute(request)).await?;
         if !is_refused(&executed) {
             return Ok(executed);
@@ -139,22 +146,18 @@ impl Endpoint {
     }
 
     /// The request in a body, and how long the body was.
-    async fn read(
-        &self,
-        may_publish: bool,
-        peer: &Peer,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Result<(Request, usize), Refusal> {
+    async fn read(&self, admitted: &mut Admitted, body: Body) -> Result<(Request, usize), Refusal> {
+        let Admitted { caller, peer, headers, share, .. } = admitted;
         if let Err(refusal) = check_media(headers) {
             body::drain(headers, body).await;
             return Err(refusal);
         }
-        let limit = if may_publish { body::PUBLISHING_LIMIT } else { body::LIMIT };
+        let limit = if caller.may_publish() { body::PUBLISHING_LIMIT } else { body::LIMIT };
         let waiting = peer.wait();
-        let bytes = body::read(headers, body, limit, self.app.settings.door.patience.body).await?;
+        let bytes = body::read(headers, body, limit, self.app.settings.door.patience.body, share).await?;
         drop(waiting);
         let length = bytes.len();
+        body::check_values(&bytes, share)?;
         if length <= LONG {
             return Ok((body::parse(&bytes)?, length));
         }
@@ -246,19 +249,4 @@ fn selected<'a>(
 fn is_refused(response: &Executed) -> bool {
     let is_without_path = response.errors.iter().all(|error| error.path.is_empty());
     response.data == Value::Null && !response.errors.is_empty() && is_without_path
-}
-
-fn executed_answer(
-    mut executed: Executed,
-    rate_limit: Option<serde_json::Value>,
-    media: Media,
-    id: &RequestId,
-) -> Response {
-    executed.extensions.insert("requestId".to_owned(), id.to_string().into());
-    if let Some(rate_limit) = rate_limit.and_then(|told| Value::from_json(told).ok()) {
-        executed.extensions.insert("rateLimit".to_owned(), rate_limit);
-    }
-    let mut response = GraphQLResponse::from(executed).into_response();
-    response.headers_mut().insert(CONTENT_TYPE, media.content_type());
-    response
 }
