@@ -2,7 +2,9 @@
 //! too much keeps others out.
 
 mod connections;
+mod frames;
 mod logins;
+mod memory;
 mod rates;
 mod sizes;
 
