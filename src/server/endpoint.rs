@@ -99,7 +99,7 @@ async fn serve(
 impl Endpoint {
     /// Who asks. Strangers learn nothing but that they are strangers.
     async fn admit(&self, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Refusal> {
-        let login = match headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) {
+        let login = match authorization(headers) {
             Some(authorization) => {
                 let from = forwarded::client(peer.address, headers, &self.app.settings.door.proxies);
                 let login = in_time(self.app.authenticate(authorization, from)).await?;
@@ -205,6 +205,15 @@ async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Refusal> {
         error!("a request was given up: the database did not answer in time");
         Refusal::internal()
     })
+}
+
+/// The one `Authorization` header. Of several, a proxy might have believed another than we do.
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
 }
 
 fn check_media(headers: &HeaderMap) -> Result<(), Refusal> {
