@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::ISSUED;
 use super::site::{Site, active_target};
 use crate::world::api::codes;
+use crate::world::mailbox::Mailbox;
 use crate::world::{Api, On};
 
 fn contains(text: &[u8], secret: &str) -> bool {
@@ -23,8 +24,8 @@ async fn no_secret_is_in_the_log_or_in_the_database(#[values(On::Sqlite, On::Pos
     let Some(mut site) = Site::new(on).await else { return };
     site.set("REPRISE_LOG", "trace");
     site.set("REPRISE_LIVE_RETRIES", "attempts=1");
-    // Nobody listens there, so the mail is tried and fails.
-    site.set("REPRISE_SMTP_URL", "smtp://theUser:thePasswordOfTheMail@127.0.0.1:9");
+    let mailbox = Mailbox::closed();
+    site.set("REPRISE_SMTP_URL", mailbox.url().replace("://", "://theUser:thePasswordOfTheMail@"));
     site.set("REPRISE_MAIL_FROM", "reprise@example.com");
     let customer = site.make_keys();
     let mut server = site.serve().await;
@@ -46,6 +47,7 @@ async fn no_secret_is_in_the_log_or_in_the_database(#[values(On::Sqlite, On::Pos
     let platform = platform_key(&site, &api).await;
     server.api(&platform).publish(ISSUED).await;
     server.hear("the mail server did not take a mail").await;
+    assert_eq!(mailbox.passwords()[0], "thePasswordOfTheMail");
     assert_eq!(
         codes(&api.call("revokeAPIKey", json!({ "apiKeyId": "x" }), ("APIKey", "id")).await)[0].0,
         "NOT_FOUND"
@@ -60,6 +62,7 @@ async fn no_secret_is_in_the_log_or_in_the_database(#[values(On::Sqlite, On::Pos
             .flat_map(|key| [BASE64_STANDARD.encode(&key), BASE64_STANDARD.encode(format!("{key}:")), key]),
     );
     secrets.extend(["thePasswordOfTheMail", "thePasswordOfTheDatabase"].map(str::to_owned));
+    secrets.push(BASE64_STANDARD.encode("\0theUser\0thePasswordOfTheMail"));
     let key = fs::read_to_string(site.folder.path().join("reprise.key")).unwrap().trim().to_owned();
     let remains = site.remains().await;
     assert!(contains(&remains, &target) && log.contains("hyper_util"), "this test looks in the wrong places");

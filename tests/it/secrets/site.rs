@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::ISSUED;
-use crate::world::{Api, On, authority, postgres};
+use crate::world::{Api, On, authority, install_crypto, postgres};
 
 /// A database with what the program needs beside it, and no server.
 pub struct Site {
@@ -27,6 +27,7 @@ pub struct Site {
 
 impl Site {
     pub async fn new(on: On) -> Option<Self> {
+        install_crypto();
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("ca.pem"), authority().pem()).unwrap();
         let (url, database) = match on {

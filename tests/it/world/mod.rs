@@ -260,7 +260,8 @@ pub fn authority() -> &'static Authority {
     AUTHORITY.get_or_init(Authority::new)
 }
 
-fn install_crypto() {
+/// What TLS needs, once a process.
+pub fn install_crypto() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
 }
