@@ -11,6 +11,7 @@ mod budget;
 mod coercion;
 mod connection;
 mod connections;
+mod document;
 mod endpoint;
 pub mod files;
 mod forwarded;

@@ -7,9 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
-use async_graphql::{Name, Positioned, Request, Response as Executed, Value};
+use async_graphql::{Request, Response as Executed, Value};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
@@ -29,7 +27,7 @@ use crate::server::media::{self, Media};
 use crate::server::memory::{Memory, Share};
 use crate::server::refusal::Refusal;
 use crate::server::request::{self, RequestId};
-use crate::server::{answer, body, budget, forwarded, lane, rates, tally, tokens};
+use crate::server::{answer, body, document, forwarded, lane, rates};
 
 /// How long a request may wait for the database.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -178,10 +176,10 @@ impl Endpoint {
         let enter = |lane| toll.enter(lane).map_err(rates::refusal);
         let may_publish = may_publish && request.query.contains(lane::PUBLISH);
         enter(if may_publish { Lane::Publishing } else { Lane::Api })?;
-        let document = parse(&request.query)?;
+        let document = document::parse(&request.query)?;
         let invalid = |error| Refusal::of_document(vec![error], codes::VALIDATION_FAILED);
         let (mut actual, mut events) = (Lane::Api, 0);
-        if let Some((name, operation)) = selected(&document, request.operation_name.as_deref()) {
+        if let Some((name, operation)) = document::selected(&document, request.operation_name.as_deref()) {
             request::name_operation(name.unwrap_or("anonymous"));
             self.types.check(&document, &operation.node, &mut request.variables).map_err(invalid)?;
             (actual, events) = lane::of(&document, &operation.node, &request.variables);
@@ -227,31 +225,6 @@ fn check_media(headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(Refusal::new(status, codes::UNSUPPORTED_MEDIA_TYPE, message));
     }
     Ok(())
-}
-
-/// A document that the library can look at without harm.
-fn parse(query: &str) -> Result<ExecutableDocument, Refusal> {
-    let invalid = |error| Refusal::of_document(vec![error], codes::VALIDATION_FAILED);
-    tokens::check(query).map_err(invalid)?;
-    let document =
-        parse_query(query).map_err(|error| Refusal::of_document(vec![error.into()], codes::PARSE_FAILED))?;
-    tally::check(&document).map_err(invalid)?;
-    budget::check(&document).map_err(invalid)?;
-    Ok(document)
-}
-
-/// The operation that will be executed, if it is clear which.
-fn selected<'a>(
-    document: &'a ExecutableDocument,
-    name: Option<&str>,
-) -> Option<(Option<&'a str>, &'a Positioned<OperationDefinition>)> {
-    let operations = document.operations.iter();
-    let mut operations = operations.map(|(name, operation)| (name.map(Name::as_str), operation));
-    match (&document.operations, name) {
-        (DocumentOperations::Multiple(all), None) if all.len() > 1 => None,
-        (_, None) => operations.next(),
-        (_, Some(wanted)) => operations.find(|(name, _)| *name == Some(wanted)),
-    }
 }
 
 /// Whether nothing was executed: errors of execution have a path.
