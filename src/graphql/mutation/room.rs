@@ -14,6 +14,21 @@ use crate::store::{Scope, audit, organizations, targets};
 /// In which time activations are counted.
 const WINDOW: Duration = Duration::from_hours(1);
 
+/// Sees to it that there may be one more target, and that it may become active. Others who want the same
+/// wait until the transaction ends.
+pub async fn for_new_target(tx: &impl ConnectionTrait, scope: &Scope, path: impl Into<Path>) -> Result<()> {
+    organizations::lock(tx, &scope.organization).await?;
+    let path = path.into();
+    if targets::count(tx, scope).await? >= limits::TARGETS_IN_ALL {
+        let most = limits::TARGETS_IN_ALL;
+        let description = format!(
+            "There are {most} targets, deactivated ones too, which is the most there can be. Remove one."
+        );
+        return Err(Error::invalid(Violation::new(Code::LimitExceeded, description), path));
+    }
+    for_target(tx, scope, path).await
+}
+
 /// Sees to it that one more target may become active (T7). Others who want the same wait until
 /// the transaction ends.
 pub async fn for_target(tx: &impl ConnectionTrait, scope: &Scope, path: impl Into<Path>) -> Result<()> {

@@ -61,8 +61,9 @@ impl TargetMutations {
     /// Adds a target. It is `PENDING_VERIFICATION` and is sent an activation notification at once, up
     /// to three times within a minute; its first 2xx answer makes it `ACTIVE`.
     ///
-    /// At most 50 targets can be `ACTIVE` or `PENDING_VERIFICATION` at a time, and at most 200 activations
-    /// can be begun in an hour unless the server is set up otherwise, else `LIMIT_EXCEEDED`.
+    /// At most 50 targets can be `ACTIVE` or `PENDING_VERIFICATION` at a time, at most 500 can there be with
+    /// the deactivated ones, and at most 200 activations can be begun in an hour unless the server is set
+    /// up otherwise, else `LIMIT_EXCEEDED`.
     async fn add_webhook_notification_target(
         &self,
         ctx: &Context<'_>,
@@ -100,7 +101,7 @@ async fn add(
     check(app, scope, &input)?;
     let new = NewTarget { name: input.name, uri: input.uri, email: input.email };
     let tx = app.db.begin().await?;
-    room::for_target(&tx, scope, Path::input()).await?;
+    room::for_new_target(&tx, scope, Path::input()).await?;
     room::for_activation(&tx, app, scope, Path::input(), now).await?;
     let target = targets::add(&tx, scope, new, now).await?;
     subscriptions::add(&tx, &target.id, BTreeSet::from_iter(input.subscriptions)).await?;
