@@ -4,6 +4,7 @@
 mod connection;
 mod ownership;
 mod tables;
+mod trouble;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,18 +14,18 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use entity::Timestamp;
 use sea_orm::sqlx::PgPool;
-use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 use url::Url;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use connection::patiently;
 pub use connection::{Bounded, Transaction};
 pub use ownership::Ownership;
+pub use trouble::{despite_conflicts, is_away, is_conflict};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
@@ -153,20 +154,6 @@ async fn open_postgres(url: &str) -> anyhow::Result<Db> {
         .map_sqlx_postgres_opts(|postgres| postgres.options([("idle_in_transaction_session_timeout", "2s")]));
     let pool = Database::connect(options).await.with_context(|| cannot_open(url))?;
     Ok(Db { reader: Bounded(pool.clone()), writer: pool })
-}
-
-/// Whether the database gave a transaction up because of another one, so that trying again helps.
-pub fn is_conflict(error: &Error) -> bool {
-    const SERIALIZATION_FAILURE: &str = "40001";
-    const DEADLOCK: &str = "40P01";
-    let Error::Internal(error) = error else { return false };
-    let code = match error.downcast_ref::<DbErr>() {
-        Some(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) => {
-            error.as_database_error().and_then(DatabaseError::code)
-        }
-        _ => None,
-    };
-    code.is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK)
 }
 
 /// The driver repeats a URL that it cannot read, with the password that may be in it.
