@@ -17,6 +17,7 @@ mod graphiql;
 mod health;
 mod lane;
 mod media;
+mod patience;
 mod rates;
 mod refusal;
 mod request;

@@ -5,7 +5,6 @@
 //! page is refused (the library's own service would execute it).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
@@ -20,19 +19,17 @@ use axum::routing::post;
 use axum::{Extension, Router};
 use serde_json::json;
 use tokio::sync::Semaphore;
-use tracing::error;
 
 use crate::app::{App, Caller, Lane, Login, Toll};
+use crate::error::report;
 use crate::graphql::{self, Schema, codes};
 use crate::server::coercion::Types;
 use crate::server::connection::Peer;
 use crate::server::media::{self, Media};
+use crate::server::patience::Patience;
 use crate::server::refusal::Refusal;
 use crate::server::request::{self, RequestId};
 use crate::server::{body, budget, forwarded, lane, rates, tally, tokens};
-
-/// How long a request may wait for the database.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Longer bodies are not parsed on the threads that the delivery engine runs on, and few at a time.
 const LONG: usize = 64 * 1_024;
@@ -61,7 +58,8 @@ async fn answer(
     body: Body,
 ) -> Response {
     let media = media::negotiate(&headers).unwrap_or(Media::Json);
-    let caller = match endpoint.admit(&headers, &peer).await {
+    let mut patience = Patience::full();
+    let caller = match endpoint.admit(&headers, &peer, &mut patience).await {
         Ok(caller) => caller,
         Err(refusal) => {
             body::drain(&headers, body).await;
@@ -69,7 +67,7 @@ async fn answer(
         }
     };
     let toll = Toll::of(&endpoint.app, &caller.scope);
-    let outcome = endpoint.respond(caller, &toll, &peer, (&headers, body)).await;
+    let outcome = endpoint.respond(caller, &toll, &peer, patience, (&headers, body)).await;
     let rate_limit = toll.standing().as_ref().map(rates::extension);
     match outcome {
         Ok(executed) => executed_answer(executed, rate_limit, media, &id),
@@ -85,13 +83,18 @@ async fn answer(
 
 impl Endpoint {
     /// Who asks. Strangers learn nothing but that they are strangers.
-    async fn admit(&self, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Refusal> {
+    async fn admit(
+        &self,
+        headers: &HeaderMap,
+        peer: &Peer,
+        patience: &mut Patience,
+    ) -> Result<Caller, Refusal> {
         let login = match headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) {
             Some(authorization) => {
                 let from = forwarded::client(peer.address, headers, &self.app.settings.door.proxies);
-                let login = in_time(self.app.authenticate(authorization, from)).await?;
+                let login = patience.wait(self.app.authenticate(authorization, from)).await?;
                 login.map_err(|cause| {
-                    error!(error = format!("{cause:#}"), "a key could not be looked up");
+                    report("a key could not be looked up", &cause);
                     Refusal::internal()
                 })?
             }
@@ -115,6 +118,7 @@ impl Endpoint {
         caller: Caller,
         toll: &Toll,
         peer: &Peer,
+        mut patience: Patience,
         (headers, body): (&HeaderMap, Body),
     ) -> Result<Executed, Refusal> {
         let may_publish = caller.may_publish();
@@ -128,7 +132,7 @@ impl Endpoint {
         };
         self.check(&mut request, length, may_publish, toll)?;
         let request = graphql::prepare(request, &self.app, caller).data(toll.clone());
-        let executed = in_time(self.schema.execute(request)).await?;
+        let executed = patience.wait(self.schema.execute(request)).await?;
         if !is_refused(&executed) {
             return Ok(executed);
         }
@@ -193,15 +197,6 @@ impl Endpoint {
         request.set_parsed_query(document);
         Ok(())
     }
-}
-
-/// A database that does not answer must not keep the client waiting. What was being done is undone,
-/// or has happened without an answer, as after any lost answer.
-async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Refusal> {
-    tokio::time::timeout(PATIENCE, work).await.map_err(|_| {
-        error!("a request was given up: the database did not answer in time");
-        Refusal::internal()
-    })
 }
 
 fn check_media(headers: &HeaderMap) -> Result<(), Refusal> {
