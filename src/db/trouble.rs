@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::sqlx;
+use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{DbErr, RuntimeErr};
 
 use crate::error::{Error, Result};
@@ -18,6 +19,13 @@ const CONFLICTS: [&str; 2] = ["40001", "40P01"];
 
 /// What PostgreSQL says while it starts, stops or has no room for one more connection.
 const AWAY: [&str; 5] = ["57P01", "57P02", "57P03", "57P05", "53300"];
+
+/// How the codes begin with which PostgreSQL refuses what is written: a read-only transaction, no
+/// disk or memory left, an error of the system, an internal one.
+const POSTGRES_TAKES_NOTHING: [&str; 5] = ["25006", "531", "532", "58", "XX"];
+
+/// SQLite's codes for the same: read-only, an error of the disk, damage, full, not to be opened.
+const SQLITE_TAKES_NOTHING: [u32; 5] = [8, 10, 11, 13, 14];
 
 /// Does `work`, a transaction, and does it again when the database gave it up because of another
 /// one. On distributed databases that is usual, and nobody has to hear of it.
@@ -52,8 +60,19 @@ pub fn is_away(error: &anyhow::Error) -> bool {
     }
 }
 
+/// Whether the database answers, but takes nothing: its disk is full or fails, or it is read-only.
+pub(super) fn takes_nothing(error: &DbErr) -> bool {
+    let Some(sqlx::Error::Database(error)) = cause(error) else { return false };
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<SqliteError>().is_some() {
+        // The lowest byte of an extended code is the code.
+        return code.parse::<u32>().is_ok_and(|code| SQLITE_TAKES_NOTHING.contains(&(code & 0xff)));
+    }
+    POSTGRES_TAKES_NOTHING.iter().any(|class| code.starts_with(class))
+}
+
 /// Whether the database answered with one of these codes.
-pub(super) fn is_one_of(error: &DbErr, codes: &[&str]) -> bool {
+fn is_one_of(error: &DbErr, codes: &[&str]) -> bool {
     let Some(sqlx::Error::Database(error)) = cause(error) else { return false };
     error.code().is_some_and(|code| codes.contains(&code.as_ref()))
 }

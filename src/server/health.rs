@@ -43,7 +43,7 @@ async fn readyz(State(app): State<App>) -> impl IntoResponse {
 
 /// What keeps the server from doing its work.
 async fn trouble(app: &App) -> Option<&'static str> {
-    match tokio::time::timeout(PATIENCE, app.db.ping()).await {
+    match tokio::time::timeout(PATIENCE, app.db.check()).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => return Some("the database fails"),
         Err(_) => return Some("the database does not answer"),
