@@ -9,7 +9,7 @@ use std::fmt;
 
 use sea_orm::DbErr;
 
-pub use report::report;
+pub use report::{causes, report};
 
 /// The outcome of anything that may fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -47,12 +47,12 @@ where
 /// Whether the database gave a transaction up because of another one, so that trying again helps.
 pub fn is_conflict(error: &Error) -> bool {
     let Error::Internal(error) = error else { return false };
-    error.downcast_ref().is_some_and(|error| is_one_of(error, &CONFLICTS))
+    told_by_database(error).is_some_and(|error| is_one_of(error, &CONFLICTS))
 }
 
 /// Whether the database cannot be reached at the moment, so that waiting helps.
 pub fn is_away(error: &anyhow::Error) -> bool {
-    let Some(error) = error.downcast_ref() else { return false };
+    let Some(error) = told_by_database(error) else { return false };
     match (error, cause(error)) {
         (DbErr::ConnectionAcquire(_), _) => true,
         (_, Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)) => true,
@@ -75,6 +75,13 @@ pub(super) fn takes_nothing(error: &DbErr) -> bool {
 fn is_one_of(error: &DbErr, codes: &[&str]) -> bool {
     let Some(sqlx::Error::Database(error)) = cause(error) else { return false };
     error.code().is_some_and(|code| codes.contains(&code.as_ref()))
+}
+
+fn told_by_database(error: &anyhow::Error) -> Option<&DbErr> {
+    match error.downcast_ref() {
+        Some(Error::Internal(error)) => error.downcast_ref(),
+        _ => error.downcast_ref(),
+    }
 }
 
 fn cause(error: &DbErr) -> Option<&sqlx::Error> {

@@ -19,7 +19,10 @@ static TOLD: Mutex<Option<Told>> = Mutex::new(None);
 
 /// Writes a failure to the log: what could not be done, and why not.
 pub fn report(what: &'static str, error: &Error) {
-    let error = causes(error);
+    let error = match error {
+        Error::Internal(error) => causes(error),
+        told => told.to_string(),
+    };
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
     let times = told.get_or_insert_default().count((what, error.clone()), Instant::now());
     drop(told);
@@ -30,8 +33,7 @@ pub fn report(what: &'static str, error: &Error) {
 }
 
 /// The error and what caused it, each once: some repeat their cause in their own text.
-fn causes(error: &Error) -> String {
-    let Error::Internal(error) = error else { return error.to_string() };
+pub fn causes(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if !text.contains(&cause) {
@@ -97,6 +99,6 @@ mod tests {
     #[test]
     fn a_cause_stands_there_once() {
         let cause = anyhow::anyhow!("refused").context("Connection Error: refused").context("opening");
-        assert_eq!(causes(&cause.into()), "opening: Connection Error: refused");
+        assert_eq!(causes(&cause), "opening: Connection Error: refused");
     }
 }

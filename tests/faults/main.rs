@@ -18,4 +18,6 @@ mod world;
 mod calls;
 mod migrating;
 mod outage;
+mod own;
 mod points;
+mod starting;

@@ -7,6 +7,8 @@ pub mod cluster;
 pub mod graph;
 pub mod mailbox;
 pub mod postgres;
+#[allow(dead_code, reason = "not every program of stories runs the real one")]
+pub mod program;
 
 use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
