@@ -24,8 +24,9 @@ const AWAY: [&str; 5] = ["57P01", "57P02", "57P03", "57P05", "53300"];
 /// disk or memory left, an error of the system, an internal one.
 const POSTGRES_TAKES_NOTHING: [&str; 5] = ["25006", "531", "532", "58", "XX"];
 
-/// SQLite's codes for the same: read-only, an error of the disk, damage, full, not to be opened.
-const SQLITE_TAKES_NOTHING: [u32; 5] = [8, 10, 11, 13, 14];
+/// SQLite's codes for the same: held by another process, read-only, an error of the disk, damage, full,
+/// not to be opened.
+const SQLITE_TAKES_NOTHING: [u32; 6] = [5, 8, 10, 11, 13, 14];
 
 /// Does `work`, a transaction, and does it again when the database gave it up because of another
 /// one. On distributed databases that is usual, and nobody has to hear of it.
@@ -60,8 +61,12 @@ pub fn is_away(error: &anyhow::Error) -> bool {
     }
 }
 
-/// Whether the database answers, but takes nothing: its disk is full or fails, or it is read-only.
+/// Whether the database may answer, but takes nothing: its disk is full or fails, it is read-only, or
+/// somebody holds it.
 pub(super) fn takes_nothing(error: &DbErr) -> bool {
+    if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(RuntimeErr::Internal(_))) {
+        return true;
+    }
     let Some(sqlx::Error::Database(error)) = cause(error) else { return false };
     let code = error.code().unwrap_or_default();
     if error.try_downcast_ref::<SqliteError>().is_some() {

@@ -16,8 +16,10 @@
 mod world;
 
 mod calls;
+mod endurance;
 mod migrating;
 mod outage;
 mod own;
 mod points;
+mod proxy;
 mod starting;
