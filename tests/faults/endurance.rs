@@ -5,7 +5,7 @@ use std::time::Duration;
 use receiver::{Answer, Gate};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{Api, World};
 
 pub const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 
@@ -22,11 +22,11 @@ pub async fn becomes(world: &World, status: u16) {
 }
 
 /// Publishes, and takes what comes: the ids of the events, or why there are none.
-pub async fn publish(world: &World, events: &[Value]) -> Result<Vec<String>, Value> {
+pub async fn publish(api: &Api, events: &[Value]) -> Result<Vec<String>, Value> {
     let query = "mutation($events: [NotificationEventInput!]!) {
         publishNotificationEvents(input: { events: $events }) {
             ... on PublishedNotificationEvents { events { id } } } }";
-    let answer = world.test.ask(query, json!({ "events": events })).await.body;
+    let answer = api.ask(query, json!({ "events": events })).await.body;
     let published = answer["data"]["publishNotificationEvents"]["events"].as_array();
     let ids = published.map(|events| events.iter().map(crate::world::api::id).collect());
     ids.ok_or(answer)
@@ -55,7 +55,7 @@ pub async fn endure(world: &World, trouble: impl AsyncFnOnce(), heal: impl Async
 
     trouble().await;
     gate.open();
-    let refused = publish(world, &[json!({ "name": ISSUED, "node": {} })]).await;
+    let refused = publish(&world.test, &[json!({ "name": ISSUED, "node": {} })]).await;
     is_clean(&refused.unwrap_err());
     becomes(world, 503).await;
 

@@ -16,6 +16,7 @@
 mod world;
 
 mod calls;
+mod conflicts;
 mod endurance;
 mod migrating;
 mod outage;

@@ -1,6 +1,8 @@
 //! The database goes away, is slow, has no room or is cut off; and comes back.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use fail::FailScenario;
 use sea_orm::ConnectionTrait;
@@ -17,6 +19,29 @@ async fn while_the_database_is_away_the_server_says_so_and_afterwards_it_goes_on
     let Some(own) = Own::start() else { return };
     let world = World::at(&own.url()).await;
     endure(&world, async || own.crash(), async || own.recover()).await;
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_the_engine_tries_now_and_then_and_does_not_spin() {
+    let _faults = FailScenario::setup();
+    let Some(own) = Own::start() else { return };
+    let world = World::at(&own.url()).await;
+    let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    own.crash();
+    let calls = Arc::new(AtomicU32::new(0));
+    let count = calls.clone();
+    fail::cfg_callback("database", move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    })
+    .unwrap();
+    let start = Instant::now();
+    world.app.bell.ring([target.parse().unwrap()]);
+    while calls.load(Ordering::Relaxed) < 5 {
+        tokio::time::sleep(world.app.settings.pause).await;
+    }
+    let pauses = start.elapsed().as_millis() / world.app.settings.pause.as_millis() + 1;
+    // A look, a claim.
+    assert!(u128::from(calls.load(Ordering::Relaxed)) <= 2 * pauses, "{calls:?} calls in {pauses} pauses");
 }
 
 #[tokio::test]
@@ -78,7 +103,7 @@ async fn connections_that_are_cut_again_and_again_lose_nothing() {
             let key = format!("{publisher}-{number}");
             let event = json!({ "name": ISSUED, "node": {}, "idempotencyKey": key });
             acknowledged.push(loop {
-                if let Ok(mut ids) = publish(&world, std::slice::from_ref(&event)).await {
+                if let Ok(mut ids) = publish(&world.test, std::slice::from_ref(&event)).await {
                     break ids.remove(0);
                 }
             });
