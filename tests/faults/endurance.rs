@@ -45,6 +45,16 @@ pub fn is_clean(answer: &Value) {
 /// What was in flight when the trouble began is delivered and recorded; meanwhile callers are told
 /// cleanly, and so is whoever watches; afterwards everything goes on by itself.
 pub async fn endure(world: &World, trouble: impl AsyncFnOnce(), heal: impl AsyncFnOnce()) {
+    endure_refusing(world, &[json!({ "name": ISSUED, "node": {} })], trouble, heal).await;
+}
+
+/// The same, in a trouble that only these events meet.
+pub async fn endure_refusing(
+    world: &World,
+    events: &[Value],
+    trouble: impl AsyncFnOnce(),
+    heal: impl AsyncFnOnce(),
+) {
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
     world.receiver.next("/hook").await;
     let gate = Gate::new();
@@ -55,7 +65,7 @@ pub async fn endure(world: &World, trouble: impl AsyncFnOnce(), heal: impl Async
 
     trouble().await;
     gate.open();
-    let refused = publish(&world.test, &[json!({ "name": ISSUED, "node": {} })]).await;
+    let refused = publish(&world.test, events).await;
     is_clean(&refused.unwrap_err());
     becomes(world, 503).await;
 

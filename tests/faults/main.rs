@@ -17,6 +17,7 @@ mod world;
 
 mod calls;
 mod conflicts;
+mod disk;
 mod endurance;
 mod migrating;
 mod outage;

@@ -38,9 +38,9 @@ impl Own {
         self.cluster.start_again();
     }
 
-    /// Its first process, of which all others are children.
-    pub fn pid(&self) -> u32 {
-        self.cluster.pid().unwrap()
+    /// The same, but no file of it may grow beyond so many bytes.
+    pub fn recover_confined(&self, bytes: u64) {
+        self.cluster.start_confined(bytes);
     }
 
     /// The folder with its data.
