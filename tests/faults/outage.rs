@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use fail::FailScenario;
+use reprise::app::Settings;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
@@ -129,4 +130,21 @@ async fn connections_that_are_cut_again_and_again_lose_nothing() {
         let statuses = world.test.attempt_statuses(&event).await;
         assert!(!statuses.is_empty() && statuses.iter().all(|status| status == "SUCCESS"), "{statuses:?}");
     }
+}
+
+#[tokio::test]
+async fn a_replica_that_hears_nothing_finds_its_work_by_looking() {
+    let _faults = FailScenario::setup();
+    let often = |settings: &mut Settings| settings.look_interval = Duration::from_millis(50);
+    let Some(world) = World::with(On::Postgres, often).await else { return };
+    world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    world.receiver.next("/hook").await;
+    let _replica = world.replica().await;
+    let world = world.without_engine().await;
+    let deaf = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    beside(&world).await.execute_unprepared(deaf).await.unwrap();
+    let event = world.test.publish(ISSUED).await;
+    world.receiver.next("/hook").await;
+    while world.test.attempt_statuses(&event).await != ["SUCCESS"] {}
 }
