@@ -54,11 +54,8 @@ pub fn is_conflict(error: &Error) -> bool {
 /// Whether the database cannot be reached at the moment, so that waiting helps.
 pub fn is_away(error: &anyhow::Error) -> bool {
     let Some(error) = told_by_database(error) else { return false };
-    match (error, cause(error)) {
-        (DbErr::ConnectionAcquire(_), _) => true,
-        (_, Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut)) => true,
-        _ => is_one_of(error, &AWAY),
-    }
+    let is_unreached = matches!(cause(error), Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut));
+    is_unreached || matches!(error, DbErr::ConnectionAcquire(_)) || is_one_of(error, &AWAY)
 }
 
 /// Whether the database may answer, but takes nothing: its disk is full or fails, it is read-only, or

@@ -26,9 +26,10 @@ pub fn report(what: &'static str, error: &Error) {
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
     let times = told.get_or_insert_default().count((what, error.clone()), Instant::now());
     drop(told);
-    match times {
-        Some(times) => tracing::error!(error, times, "{what}"),
-        None => tracing::debug!(error, "{what}"),
+    if let Some(times) = times {
+        tracing::error!(error, times, "{what}");
+    } else {
+        tracing::debug!(error, "{what}");
     }
 }
 

@@ -108,6 +108,7 @@ impl Court<'_> {
             DeliveryState::Waiting | DeliveryState::Claimed => false,
         };
         if row.due_at.is_some() {
+            self.verdict.unfinished += 1;
             self.verdict.lose("a delivery that has not ended", &end);
         } else if !is_traced {
             self.verdict.lose("an end without a trace", &end);

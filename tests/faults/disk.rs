@@ -22,7 +22,7 @@ const ROOM: u64 = 17 * 1_024 * 1_024;
 
 /// Events of a quarter of a mebibyte that cannot be compressed, as many as fit into one call.
 fn big_events() -> Vec<Value> {
-    let big = || (0..120_000).map(|_| format!("{:02x}", rand::rng().random::<u8>())).collect::<String>();
+    let big = || hex::encode(rand::rng().random_iter::<u8>().take(120_000).collect::<Vec<_>>());
     (0..15).map(|_| json!({ "name": UNHEARD, "node": { "big": big() } })).collect()
 }
 

@@ -74,9 +74,10 @@ async fn a_file_that_another_process_holds_is_waited_for() {
     let _faults = FailScenario::setup();
     let world = World::on(On::Sqlite).await.unwrap();
     let other = beside(&world).await;
-    let hold = async || drop(other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap());
-    let let_go = async || drop(other.execute_unprepared("ROLLBACK").await.unwrap());
-    endure(&world, hold, let_go).await;
+    let say = async |statement| {
+        other.execute_unprepared(statement).await.unwrap();
+    };
+    endure(&world, async || say("BEGIN IMMEDIATE").await, async || say("ROLLBACK").await).await;
 }
 
 #[tokio::test]

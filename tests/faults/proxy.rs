@@ -61,7 +61,7 @@ async fn pass(
     let (mut from_server, mut to_server) = server.split();
     let (mut from_database, mut to_database) = tokio::io::split(database);
     let asked = async {
-        let mut said = [0; 16 * 1_024];
+        let mut said = vec![0; 16 * 1_024];
         while let Ok(length @ 1..) = from_server.read(&mut said).await {
             hold(&mut delay).await;
             if to_database.write_all(&said[..length]).await.is_err() {
