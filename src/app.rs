@@ -62,7 +62,7 @@ pub struct Shared {
     pub herald: Herald,
     /// Shows that the delivery engine lives.
     pub pulse: Pulse,
-    /// Records published events, many calls in one transaction.
+    /// Where events are handed in to be recorded.
     pub publisher: Publisher,
     /// Keeps failed logins cheap.
     pub logins: Logins,
@@ -82,7 +82,6 @@ impl App {
         let http = HttpClient::new(&settings).context("the HTTP client could not be set up")?;
         let mail = settings.smtp.as_ref().map(MailServer::new).transpose()?;
         let herald = Herald::start(&db, &bell);
-        let publisher = Publisher::start(db.clone(), clock.clone(), bell.clone());
         let cursors = Cursors::new(vault.cursor_keys());
         Ok(Self(Arc::new(Shared {
             db,
@@ -94,7 +93,7 @@ impl App {
             bell,
             herald,
             pulse: Pulse::default(),
-            publisher,
+            publisher: Publisher::default(),
             logins: Logins::default(),
             rates: Rates::default(),
             settings,

@@ -5,6 +5,8 @@
 //! the row is due again. What a claim costs does not depend on how much waits
 //! elsewhere: each target's rows stand together in an index of what is due.
 
+use std::collections::HashSet;
+
 use entity::{DeliveryState, EventId, Purpose, TargetId, TargetStatus, Timestamp, delivery, event, target};
 use sea_orm::sea_query::{
     Asterisk, CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, OnConflict, Query,
@@ -16,7 +18,7 @@ use sea_orm::{
 };
 
 use crate::error::Result;
-use crate::store::{attempts, chunks};
+use crate::store::{attempts, bulk};
 
 /// A delivery that is due at once.
 pub fn waiting(
@@ -42,12 +44,8 @@ pub fn waiting(
 }
 
 /// Schedules new deliveries.
-pub async fn insert_all(tx: &impl ConnectionTrait, rows: Vec<delivery::Model>) -> Result<()> {
-    for chunk in chunks::<delivery::Entity, _>(&rows) {
-        let rows = chunk.iter().map(|row| row.clone().into_active_model());
-        delivery::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    }
-    Ok(())
+pub async fn insert_all(tx: &impl ConnectionTrait, rows: &[delivery::Model]) -> Result<()> {
+    bulk::insert::<delivery::Entity>(tx, rows, "").await
 }
 
 /// Schedules the event for these targets once more, with the full number of attempts (R3).
@@ -185,8 +183,8 @@ pub async fn skip_missed(
         .into_tuple()
         .all(tx)
         .await?;
-    let skipped = missed.iter().map(|event| attempts::skipped(event, &target.id, &target.uri, now)).collect();
-    attempts::insert_all(tx, skipped).await?;
+    let skipped = missed.iter().map(|event| attempts::skipped(event, &target.id, &target.uri, now));
+    attempts::insert_all(tx, &skipped.collect::<Vec<_>>()).await?;
     let ended = delivery::Entity::update_many()
         .col_expr(delivery::Column::State, Expr::value(DeliveryState::Skipped))
         .col_expr(delivery::Column::DueAt, Expr::value(None::<Timestamp>))
@@ -250,19 +248,38 @@ pub async fn remove(tx: &impl ConnectionTrait, claimed: &[delivery::Model]) -> R
     Ok(())
 }
 
-/// Moves the ends of leases, unless somebody else has claimed the deliveries since.
-pub async fn renew(
-    tx: &impl ConnectionTrait,
-    claims: impl IntoIterator<Item = Claim>,
-    lease_until: Timestamp,
-) -> Result<()> {
-    delivery::Entity::update_many()
-        .col_expr(delivery::Column::DueAt, Expr::value(lease_until))
-        .filter(delivery::Column::State.eq(DeliveryState::Claimed))
-        .filter(still_held(claims))
-        .exec(tx)
-        .await?;
+/// Moves the ends of leases, unless somebody else has claimed the deliveries since. What is being
+/// settled at this moment is left out, so that nobody waits for anybody.
+pub async fn renew(tx: &impl ConnectionTrait, claims: &[Claim], lease_until: Timestamp) -> Result<()> {
+    for piece in bulk::pieces(claims) {
+        let held = delivery::Entity::find()
+            .select_only()
+            .columns(KEY)
+            .filter(delivery::Column::State.eq(DeliveryState::Claimed))
+            .filter(still_held(piece.iter().cloned()))
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .into_query();
+        delivery::Entity::update_many()
+            .col_expr(delivery::Column::DueAt, Expr::value(lease_until))
+            .filter(Expr::tuple(KEY.map(Expr::col)).in_subquery(held))
+            .exec(tx)
+            .await?;
+    }
     Ok(())
+}
+
+/// Which of these claims are still the latest. They stay so until the transaction ends.
+pub async fn hold(tx: &impl ConnectionTrait, claims: Vec<Claim>) -> Result<HashSet<Claim>> {
+    if claims.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let held = delivery::Entity::find()
+        .select_only()
+        .columns(KEY)
+        .column(delivery::Column::Claim)
+        .filter(still_held(claims))
+        .lock_exclusive();
+    Ok(held.into_tuple().all(tx).await?.into_iter().collect())
 }
 
 /// A claim on a delivery: event, target, and the number of the claim.

@@ -56,6 +56,8 @@ async fn rotate(
     signing_keys::add(&tx, &target.id, &secret, &app.vault, now).await?;
     note(&tx, caller, AuditAction::SigningKeyRotated, &target.id, now).await?;
     tx.commit().await?;
+    // What is about to be sent to it was addressed before.
+    app.bell.ring_everywhere();
     Ok(target.into())
 }
 
