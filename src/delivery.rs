@@ -97,7 +97,8 @@ impl Engine {
         tasks.spawn(settle::run(app.clone(), leases.clone(), ended, signals.clone()));
         tasks.spawn(leases::run(app.clone(), leases, stopping.claims.clone()));
         let reports = (outcomes, signals);
-        let dispatcher = Dispatcher::new(app.clone(), tasks.clone(), stopping.clone(), shelf.clone(), reports);
+        let dispatcher =
+            Dispatcher::new(app.clone(), tasks.clone(), stopping.clone(), shelf.clone(), reports);
         tasks.spawn(dispatcher.run(heard, idlers));
         tasks.spawn(mail::run(app.clone(), stopping.claims.clone()));
         tasks.spawn(upkeep::run(app.clone(), stopping.claims.clone()));

@@ -19,7 +19,9 @@ impl Signer {
     /// Signs with each of these secrets, in their order, which should be newest first.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let keyed = |secret: &str| Hmac::new_from_slice(secret.as_bytes());
-        Self(secrets.into_iter().map(|secret| keyed(secret).expect("HMAC takes keys of any length")).collect())
+        Self(
+            secrets.into_iter().map(|secret| keyed(secret).expect("HMAC takes keys of any length")).collect(),
+        )
     }
 
     /// The value of the header: one signature for each secret.
@@ -46,7 +48,10 @@ mod tests {
     #[test]
     fn signatures_are_those_of_the_standard() {
         assert_eq!(Signer::new(["Jefe"]).header(BODY), JEFE);
-        assert_eq!(Signer::new([""]).header(b""), "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+        assert_eq!(
+            Signer::new([""]).header(b""),
+            "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"
+        );
     }
 
     #[test]

@@ -71,12 +71,9 @@ mod tests {
 
     #[test]
     fn any_number_of_rows_is_cut_into_few_sizes() {
-        for (rows, sizes) in [
-            (0, vec![]),
-            (1, vec![1]),
-            (100, vec![64, 16, 16, 4]),
-            (531, vec![256, 256, 16, 1, 1, 1]),
-        ] {
+        for (rows, sizes) in
+            [(0, vec![]), (1, vec![1]), (100, vec![64, 16, 16, 4]), (531, vec![256, 256, 16, 1, 1, 1])]
+        {
             let rows: Vec<usize> = (0..rows).collect();
             let cut: Vec<&[usize]> = pieces(&rows).collect();
             assert_eq!(cut.iter().map(|piece| piece.len()).collect::<Vec<_>>(), sizes);

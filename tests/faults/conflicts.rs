@@ -5,6 +5,7 @@
 
 use fail::FailScenario;
 use futures_util::future::join_all;
+use receiver::{Answer, Gate};
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::json;
@@ -89,25 +90,28 @@ async fn who_is_chosen_to_end_a_deadlock_tries_again() {
 async fn outcomes_that_another_came_before_are_written_down_anew() {
     let _faults = FailScenario::setup();
     let Some((world, _owner)) = serializable().await else { return };
-    let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
-    world.receiver.script("/hook", [receiver::Answer::Status(500)]);
+    let gate = Gate::new();
+    world.receiver.script("/hook", [Answer::Held(gate.clone()), Answer::Status(200)]);
+    let target = world.test.add_target(&world.receiver.uri("/hook"), &[ISSUED]).await;
+    world.receiver.next("/hook").await;
     let other = beside(&world).await;
     let touch = format!("BEGIN; UPDATE target SET updated_at = updated_at WHERE id = '{target}'");
     other.execute_unprepared(&touch).await.unwrap();
-    let event = world.test.publish(ISSUED).await;
+    gate.open();
     is_waited_for(&other).await;
     other.execute_unprepared("COMMIT").await.unwrap();
     world.settle().await;
-    assert_eq!(world.test.attempt_statuses(&event).await, ["FAILURE"]);
+    assert_eq!(world.test.history(&target).await, ["PENDING_VERIFICATION", "ACTIVE"]);
+    assert_eq!(world.receiver.count("/hook"), 1);
 }
 
 #[tokio::test]
 async fn under_serializable_isolation_replicas_lose_nothing_and_publish_no_key_twice() {
     let _faults = FailScenario::setup();
-    let Some((world, _owner)) = serializable().await else { return };
+    let Some((world, owner)) = serializable().await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
-    let door = world.second_door().await;
-    let replica = world.replica().await;
+    let replica = World::at(owner.database_url()).await;
+    let door = replica.test.with_key(world.test.key());
     let publishing = async |publisher: usize| {
         let mut acknowledged = Vec::new();
         for number in 0..15 {
@@ -126,7 +130,7 @@ async fn under_serializable_isolation_replicas_lose_nothing_and_publish_no_key_t
     for events in &acknowledged {
         assert_eq!(events, &acknowledged[0], "one key is one event");
     }
-    while replica.run_until_idle().await.is_err() {}
+    replica.settle_despite_faults().await;
     world.settle_despite_faults().await;
     world.hand.advance(world.app.settings.lease);
     world.settle_despite_faults().await;
