@@ -6,6 +6,7 @@ pub mod caller;
 pub mod door;
 pub mod herald;
 pub mod http;
+pub mod keyring;
 pub mod logins;
 pub mod publisher;
 pub mod pulse;
@@ -30,6 +31,7 @@ pub use caller::{Caller, Login};
 pub use door::Door;
 pub use herald::Herald;
 pub use http::HttpClient;
+pub use keyring::Keyring;
 pub use logins::Logins;
 pub use publisher::Publisher;
 pub use pulse::Pulse;
@@ -64,6 +66,8 @@ pub struct Shared {
     pub pulse: Pulse,
     /// Where events are handed in to be recorded.
     pub publisher: Publisher,
+    /// Looks API keys up.
+    pub keyring: Keyring,
     /// Keeps failed logins cheap.
     pub logins: Logins,
     /// What organizations have used of their rates.
@@ -83,6 +87,7 @@ impl App {
         let mail = settings.smtp.as_ref().map(MailServer::new).transpose()?;
         let herald = Herald::start(&db, &bell);
         let cursors = Cursors::new(vault.cursor_keys());
+        let keyring = Keyring::start(db.clone());
         Ok(Self(Arc::new(Shared {
             db,
             clock,
@@ -94,6 +99,7 @@ impl App {
             herald,
             pulse: Pulse::default(),
             publisher: Publisher::default(),
+            keyring,
             logins: Logins::default(),
             rates: Rates::default(),
             settings,

@@ -1,6 +1,8 @@
 //! The order of things: the small measurements in rounds, so that what changes on the
 //! machine meets them all; then those that fill a database, once each.
 
+use anyhow::ensure;
+
 use crate::ceiling::{self, Shape};
 use crate::database::Database;
 use crate::machine;
@@ -10,81 +12,76 @@ use crate::table;
 use crate::throughput::{self, Load};
 use crate::{backlog, hanging, idle, latency, memory, replicas, rows};
 
-/// Measures what was asked for, and shows it.
-///
-/// What was measured before something failed is shown all the same.
+/// Measures what was asked for, and shows it. What fails is told, and the rest goes on.
 pub async fn carry_out(options: &Options) -> anyhow::Result<()> {
     let facts = machine::facts(options).await?;
     let mut report = Report::default();
-    let outcome = measure_all(options, &mut report).await;
+    let shape = ceiling(options, &mut report).await?;
+    for _ in 0..options.rounds {
+        for database in options.databases() {
+            for what in ROUNDS {
+                try_one(what, options, database, shape, &mut report).await;
+            }
+        }
+    }
+    for database in options.databases() {
+        for what in ONCE {
+            try_one(what, options, database, shape, &mut report).await;
+        }
+    }
     table::show(&facts, &report);
     std::fs::write(&options.json, table::json(&facts, options, &report)?)?;
-    outcome
+    ensure!(report.failures.is_empty(), "{}", report.failures.join("\n"));
+    Ok(())
 }
 
-async fn measure_all(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+const ROUNDS: [What; 7] =
+    [What::Publish, What::Single, What::Fanout, What::Replicas, What::Latency, What::Hanging, What::Idle];
+const ONCE: [What; 3] = [What::Memory, What::Backlog, What::Rows];
+
+/// How the ceiling is measured, where it is needed.
+async fn ceiling(options: &Options, report: &mut Report) -> anyhow::Result<Shape> {
     let needs_ceiling = [What::Ceiling, What::Publish, What::Single, What::Fanout];
-    let shape = if needs_ceiling.iter().any(|&what| options.asks_for(what)) {
-        Shape::fastest(report).await?
-    } else {
-        Shape::SMALLEST
-    };
+    if !needs_ceiling.iter().any(|&what| options.asks_for(what)) {
+        return Ok(Shape::SMALLEST);
+    }
+    let shape = Shape::fastest(report).await?;
     if options.what == What::Ceiling {
         for _ in 0..options.rounds {
             ceiling::measure(shape, report).await?;
         }
-        return Ok(());
     }
-    for _ in 0..options.rounds {
-        for database in options.databases() {
-            round(options, database, shape, report).await?;
-        }
-    }
-    for database in options.databases() {
-        once(options, database, report).await?;
-    }
-    Ok(())
+    Ok(shape)
 }
 
-async fn round(
+async fn try_one(what: What, options: &Options, database: Database, shape: Shape, report: &mut Report) {
+    if !options.asks_for(what) {
+        return;
+    }
+    if let Err(error) = measure(what, options, database, shape, report).await {
+        report.fail(format!("{what:?} on {}: {error:#}", database.name()));
+    }
+}
+
+async fn measure(
+    what: What,
     options: &Options,
     database: Database,
     shape: Shape,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    for (what, load) in [
-        (What::Publish, Load::batches(options)),
-        (What::Single, Load::single(options)),
-        (What::Fanout, Load::fanout(options)),
-    ] {
-        if options.asks_for(what) {
-            throughput::measure(&load, options, database, shape, report).await?;
-        }
+    let flow = async |load: Load, report| throughput::measure(&load, options, database, shape, report).await;
+    match what {
+        What::Publish => flow(Load::batches(options), report).await,
+        What::Single => flow(Load::single(options), report).await,
+        What::Fanout => flow(Load::fanout(options), report).await,
+        What::Replicas if database == Database::Postgres => replicas::measure(options, report).await,
+        What::Latency => latency::measure(options, database, report).await,
+        What::Hanging => hanging::measure(options, database, report).await,
+        What::Idle => idle::measure(options, database, report).await,
+        What::Memory => memory::measure(options, database, report).await,
+        What::Backlog => backlog::measure(options, database, report).await,
+        What::Rows => rows::measure(options, database, report).await,
+        What::Replicas | What::Ceiling | What::All | What::Sink => Ok(()),
     }
-    if options.asks_for(What::Replicas) && database == Database::Postgres {
-        replicas::measure(options, report).await?;
-    }
-    if options.asks_for(What::Latency) {
-        latency::measure(options, database, report).await?;
-    }
-    if options.asks_for(What::Hanging) {
-        hanging::measure(options, database, report).await?;
-    }
-    if options.asks_for(What::Idle) {
-        idle::measure(options, database, report).await?;
-    }
-    Ok(())
-}
-
-async fn once(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
-    if options.asks_for(What::Memory) {
-        memory::measure(options, database, report).await?;
-    }
-    if options.asks_for(What::Backlog) {
-        backlog::measure(options, database, report).await?;
-    }
-    if options.asks_for(What::Rows) {
-        rows::measure(options, database, report).await?;
-    }
-    Ok(())
 }

@@ -14,6 +14,8 @@ pub struct Report {
     pub figures: Vec<Figure>,
     /// What some of the figures were made of, each value of it.
     pub samples: Vec<Samples>,
+    /// What could not be measured, and why.
+    pub failures: Vec<String>,
 }
 
 /// One figure.
@@ -46,6 +48,12 @@ pub struct Scenario<'a> {
 }
 
 impl Report {
+    /// Notes that something could not be measured, and says it at once.
+    pub fn fail(&mut self, failure: String) {
+        writeln!(std::io::stderr(), "FAILED: {failure}").ok();
+        self.failures.push(failure);
+    }
+
     /// A scenario, new or known.
     pub fn scenario(&mut self, database: impl Into<Option<Database>>, name: &'static str) -> Scenario<'_> {
         Scenario { database: database.into(), name, report: self }

@@ -17,6 +17,10 @@ pub fn show(facts: &Facts, report: &Report) {
     lines.extend(facts.iter().map(|(name, value)| format!("- {name}: {value}")));
     lines.extend(goals_of(report));
     lines.extend(all_of(report));
+    if !report.failures.is_empty() {
+        lines.extend(["", "## What could not be measured", ""].map(str::to_owned));
+        lines.extend(report.failures.iter().map(|failure| format!("- {failure}")));
+    }
     writeln!(std::io::stdout(), "{}", lines.join("\n")).ok();
 }
 
@@ -99,6 +103,7 @@ pub fn json(facts: &Facts, options: &Options, report: &Report) -> anyhow::Result
         .collect();
     let facts: serde_json::Map<_, _> =
         facts.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
-    let all = json!({ "machine": facts, "options": options, "figures": figures, "samples": report.samples });
+    let all = json!({ "machine": facts, "options": options, "figures": figures, "samples": report.samples,
+                     "failures": report.failures });
     Ok(serde_json::to_vec_pretty(&all)?)
 }

@@ -126,7 +126,8 @@ impl<T> Lanes<T> {
         let asked: HashSet<&TargetId> = rooms.iter().map(|room| &room.target).collect();
         self.hungry.retain(|target| !asked.contains(target));
         for room in rooms {
-            let is_filled = counts.get(&room.target).is_some_and(|count| *count >= room.size);
+            // First attempts, or retries, may be more than were let in.
+            let is_filled = counts.get(&room.target).is_some_and(|count| *count >= room.retries());
             self.lane(&room.target).is_hungry = is_filled;
             if is_filled {
                 self.hungry.push_back(room.target.clone());

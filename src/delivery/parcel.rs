@@ -4,9 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity::{Environment, EventId, TargetId, Timestamp, delivery, event, target};
+use anyhow::Context;
+use entity::{Environment, EventId, TargetId, Timestamp, delivery, event, signing_key, target};
 use sea_orm::ConnectionTrait;
 use secrecy::ExposeSecret;
+use url::Url;
 
 use crate::error::Result;
 use crate::rules::envelope::Envelope;
@@ -52,6 +54,8 @@ pub struct Letter {
 pub struct Address {
     /// The target.
     pub target: target::Model,
+    /// Its URI, read.
+    pub url: Url,
     /// Its unexpired keys.
     pub signer: Signer,
 }
@@ -129,22 +133,22 @@ pub async fn addresses(
     let mut keys = signing_keys::of_targets(db, &ids, now).await?;
     let mut addresses = Addresses::new();
     for target in targets::list(db, ids).await? {
-        let keys = keys.remove(&target.id).unwrap_or_default();
-        let secrets = keys.iter().map(|key| vault.open(key.id.as_str(), &key.sealed_secret));
-        let id = target.id.clone();
-        let address = match secrets.collect::<anyhow::Result<Vec<_>>>() {
-            Ok(secrets) => {
-                let signer = Signer::new(secrets.iter().map(ExposeSecret::expose_secret));
-                Ok(Arc::new(Address { target, signer }))
-            }
-            Err(error) => {
-                tracing::error!(target = %id, %error, "deliveries wait for the encryption key");
-                Err(Unreadable)
-            }
-        };
+        let (id, keys) = (target.id.clone(), keys.remove(&target.id).unwrap_or_default());
+        let address = address(target, &keys, vault).map(Arc::new).map_err(|error| {
+            tracing::error!(target = %id, %error, "deliveries wait for the encryption key");
+            Unreadable
+        });
         addresses.insert(id, address);
     }
     Ok(addresses)
+}
+
+fn address(target: target::Model, keys: &[signing_key::Model], vault: &Vault) -> anyhow::Result<Address> {
+    let open = |key: &signing_key::Model| vault.open(key.id.as_str(), &key.sealed_secret);
+    let secrets = keys.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    let signer = Signer::new(secrets.iter().map(ExposeSecret::expose_secret));
+    let url = Url::parse(&target.uri).context("the URI of a target cannot be read")?;
+    Ok(Address { target, url, signer })
 }
 
 async fn letters(

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::app::http::{Answer, Notification};
 use crate::delivery::parcel::{Address, Contents};
 use crate::delivery::width::Went;
+use crate::rules::retry;
 use crate::store::attempts;
 use crate::store::settlement::Outcome;
 
@@ -18,11 +19,12 @@ pub async fn attempt(app: &App, delivery: delivery::Model, contents: &Contents) 
     let started_at = app.now();
     let body = letter.envelope.stamped(started_at);
     let signature = address.signer.header(&body);
-    let notification = Notification { uri: &address.target.uri, body, signature, replay: delivery.replay };
+    let notification = Notification { url: &address.url, body, signature, replay: delivery.replay };
     let answer = app.http.post(notification).await;
     let went = went(&answer);
+    let not_before = answer.retry_after.as_deref().and_then(|text| retry::asked_for(text, app.now()));
     let attempt = row(&delivery, address, started_at, answer);
-    (Outcome { delivery, environment: letter.environment, attempt }, went)
+    (Outcome { delivery, environment: letter.environment, attempt, not_before }, went)
 }
 
 fn went(answer: &Answer) -> Went {
@@ -37,7 +39,7 @@ fn went(answer: &Answer) -> Went {
 pub fn skip(delivery: delivery::Model, contents: &Contents, now: Timestamp) -> Outcome {
     let Contents { letter, address } = contents;
     let attempt = attempts::skipped(&delivery.event_id, &delivery.target_id, &address.target.uri, now);
-    Outcome { delivery, environment: letter.environment, attempt }
+    Outcome { delivery, environment: letter.environment, attempt, not_before: None }
 }
 
 fn row(

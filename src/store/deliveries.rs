@@ -37,6 +37,7 @@ pub fn waiting(
         queued_at: now,
         due_at: Some(now),
         attempts: 0,
+        is_retry: false,
         claim: 0,
         epoch,
         succeeded: None,
@@ -69,6 +70,7 @@ pub async fn replay(
             delivery::Column::QueuedAt,
             delivery::Column::DueAt,
             delivery::Column::Attempts,
+            delivery::Column::IsRetry,
             delivery::Column::Epoch,
         ])
         .value(delivery::Column::Claim, Expr::col((delivery::Entity, delivery::Column::Claim)).add(1))
@@ -100,8 +102,13 @@ pub async fn lanes(db: &impl ConnectionTrait) -> Result<Vec<Lane>> {
             FROM lane WHERE lane.target_id IS NOT NULL
         )
         SELECT lane.target_id, target.status,
-               (SELECT min(d.due_at) FROM delivery AS d
-                WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id) AS due_at
+               (SELECT min(first.due_at) FROM (
+                    SELECT min(d.due_at) AS due_at FROM delivery AS d
+                    WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id AND NOT d.is_retry
+                    UNION ALL
+                    SELECT min(d.due_at) FROM delivery AS d
+                    WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id AND d.is_retry
+                ) AS first) AS due_at
         FROM lane LEFT JOIN target ON target.id = lane.target_id
         WHERE lane.target_id IS NOT NULL";
     let statement = Statement::from_string(db.get_database_backend(), LEAPS);
@@ -117,6 +124,18 @@ pub struct Room {
     pub size: u64,
 }
 
+impl Room {
+    /// How many of them may be retries: a target that was away for long must not hear of all that
+    /// it missed before it hears anything new. One at least, or they would never be made.
+    pub fn retries(&self) -> u64 {
+        Ord::max(self.size / 4, 1)
+    }
+
+    fn first_attempts(&self) -> u64 {
+        Ord::max(self.size - self.retries(), 1)
+    }
+}
+
 /// Claims what is due, for each target as many as there is room for, until the lease ends.
 pub async fn claim(
     tx: &impl ConnectionTrait,
@@ -126,7 +145,7 @@ pub async fn claim(
 ) -> Result<Vec<delivery::Model>> {
     use delivery::{Column, Entity};
     let Some(due) =
-        rooms.iter().map(|room| due(room, now)).reduce(|mut all, one| all.union(UnionType::All, one).take())
+        rooms.iter().flat_map(|room| due(room, now)).reduce(|mut all, one| all.union(UnionType::All, one).take())
     else {
         return Ok(Vec::new());
     };
@@ -148,18 +167,21 @@ pub async fn claim(
 
 const KEY: [delivery::Column; 2] = [delivery::Column::EventId, delivery::Column::TargetId];
 
-fn due(room: &Room, now: Timestamp) -> SelectStatement {
-    let oldest = delivery::Entity::find()
-        .select_only()
-        .columns(KEY)
-        .filter(delivery::Column::TargetId.eq(&room.target))
-        .filter(delivery::Column::DueAt.lte(now))
-        .order_by_asc(delivery::Column::DueAt)
-        .limit(room.size)
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-        .into_query();
-    // A limit inside a union has to stand in a query of its own.
-    Query::select().columns(KEY).from_subquery(oldest, "oldest").take()
+fn due(room: &Room, now: Timestamp) -> [SelectStatement; 2] {
+    [(false, room.first_attempts()), (true, room.retries())].map(|(is_retry, limit)| {
+        let oldest = delivery::Entity::find()
+            .select_only()
+            .columns(KEY)
+            .filter(delivery::Column::TargetId.eq(&room.target))
+            .filter(delivery::Column::IsRetry.eq(is_retry))
+            .filter(delivery::Column::DueAt.lte(now))
+            .order_by_asc(delivery::Column::DueAt)
+            .limit(limit)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .into_query();
+        // A limit inside a union has to stand in a query of its own.
+        Query::select().columns(KEY).from_subquery(oldest, "oldest").take()
+    })
 }
 
 /// Ends up to `limit` deliveries that waited for the target since before its deactivation,

@@ -28,6 +28,8 @@ pub struct Outcome {
     pub environment: Environment,
     /// What to write down.
     pub attempt: attempt::Model,
+    /// When the receiver wants to be asked again, if it said so: not before.
+    pub not_before: Option<Timestamp>,
 }
 
 impl Outcome {
@@ -135,7 +137,7 @@ fn verdict(outcome: &Outcome, target: Option<&target::Model>, terms: &Terms<'_>)
     match pause {
         Some(pause) => Verdict {
             state: DeliveryState::Waiting,
-            due_at: Some(terms.now + pause),
+            due_at: Some(terms.now + pause).max(outcome.not_before),
             attempts,
             succeeded: false,
         },
@@ -151,7 +153,7 @@ async fn apply(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verd
         let text = format!(
             "WITH settled (event_id, target_id, claim, state, due_at, attempts, succeeded) AS (VALUES {places}) \
              UPDATE delivery SET state = settled.state, due_at = settled.due_at, \
-                    attempts = settled.attempts, succeeded = settled.succeeded \
+                    attempts = settled.attempts, is_retry = settled.attempts > 0, succeeded = settled.succeeded \
              FROM settled WHERE delivery.event_id = settled.event_id \
                     AND delivery.target_id = settled.target_id AND delivery.claim = settled.claim"
         );
