@@ -22,6 +22,7 @@ use crate::error::report;
 use crate::graphql::{self, Schema, codes};
 use crate::server::coercion::Types;
 use crate::server::connection::Peer;
+use crate::server::document::Documents;
 use crate::server::media::{self, Media};
 use crate::server::memory::{Memory, Share};
 use crate::server::patience::Patience;
@@ -37,6 +38,7 @@ struct Endpoint {
     app: App,
     schema: Schema,
     types: Types,
+    documents: Documents,
     long: Semaphore,
     memory: Arc<Memory>,
 }
@@ -56,7 +58,8 @@ pub fn routes(app: App) -> Router {
     let schema = graphql::schema(app.clone());
     let types = Types::of_schema(&schema.sdl());
     let (long, memory) = (Semaphore::new(LONG_AT_A_TIME), Memory::new(app.settings.door.memory));
-    let endpoint = Arc::new(Endpoint { app, schema, types, long, memory });
+    let documents = Documents::default();
+    let endpoint = Arc::new(Endpoint { app, schema, types, documents, long, memory });
     Router::new().route("/graphql", post(serve)).with_state(endpoint)
 }
 
@@ -180,7 +183,7 @@ impl Endpoint {
         let enter = |lane| toll.enter(lane).map_err(rates::refusal);
         let may_publish = may_publish && request.query.contains(lane::PUBLISH);
         enter(if may_publish { Lane::Publishing } else { Lane::Api })?;
-        let document = document::parse(&request.query)?;
+        let document = self.documents.read(&request.query)?;
         let invalid = |error| Refusal::of_document(vec![error], codes::VALIDATION_FAILED);
         let (mut actual, mut events) = (Lane::Api, 0);
         if let Some((name, operation)) = document::selected(&document, request.operation_name.as_deref()) {
