@@ -92,6 +92,7 @@ impl Engine {
             per_lane: app.settings.target_concurrency,
             in_flight: app.settings.concurrency,
             held: HELD,
+            pace: app.settings.target_rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.get()),
         };
         let shelf = Shelf::new(limits, leases.clone(), signals.clone());
         tasks.spawn(settle::run(app.clone(), leases.clone(), ended, signals.clone()));

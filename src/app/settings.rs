@@ -2,6 +2,7 @@
 //!
 //! Where they come from (flags, environment) is `config`'s business.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How many requests one target may have in flight.
     pub target_concurrency: usize,
+    /// How many attempts a second one target may get from this process; none: as many as it takes.
+    pub target_rate: Option<NonZeroU32>,
     /// How many requests may be in flight in all.
     pub concurrency: usize,
     /// How often the engine looks for work that nobody rang for.
@@ -72,6 +75,7 @@ impl Default for Settings {
             deadline: limits::DEADLINE,
             lease: Duration::from_secs(30),
             target_concurrency: 32,
+            target_rate: None,
             concurrency: 1_024,
             look_interval: Duration::from_secs(1),
             pause: Duration::from_secs(1),

@@ -1,5 +1,6 @@
 //! How notifications are delivered. The defaults are the contract's.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ pub struct Options {
     /// How many requests to one target may be in flight.
     #[arg(long, env = "REPRISE_TARGET_CONCURRENCY", value_name = "NUMBER", default_value_t = 32)]
     target_concurrency: usize,
+    /// How many attempts a second one target may get from each server, retries included. Without it, as many
+    /// as the target takes.
+    #[arg(long, env = "REPRISE_TARGET_RATE", value_name = "NUMBER")]
+    target_rate: Option<NonZeroU32>,
     /// How often due deliveries are looked for, besides being told of.
     #[arg(long, env = "REPRISE_LOOK_INTERVAL", value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     look_interval: Duration,
@@ -82,6 +87,7 @@ impl Options {
             deadline: self.deadline,
             lease: self.lease,
             target_concurrency: self.target_concurrency,
+            target_rate: self.target_rate,
             concurrency: self.concurrency,
             look_interval: self.look_interval,
             pause: self.database_pause,

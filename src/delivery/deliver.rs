@@ -1,8 +1,11 @@
 //! The way of one claimed delivery, from its place in a lane to its outcome.
 
+use std::time::Duration;
+
 use entity::{TargetId, delivery};
 use fail::fail_point;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use crate::app::App;
 use crate::delivery::dispatch::Signal;
@@ -15,8 +18,8 @@ use crate::delivery::{Stopping, send};
 /// Where attempts report to: their outcomes, and their ends.
 pub type Reports = (mpsc::Sender<Ended>, mpsc::UnboundedSender<Signal>);
 
-/// Makes one attempt and hands its outcome over; only then its place in the lane is free.
-pub async fn deliver(app: App, parcel: Parcel, stopping: Stopping, mut place: Place) {
+/// Makes one attempt, after a wait, and hands its outcome over; only then its place in the lane is free.
+pub async fn deliver(app: App, parcel: Parcel, wait: Duration, stopping: Stopping, mut place: Place) {
     let Parcel { delivery, contents } = parcel;
     let ended = match &contents {
         None => Ended::Gone(delivery),
@@ -24,7 +27,12 @@ pub async fn deliver(app: App, parcel: Parcel, stopping: Stopping, mut place: Pl
             Ended::Attempted(send::skip(delivery, contents, app.now()))
         }
         Some(contents) => {
-            let attempt = send::attempt(&app, delivery.clone(), contents);
+            let attempt = async {
+                if !wait.is_zero() {
+                    sleep(wait).await;
+                }
+                send::attempt(&app, delivery.clone(), contents).await
+            };
             tokio::select! {
                 (outcome, went) = attempt => {
                     place.went = went;

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use entity::{TargetId, TargetStatus};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
@@ -118,10 +118,11 @@ impl Dispatcher {
     }
 
     fn start_attempts(&self) {
+        let now = Instant::now();
         let mut lanes = self.shelf.lanes();
-        while let Some((parcel, weight)) = lanes.next() {
+        while let Some((parcel, weight, wait)) = lanes.next(now) {
             let place = Place::new(&parcel, weight, self.shelf.leases(), &self.reports);
-            self.tasks.spawn(deliver(self.app.clone(), parcel, self.stopping.clone(), place));
+            self.tasks.spawn(deliver(self.app.clone(), parcel, wait, self.stopping.clone(), place));
         }
     }
 

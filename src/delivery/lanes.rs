@@ -5,8 +5,10 @@
 //! been quiet always finds room. What does not fit stays in the database.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use entity::TargetId;
+use tokio::time::Instant;
 
 use crate::delivery::width::{Went, Width};
 use crate::store::deliveries::Room;
@@ -20,6 +22,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// The most that all lanes may hold, in units of weight.
     pub held: usize,
+    /// The least time between two attempts of one lane.
+    pub pace: Duration,
 }
 
 /// Of what is free, a lane may have one part in so many: of the requests, and of what is held.
@@ -54,12 +58,17 @@ pub struct Lanes<T> {
 /// Something in stock, and its weight.
 type Stocked<T> = (T, usize);
 
+/// What is to be sent, its weight, and how long it has to wait for its turn.
+pub type Next<T> = (T, usize, Duration);
+
 #[derive(Debug)]
 struct Lane<T> {
     stock: VecDeque<Stocked<T>>,
     in_flight: usize,
     held: usize,
     width: Width,
+    /// When the next attempt may be made.
+    next_turn: Instant,
     /// What its deliveries weighed lately.
     usual_weight: Option<usize>,
     is_hungry: bool,
@@ -165,20 +174,22 @@ impl<T> Lanes<T> {
         self.stock(target, item, weight);
     }
 
-    /// What is to be sent now, with its weight; lanes take turns.
-    pub fn next(&mut self) -> Option<Stocked<T>> {
+    /// What is to be sent next; lanes take turns.
+    pub fn next(&mut self, now: Instant) -> Option<Next<T>> {
         while self.in_flight < self.limits.in_flight {
             let target = self.ready.pop_front()?;
             let share = ((self.limits.in_flight - self.in_flight) / SHARE_IN_FLIGHT).max(1);
             let lane = self.by_target.get_mut(&target)?;
             lane.is_ready = false;
             if lane.in_flight < lane.width.get().min(share)
-                && let Some(stocked) = lane.stock.pop_front()
+                && let Some((item, weight)) = lane.stock.pop_front()
             {
+                let turn = lane.next_turn.max(now);
+                lane.next_turn = turn + self.limits.pace;
                 lane.in_flight += 1;
                 self.in_flight += 1;
                 self.get_ready(&target);
-                return Some(stocked);
+                return Some((item, weight, turn - now));
             }
         }
         None
@@ -290,6 +301,7 @@ impl<T> Lane<T> {
             in_flight: 0,
             held: 0,
             width: Width::new(most),
+            next_turn: Instant::now(),
             usual_weight: None,
             is_hungry: false,
             is_ready: false,
@@ -313,7 +325,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits = Limits { per_lane: 8, in_flight: 1_024, held: 16_384 };
+    const LIMITS: Limits = Limits { per_lane: 8, in_flight: 1_024, held: 16_384, pace: Duration::ZERO };
 
     fn target() -> TargetId {
         TargetId::new(Timestamp::from_millis(1_700_000_000_000))
@@ -338,7 +350,7 @@ mod tests {
 
     /// Starts whatever may be started.
     fn send(lanes: &mut Lanes<()>) -> usize {
-        std::iter::from_fn(|| lanes.next()).count()
+        std::iter::from_fn(|| lanes.next(Instant::now())).count()
     }
 
     #[test]
@@ -362,8 +374,23 @@ mod tests {
             assert!(lanes.promise(target, 1));
             lanes.put(target, number, 1);
         }
-        let order: Vec<i32> = std::iter::from_fn(|| lanes.next()).map(|(number, _)| number).collect();
+        let order: Vec<i32> = std::iter::from_fn(|| lanes.next(Instant::now())).map(|(number, ..)| number).collect();
         assert_eq!(order, [1, 4, 2]);
+    }
+
+    #[test]
+    fn a_lane_with_a_pace_spreads_its_attempts() {
+        let pace = Duration::from_millis(100);
+        let (mut lanes, one, now) = (Lanes::new(Limits { pace, ..LIMITS }), target(), Instant::now());
+        for _ in 0..3 {
+            assert!(lanes.promise(&one, 1));
+            lanes.put(&one, (), 1);
+        }
+        let mut wait = |now| lanes.next(now).map(|(.., wait)| wait.as_millis());
+        let first = wait(now).unwrap();
+        assert_eq!(wait(now), Some(first + 100));
+        lanes.freed(&one, 1, Went::Well);
+        assert_eq!(lanes.next(now + 2 * pace).map(|(.., wait)| wait.as_millis()), Some(first));
     }
 
     #[test]
@@ -402,7 +429,7 @@ mod tests {
 
     #[test]
     fn all_lanes_together_hold_and_send_no_more_than_the_limits() {
-        let limits = Limits { per_lane: 32, in_flight: 100, held: 1_000 };
+        let limits = Limits { per_lane: 32, in_flight: 100, held: 1_000, ..LIMITS };
         let mut lanes = Lanes::new(limits);
         (0..500).for_each(|_| lanes.feed(target()));
         let held = claim_all(&mut lanes);
@@ -420,7 +447,7 @@ mod tests {
         send(&mut lanes);
         let mut claimed = first;
         while lanes.by_target[&one].held * 2 > lanes.by_target[&one].share(LIMITS.held - lanes.held) {
-            lanes.next();
+            lanes.next(Instant::now());
             lanes.freed(&one, 8, Went::Well);
         }
         claimed += claim(&mut lanes, 8);

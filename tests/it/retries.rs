@@ -53,6 +53,26 @@ async fn a_receiver_that_has_too_much_to_do_can_put_a_retry_off(#[values(On::Sql
 
 #[rstest]
 #[tokio::test]
+async fn what_is_new_does_not_wait_behind_all_that_is_tried_again(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::on(on).await else { return };
+    world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    world.receiver.script("/hook", [Answer::Status(500)]);
+    world.test.publish_many(ISSUED, 300).await;
+    world.settle().await;
+
+    let world = world.without_engine().await;
+    world.hand.advance(Duration::from_secs(5));
+    let new = world.test.publish(ISSUED).await;
+    let world = world.restart().await;
+    world.settle().await;
+    let again = world.receiver.received("/hook").split_off(1 + 300);
+    assert_eq!(again.len(), 301);
+    let position = again.iter().position(|one| String::from_utf8_lossy(&one.body).contains(&new)).unwrap();
+    assert!(position < 64, "it was number {position} of 301 that were due");
+}
+
+#[rstest]
+#[tokio::test]
 async fn in_live_ten_attempts_over_27_hours(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     each_attempt_comes_in_time(&world, &world.live, 10, 10).await;
