@@ -21,6 +21,10 @@ pub type Reports = (mpsc::Sender<Ended>, mpsc::UnboundedSender<Signal>);
 /// Makes one attempt, after a wait, and hands its outcome over; only then its place in the lane is free.
 pub async fn deliver(app: App, parcel: Parcel, wait: Duration, stopping: Stopping, mut place: Place) {
     let Parcel { delivery, contents } = parcel;
+    if !place.leases.is_running(&delivery, app.now()) {
+        tracing::warn!(event = %delivery.event_id, "a lease ran out before its delivery was begun");
+        return;
+    }
     let ended = match &contents {
         None => Ended::Gone(delivery),
         Some(contents) if contents.is_missed(&delivery) => {

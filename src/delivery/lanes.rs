@@ -374,7 +374,8 @@ mod tests {
             assert!(lanes.promise(target, 1));
             lanes.put(target, number, 1);
         }
-        let order: Vec<i32> = std::iter::from_fn(|| lanes.next(Instant::now())).map(|(number, ..)| number).collect();
+        let order: Vec<i32> =
+            std::iter::from_fn(|| lanes.next(Instant::now())).map(|(number, ..)| number).collect();
         assert_eq!(order, [1, 4, 2]);
     }
 

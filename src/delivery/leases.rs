@@ -3,10 +3,10 @@
 //! A lease is long enough for an attempt, but not for a database that is away
 //! for a while; so leases are renewed as long as their holder lives.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use entity::delivery;
+use entity::{Timestamp, delivery};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -16,14 +16,16 @@ use crate::store::deliveries::{self, Claim, claim_of};
 /// How many leases are renewed in one transaction.
 const BATCH: usize = 1_000;
 
-/// The claims of this process that are not settled yet. Cheap to clone; all clones share them.
+/// The claims of this process that are not settled yet, each with the end of its lease. Cheap to
+/// clone; all clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Leases(Arc<Mutex<HashSet<Claim>>>);
+pub struct Leases(Arc<Mutex<HashMap<Claim, Timestamp>>>);
 
 impl Leases {
     /// These were claimed.
     pub fn take<'a>(&self, claimed: impl Iterator<Item = &'a delivery::Model>) {
-        self.held().extend(claimed.map(claim_of));
+        let lease = |delivery: &delivery::Model| (claim_of(delivery), delivery.due_at.unwrap_or_default());
+        self.held().extend(claimed.map(lease));
     }
 
     /// These are settled.
@@ -34,12 +36,28 @@ impl Leases {
         }
     }
 
+    /// Whether the delivery is still ours. A server that stood still for long has lost what it had
+    /// claimed, and somebody else may have sent it.
+    pub fn is_running(&self, delivery: &delivery::Model, now: Timestamp) -> bool {
+        self.held().get(&claim_of(delivery)).is_some_and(|until| now < *until)
+    }
+
     /// Nothing is claimed that is not settled.
     pub fn are_settled(&self) -> bool {
         self.held().is_empty()
     }
 
-    fn held(&self) -> MutexGuard<'_, HashSet<Claim>> {
+    /// These were renewed.
+    fn extend(&self, renewed: &[Claim], until: Timestamp) {
+        let mut held = self.held();
+        for claim in renewed {
+            if let Some(lease) = held.get_mut(claim) {
+                *lease = until;
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Claim, Timestamp>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -54,11 +72,13 @@ pub async fn run(app: App, leases: Leases, stop: CancellationToken) {
 }
 
 async fn renew(app: &App, leases: &Leases) -> Result<()> {
-    let held: Vec<Claim> = leases.held().iter().cloned().collect();
+    let held: Vec<Claim> = leases.held().keys().cloned().collect();
     for claims in held.chunks(BATCH) {
+        let until = app.now() + app.settings.lease;
         let tx = app.db.begin().await?;
-        deliveries::renew(&tx, claims, app.now() + app.settings.lease).await?;
+        let renewed = deliveries::renew(&tx, claims, until).await?;
         tx.commit().await?;
+        leases.extend(&renewed, until);
     }
     Ok(())
 }

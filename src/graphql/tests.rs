@@ -6,9 +6,10 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::app::Settings;
+use crate::app::publisher::Call;
 use crate::clock::Clock;
 use crate::db::Db;
-use crate::store::{Scope, organizations};
+use crate::store::{Scope, events, organizations};
 use crate::vault::Vault;
 
 const INTROSPECTION: &str = "{ __schema { types {
@@ -71,6 +72,7 @@ impl Server {
         let url = format!("sqlite://{}", directory.path().join("reprise.db").display());
         let db = Db::open(&url).await.unwrap();
         let app = App::new(db, Clock::system(), Vault::new(&[7; 32]), Settings::default()).unwrap();
+        tokio::spawn(record(app.clone()));
         let tx = app.db.begin().await.unwrap();
         let organization = organizations::add(&tx, "Acme", app.now()).await.unwrap();
         tx.commit().await.unwrap();
@@ -88,6 +90,17 @@ impl Server {
     async fn code_of(&self, document: &str) -> Value {
         let answer = self.schema.execute(prepare(document.into(), &self.app, self.caller.clone())).await;
         answer.errors[0].extensions.as_ref().unwrap().get("code").unwrap().clone()
+    }
+}
+
+/// Records what is published, as the delivery engine does.
+async fn record(app: App) {
+    let mut calls = app.publisher.calls().unwrap();
+    while let Some(Call { publication, answer }) = calls.recv().await {
+        let tx = app.db.begin().await.unwrap();
+        let mut published = events::publish(&tx, &[publication], app.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        answer.send(Ok(published.events.remove(0))).unwrap();
     }
 }
 

@@ -14,7 +14,7 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Iterable, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Statement, Value,
+    QueryOrder, QuerySelect, QueryTrait, Select, Statement, Value,
 };
 
 use crate::error::Result;
@@ -272,24 +272,30 @@ pub async fn remove(tx: &impl ConnectionTrait, claimed: &[delivery::Model]) -> R
     Ok(())
 }
 
-/// Moves the ends of leases, unless somebody else has claimed the deliveries since. What is being
-/// settled at this moment is left out, so that nobody waits for anybody.
-pub async fn renew(tx: &impl ConnectionTrait, claims: &[Claim], lease_until: Timestamp) -> Result<()> {
+/// Moves the ends of leases, and answers of which: not where somebody else has claimed the delivery
+/// since, nor of what is being settled at this moment, so that nobody waits for anybody.
+pub async fn renew(
+    tx: &impl ConnectionTrait,
+    claims: &[Claim],
+    lease_until: Timestamp,
+) -> Result<Vec<Claim>> {
+    let mut renewed: Vec<Claim> = Vec::new();
     for piece in claims.chunks(bulk::ROWS) {
-        let held = delivery::Entity::find()
-            .select_only()
-            .columns(KEY)
+        let held = claims_among(piece.iter().cloned())
             .filter(delivery::Column::State.eq(DeliveryState::Claimed))
-            .filter(still_held(piece.iter().cloned()))
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .into_query();
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+        let held: Vec<Claim> = held.into_tuple().all(tx).await?;
+        if held.is_empty() {
+            continue;
+        }
         delivery::Entity::update_many()
             .col_expr(delivery::Column::DueAt, Expr::value(lease_until))
-            .filter(Expr::tuple(KEY.map(Expr::col)).in_subquery(held))
+            .filter(still_held(held.iter().cloned()))
             .exec(tx)
             .await?;
+        renewed.extend(held);
     }
-    Ok(())
+    Ok(renewed)
 }
 
 /// Which of these claims are still the latest. They stay so until the transaction ends.
@@ -297,13 +303,13 @@ pub async fn hold(tx: &impl ConnectionTrait, claims: Vec<Claim>) -> Result<HashS
     if claims.is_empty() {
         return Ok(HashSet::new());
     }
-    let held = delivery::Entity::find()
-        .select_only()
-        .columns(KEY)
-        .column(delivery::Column::Claim)
-        .filter(still_held(claims))
-        .lock_exclusive();
-    Ok(held.into_tuple().all(tx).await?.into_iter().collect())
+    Ok(claims_among(claims).lock_exclusive().into_tuple().all(tx).await?.into_iter().collect())
+}
+
+/// Those of these claims that are still the latest.
+fn claims_among(claims: impl IntoIterator<Item = Claim>) -> Select<delivery::Entity> {
+    let columns = [delivery::Column::EventId, delivery::Column::TargetId, delivery::Column::Claim];
+    delivery::Entity::find().select_only().columns(columns).filter(still_held(claims))
 }
 
 /// A claim on a delivery: event, target, and the number of the claim.

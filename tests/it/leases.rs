@@ -40,6 +40,28 @@ async fn a_result_that_comes_after_its_lease_is_recorded_and_decides_nothing(
 
 #[rstest]
 #[tokio::test]
+async fn what_was_not_begun_within_its_lease_is_left_to_whoever_claims_it_next(
+    #[values(On::Sqlite, On::Postgres)] on: On,
+) {
+    let Some(world) = World::with(on, |settings| settings.target_concurrency = 1).await else { return };
+    world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    let gate = Gate::new();
+    world.receiver.script("/hook", [Answer::Held(gate.clone()), Answer::Status(200)]);
+    world.test.publish(ISSUED).await;
+    let waiting = world.test.publish(ISSUED).await;
+    world.receiver.next("/hook").await;
+    world.receiver.next("/hook").await;
+
+    // As if the server had stood still for that long.
+    world.hand.advance(world.app.settings.lease);
+    world.app.bell.ring_everywhere();
+    gate.open();
+    world.settle().await;
+    assert_eq!(world.test.attempt_statuses(&waiting).await, ["SUCCESS"], "it was sent once");
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_thousand_retries_keep_their_times_over_a_restart_and_do_not_fire_in_one_instant(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {

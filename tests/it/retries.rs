@@ -53,7 +53,9 @@ async fn a_receiver_that_has_too_much_to_do_can_put_a_retry_off(#[values(On::Sql
 
 #[rstest]
 #[tokio::test]
-async fn what_is_new_does_not_wait_behind_all_that_is_tried_again(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn what_is_new_does_not_wait_behind_all_that_is_tried_again(
+    #[values(On::Sqlite, On::Postgres)] on: On,
+) {
     let Some(world) = World::on(on).await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
     world.receiver.script("/hook", [Answer::Status(500)]);
