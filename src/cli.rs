@@ -3,9 +3,9 @@
 //! What a command has to say goes to the standard output, in tables for people or
 //! as JSON for scripts. What went wrong is one line on the standard error output.
 
+pub mod credentials;
 pub mod demo;
 pub mod first_start;
-pub mod issue;
 pub mod keys;
 pub mod migrate;
 pub mod organizations;

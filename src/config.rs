@@ -52,6 +52,7 @@ impl Options {
     pub fn settings(&self) -> anyhow::Result<Settings> {
         let settings = self.delivery.apply(Settings {
             door: self.door.door(),
+            activations: self.door.activations(),
             smtp: self.mail.smtp()?,
             ..Settings::default()
         });

@@ -5,11 +5,13 @@
 //! in the form of a GraphQL answer, whatever it was (G3).
 
 mod activity;
+mod answer;
 mod body;
 mod budget;
 mod coercion;
 mod connection;
 mod connections;
+mod document;
 mod endpoint;
 pub mod files;
 mod forwarded;
@@ -17,10 +19,12 @@ mod graphiql;
 mod health;
 mod lane;
 mod media;
+mod memory;
 mod patience;
 mod rates;
 mod refusal;
 mod request;
+mod taking;
 mod tally;
 mod tokens;
 mod wire;

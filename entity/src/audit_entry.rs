@@ -16,7 +16,7 @@ pub struct Model {
     pub organization_id: OrganizationId,
     /// In which of its two trails.
     pub environment: Environment,
-    /// With which key it was done; null for the operator of the server, on the command line.
+    /// With which key of the scope it was done; null for whoever runs the server.
     pub api_key_id: Option<ApiKeyId>,
     /// What was done.
     pub action: AuditAction,

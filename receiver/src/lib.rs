@@ -8,6 +8,7 @@ mod answer;
 mod authority;
 mod book;
 mod gate;
+mod hear;
 mod line;
 mod rogue;
 mod server;

@@ -1,4 +1,4 @@
-//! A server that takes requests of HTTP/1.1 and answers with whatever bytes the
+//! A server that takes requests and answers with whatever bytes the
 //! script says, over TLS or in the place of it.
 //!
 //! It counts what it sends, so that a test can tell how much of it was taken.
@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
+use crate::hear::Hearing;
 use crate::{Authority, Certificate, Protocols};
 
 /// What it does once it has a request.
@@ -71,15 +72,28 @@ impl Rogue {
     /// One act per request, over TLS with a proper certificate; the last one repeats.
     pub async fn start(authority: &Authority, script: impl IntoIterator<Item = Act>) -> io::Result<Self> {
         let config = authority.server_config(Certificate::Valid, Protocols::Http1);
-        Self::listen(Some(TlsAcceptor::from(Arc::new(config))), script).await
+        Self::listen(Some(TlsAcceptor::from(Arc::new(config))), Hearing::Http1, script).await
+    }
+
+    /// The same with HTTP/2: what it says are frames, from the first one of a server's connection.
+    pub async fn start_http2(
+        authority: &Authority,
+        script: impl IntoIterator<Item = Act>,
+    ) -> io::Result<Self> {
+        let config = authority.server_config(Certificate::Valid, Protocols::Http2);
+        Self::listen(Some(TlsAcceptor::from(Arc::new(config))), Hearing::Http2, script).await
     }
 
     /// One act per first word of a client, without TLS, whatever the client believes.
     pub async fn start_bare(script: impl IntoIterator<Item = Act>) -> io::Result<Self> {
-        Self::listen(None, script).await
+        Self::listen(None, Hearing::FirstWord, script).await
     }
 
-    async fn listen(tls: Option<TlsAcceptor>, script: impl IntoIterator<Item = Act>) -> io::Result<Self> {
+    async fn listen(
+        tls: Option<TlsAcceptor>,
+        hearing: Hearing,
+        script: impl IntoIterator<Item = Act>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let log = Arc::new(Log {
@@ -88,7 +102,7 @@ impl Rogue {
             sent: AtomicU64::new(0),
             ended: watch::Sender::new(0),
         });
-        let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&log))).abort_handle();
+        let accepting = tokio::spawn(accept(listener, tls, hearing, Arc::clone(&log))).abort_handle();
         Ok(Self { address, log, accepting })
     }
 
@@ -144,19 +158,19 @@ impl Log {
     }
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, log: Arc<Log>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, hearing: Hearing, log: Arc<Log>) {
     let mut connections = JoinSet::new();
     while let Ok((tcp, _)) = listener.accept().await {
-        connections.spawn(serve(tcp, tls.clone(), Arc::clone(&log)));
+        connections.spawn(serve(tcp, tls.clone(), hearing, Arc::clone(&log)));
         while connections.try_join_next().is_some() {}
     }
 }
 
-async fn serve(tcp: TcpStream, tls: Option<TlsAcceptor>, log: Arc<Log>) {
+async fn serve(tcp: TcpStream, tls: Option<TlsAcceptor>, hearing: Hearing, log: Arc<Log>) {
     let talked = match tls {
-        None => talk(tcp, first_word, &log).await,
+        None => talk(tcp, hearing, &log).await,
         Some(tls) => match tls.accept(tcp).await {
-            Ok(stream) => talk(stream, request, &log).await,
+            Ok(stream) => talk(stream, hearing, &log).await,
             Err(error) => Err(error),
         },
     };
@@ -167,11 +181,11 @@ async fn serve(tcp: TcpStream, tls: Option<TlsAcceptor>, log: Arc<Log>) {
 
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
-    hear: impl AsyncFn(&mut S) -> io::Result<()>,
+    hearing: Hearing,
     log: &Log,
 ) -> io::Result<()> {
     loop {
-        hear(&mut stream).await?;
+        hearing.wait(&mut stream).await?;
         match log.next() {
             Act::Say(words) => say(&mut stream, &words, log).await?,
             Act::SayAndClose(words) => {
@@ -193,33 +207,4 @@ async fn say(stream: &mut (impl AsyncWrite + Unpin), words: &[u8], log: &Log) ->
     stream.flush().await?;
     log.sent.fetch_add(words.len() as u64, SeqCst);
     Ok(())
-}
-
-/// Whatever the client says first.
-async fn first_word(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
-    match stream.read(&mut [0; 4_096]).await? {
-        0 => Err(io::ErrorKind::UnexpectedEof.into()),
-        _ => Ok(()),
-    }
-}
-
-/// A whole request with a body of a stated length.
-async fn request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
-    let mut request = Vec::new();
-    while !is_whole(&request) {
-        let mut chunk = [0; 4_096];
-        match stream.read(&mut chunk).await? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            length => request.extend_from_slice(&chunk[..length]),
-        }
-    }
-    Ok(())
-}
-
-fn is_whole(request: &[u8]) -> bool {
-    let end = request.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-    let Some((head, body)) = end.map(|end| request.split_at(end + 4)) else { return false };
-    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-    body.len() >= length.unwrap_or(0)
 }

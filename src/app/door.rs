@@ -26,6 +26,8 @@ pub struct Door {
     pub connections: usize,
     /// How long what a client sends and takes may take.
     pub patience: Patience,
+    /// How many bytes requests and their answers may take in memory; one organization half of it.
+    pub memory: usize,
     /// What one organization may ask for in LIVE in ten seconds (G12); in TEST it is half as much.
     pub api: Option<Rate>,
     /// What one organization may publish in ten seconds, in either environment.
@@ -77,6 +79,7 @@ impl Default for Door {
                 idle: Duration::from_secs(75),
                 write: Duration::from_secs(30),
             },
+            memory: 256 * 1_024 * 1_024,
             api: Some(Rate { requests: 200, points: 5_000 }),
             publishing: Some(Rate { requests: 20_000, points: 1_000_000 }),
             failed_logins: Some(FailedLogins { per_address: 60, in_all: 6_000 }),

@@ -67,7 +67,8 @@ async fn answer(db: &Db, questions: Vec<Question>) {
     hashes.sort_unstable();
     hashes.dedup();
     let found = api_keys::find_valid(db.reader(), &hashes).await;
-    let found = found.map(|keys| keys.into_iter().map(|key| (key.hash.clone(), key)).collect::<HashMap<_, _>>());
+    let found =
+        found.map(|keys| keys.into_iter().map(|key| (key.hash.clone(), key)).collect::<HashMap<_, _>>());
     for Question { hash, answer } in questions {
         let one = match &found {
             Ok(keys) => Ok(keys.get(&hash).cloned()),

@@ -48,6 +48,9 @@ pub struct Settings {
     pub paused: bool,
     /// How wide the door to the API is.
     pub door: Door,
+    /// How many activations may be begun in an hour, by organization and environment: they go to URIs
+    /// that have not proved yet that they want to hear of us.
+    pub activations: Option<u32>,
     /// The server that mails go out by; none sends no mails.
     pub smtp: Option<Smtp>,
 }
@@ -81,6 +84,7 @@ impl Default for Settings {
             removal_after: limits::REMOVAL_AFTER,
             paused: false,
             door: Door::default(),
+            activations: Some(limits::ACTIVATIONS),
             smtp: None,
         }
     }

@@ -14,11 +14,12 @@ use std::time::Duration;
 use anyhow::Context;
 use entity::{ApiKeyKind, Environment};
 use receiver::{Answer, Authority, Receiver};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::app::issue::{self, Order};
 use crate::app::{App, Settings};
-use crate::cli::issue;
 use crate::cli::output::say;
 use crate::cli::running::Running;
 use crate::clock::Clock;
@@ -79,9 +80,10 @@ async fn first_key(app: &App) -> anyhow::Result<String> {
     let tx = app.db.begin().await?;
     let organization = organizations::add(&tx, "Demo", app.now()).await?;
     let scope = Scope { organization: organization.id, environment: Environment::Test };
-    let issued = issue::key(&tx, &scope, ApiKeyKind::Platform, "demo", app.now()).await?;
+    let order = Order { kind: ApiKeyKind::Platform, name: "demo", by: None };
+    let issued = issue::key(&tx, &scope, order, app.now()).await?;
     tx.commit().await?;
-    Ok(issued.key)
+    Ok(issued.key.expose_secret().to_owned())
 }
 
 /// The steps of the demo.

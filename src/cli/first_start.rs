@@ -4,9 +4,10 @@
 use std::net::SocketAddr;
 
 use entity::ApiKeyKind;
+use secrecy::ExposeSecret;
 
 use crate::app::App;
-use crate::cli::issue::{self, Issued};
+use crate::app::issue::{self, Issued};
 use crate::cli::output;
 use crate::db::despite_conflicts;
 use crate::error::Result;
@@ -25,9 +26,7 @@ async fn prepare_once(app: &App) -> Result<Option<[Issued; 2]>> {
     if !organizations::list(&tx).await?.is_empty() {
         return Ok(None);
     }
-    let now = app.now();
-    let organization = organizations::add(&tx, NAME, now).await?;
-    let keys = issue::pair(&tx, &organization.id, ApiKeyKind::Platform, now).await?;
+    let (_, keys) = issue::organization(&tx, NAME, ApiKeyKind::Platform, app.now()).await?;
     tx.commit().await?;
     Ok(Some(keys))
 }
@@ -49,7 +48,7 @@ A page to try things out is at http://{address}/graphiql. For customers there ar
 `reprise organizations create NAME` prints them.
 "#,
         organization = test.row.organization_id,
-        test = test.key,
-        live = live.key,
+        test = test.key.expose_secret(),
+        live = live.key.expose_secret(),
     ))
 }

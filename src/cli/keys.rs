@@ -5,8 +5,9 @@ use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use entity::{ApiKeyId, ApiKeyKind, AuditAction, Environment, OrganizationId, api_key};
 
+use crate::app::issue::{self, Order};
 use crate::cli::output::Table;
-use crate::cli::{issue, output, rotation};
+use crate::cli::{credentials, output, rotation};
 use crate::clock::Clock;
 use crate::config::database;
 use crate::db::Db;
@@ -87,9 +88,10 @@ async fn create(options: Create) -> anyhow::Result<()> {
         .await?
         .with_context(|| format!("there is no organization {}", options.organization))?;
     let scope = Scope { organization: options.organization, environment: options.environment };
-    let issued = issue::key(&tx, &scope, options.kind, &options.name, Clock::system().now()).await?;
+    let order = Order { kind: options.kind, name: &options.name, by: None };
+    let issued = issue::key(&tx, &scope, order, Clock::system().now()).await?;
     tx.commit().await?;
-    options.output.print(&issue::table([&issued]))?;
+    options.output.print(&credentials::table([&issued]))?;
     options.output.remark("The key is shown this once.")
 }
 
@@ -119,7 +121,7 @@ fn table(keys: impl IntoIterator<Item = api_key::Model>) -> Table {
             Some(key.id.to_string()),
             Some(key.organization_id.to_string()),
             Some(key.environment.word().to_owned()),
-            Some(issue::word(key.kind).to_owned()),
+            Some(credentials::word(key.kind).to_owned()),
             Some(key.name),
             Some(key.redacted_key),
             Some(key.created_at.to_string()),
@@ -140,7 +142,7 @@ fn kind() -> impl TypedValueParser<Value = ApiKeyKind> {
     let kinds = [ApiKeyKind::Integrator, ApiKeyKind::Platform];
     let of_word =
         |text: String| if text == "platform" { ApiKeyKind::Platform } else { ApiKeyKind::Integrator };
-    PossibleValuesParser::new(kinds.map(issue::word)).map(of_word)
+    PossibleValuesParser::new(kinds.map(credentials::word)).map(of_word)
 }
 
 fn organization_id(text: &str) -> Result<OrganizationId, String> {

@@ -3,8 +3,9 @@
 use anyhow::anyhow;
 use entity::{ApiKeyKind, organization};
 
+use crate::app::issue;
 use crate::cli::output::Table;
-use crate::cli::{issue, output};
+use crate::cli::{credentials, output};
 use crate::clock::Clock;
 use crate::config::database;
 use crate::db::Db;
@@ -52,10 +53,9 @@ async fn create(options: Create) -> anyhow::Result<()> {
     text::name(&options.name).map_err(|violation| anyhow!("NAME: {}", violation.description))?;
     let db = Db::open(&options.database.database_url).await?;
     let (tx, now) = (db.begin().await?, Clock::system().now());
-    let organization = organizations::add(&tx, &options.name, now).await?;
-    let keys = issue::pair(&tx, &organization.id, ApiKeyKind::Integrator, now).await?;
+    let (organization, keys) = issue::organization(&tx, &options.name, ApiKeyKind::Integrator, now).await?;
     tx.commit().await?;
-    options.output.print(&issue::table(&keys))?;
+    options.output.print(&credentials::table(&keys))?;
     options.output.remark(&format!("{} is made. Its keys are shown this once.", organization.id))
 }
 

@@ -14,6 +14,9 @@ use crate::rules::retry::Backoff;
 
 const MAX_ATTEMPTS: u32 = 1_000;
 
+/// Half of it is what the largest request takes, and a little.
+const LEAST_MEMORY: usize = 64 * 1_024 * 1_024;
+
 /// Refuses settings that cannot work.
 pub fn check(settings: &Settings) -> anyhow::Result<()> {
     check_intervals(settings)?;
@@ -52,6 +55,11 @@ fn check_numbers(settings: &Settings) -> anyhow::Result<()> {
     let (all, one) = (settings.concurrency, settings.target_concurrency);
     ensure!(one >= 1, "--target-concurrency is 0: give 1 or more");
     ensure!(settings.door.connections >= 1, "--connections is 0: give 1 or more");
+    ensure!(
+        settings.door.memory >= LEAST_MEMORY,
+        "--request-memory is less than {}: long requests would never find room",
+        LEAST_MEMORY >> 20,
+    );
     ensure!(
         all >= one,
         "--concurrency is {all}, --target-concurrency is {one}: the first must not be smaller"
@@ -116,6 +124,7 @@ mod tests {
         refused("--concurrency", |settings| settings.concurrency = 31);
         refused("--user-agent", |settings| settings.user_agent = "a\nb".to_owned());
         refused("--user-agent", |settings| settings.user_agent = String::new());
+        refused("--request-memory", |settings| settings.door.memory = 63 << 20);
         refused("--live-retries", |settings| settings.schedules.live.attempts = 20);
         refused("--live-retries", |settings| settings.retention = Duration::from_hours(24));
         refused("--test-retries", |settings| settings.schedules.test.first = Duration::MAX);

@@ -93,8 +93,7 @@ impl Options {
             retention: self.retention,
             removal_after: self.removal_after,
             paused: self.paused,
-            door: settings.door,
-            smtp: settings.smtp,
+            ..settings
         }
     }
 

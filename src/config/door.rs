@@ -1,12 +1,15 @@
 //! What callers of the API may ask for, and how long they are waited for.
 
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
 use humantime::parse_duration;
 use ipnet::IpNet;
 
-use crate::app::door::{Door, FailedLogins, NoPair, Patience, Rate};
+use crate::app::door::{Door, FailedLogins, Patience, Rate};
+
+const MEBIBYTE: usize = 1_024 * 1_024;
 
 /// The door to the API.
 #[derive(Debug, clap::Args)]
@@ -24,6 +27,10 @@ pub struct Options {
     /// How many logins may fail in a minute, as FROM ONE ADDRESS/IN ALL. `off` for no limit.
     #[arg(long, env = "REPRISE_FAILED_LOGINS", value_name = "NUMBERS", default_value = "60/6000")]
     failed_logins: Switch<FailedLogins>,
+    /// How many activations of targets may be begun in an hour, by organization and environment: they go to
+    /// URIs that nobody has answered for yet. `off` for no limit.
+    #[arg(long, env = "REPRISE_ACTIVATIONS", value_name = "NUMBER", default_value = "200")]
+    activations: Switch<NonZeroU32>,
     /// The networks of your own proxies. What they say in `x-forwarded-for` is believed, so that failed
     /// logins are counted by the clients' addresses.
     #[arg(
@@ -37,6 +44,10 @@ pub struct Options {
     /// How many connections may be open; half of the files that the process may open if that is less.
     #[arg(long, env = "REPRISE_CONNECTIONS", value_name = "NUMBER", default_value_t = 4_096)]
     connections: usize,
+    /// How many mebibytes of memory requests and their answers may take together; one organization half
+    /// of it.
+    #[arg(long, env = "REPRISE_REQUEST_MEMORY", value_name = "NUMBER", default_value_t = 256)]
+    request_memory: usize,
     /// How long the header of a request may take.
     #[arg(long, env = "REPRISE_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     header_timeout: Duration,
@@ -56,6 +67,7 @@ impl Options {
     pub fn door(&self) -> Door {
         Door {
             connections: self.connections,
+            memory: self.request_memory.saturating_mul(MEBIBYTE),
             patience: Patience {
                 header: self.header_timeout,
                 body: self.body_timeout,
@@ -68,16 +80,21 @@ impl Options {
             proxies: self.trusted_proxies.clone(),
         }
     }
+
+    /// How many activations may be begun in an hour.
+    pub fn activations(&self) -> Option<u32> {
+        self.activations.0.map(NonZeroU32::get)
+    }
 }
 
 /// A limit, or `off`.
 #[derive(Debug, Clone, Copy)]
 struct Switch<T>(Option<T>);
 
-impl<T: FromStr<Err = NoPair>> FromStr for Switch<T> {
-    type Err = NoPair;
+impl<T: FromStr> FromStr for Switch<T> {
+    type Err = T::Err;
 
-    fn from_str(text: &str) -> Result<Self, NoPair> {
+    fn from_str(text: &str) -> Result<Self, T::Err> {
         if text == "off" { Ok(Self(None)) } else { text.parse().map(|limit| Self(Some(limit))) }
     }
 }
@@ -87,23 +104,28 @@ mod tests {
     use clap::{Args, Command, FromArgMatches};
 
     use super::*;
+    use crate::app::Settings;
 
-    fn parse(args: &[&str]) -> Result<Door, clap::Error> {
+    fn parse(args: &[&str]) -> Result<Options, clap::Error> {
         let command = Options::augment_args(Command::new("reprise").no_binary_name(true));
-        let matches = command.try_get_matches_from(args)?;
-        Options::from_arg_matches(&matches).map(|options| options.door())
+        Options::from_arg_matches(&command.try_get_matches_from(args)?)
     }
 
     #[test]
     fn the_defaults_of_the_flags_are_those_of_the_settings() {
-        assert_eq!(format!("{:?}", parse(&[]).unwrap()), format!("{:?}", Door::default()));
+        let options = parse(&[]).unwrap();
+        assert_eq!(format!("{:?}", options.door()), format!("{:?}", Door::default()));
+        assert_eq!(options.activations(), Settings::default().activations);
     }
 
     #[test]
     fn every_limit_can_be_switched_off() {
-        let door =
-            parse(&["--rate-limit=off", "--publishing-rate-limit=off", "--failed-logins=off"]).unwrap();
+        let limits = ["--rate-limit=off", "--publishing-rate-limit=off", "--failed-logins=off"];
+        let options = parse(&[&limits[..], &["--activations=off"]].concat()).unwrap();
+        let door = options.door();
         assert_eq!((door.api, door.publishing, door.failed_logins), (None, None, None));
+        assert_eq!(options.activations(), None);
+        assert!(parse(&["--activations=0"]).is_err());
         assert!(parse(&["--rate-limit=0/0"]).is_err());
         assert!(parse(&["--rate-limit=200"]).is_err());
     }

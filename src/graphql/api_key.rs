@@ -4,6 +4,8 @@ use async_graphql::{ID, Object};
 use entity::{ApiKeyKind, api_key};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::app::issue::Issued;
+
 /// The row of a key and, where it was just made, the key.
 #[derive(Debug, Clone)]
 pub struct ApiKey {
@@ -16,6 +18,12 @@ pub struct ApiKey {
 impl From<api_key::Model> for ApiKey {
     fn from(row: api_key::Model) -> Self {
         Self { row, key: None }
+    }
+}
+
+impl From<Issued> for ApiKey {
+    fn from(Issued { row, key }: Issued) -> Self {
+        Self { row, key: Some(key) }
     }
 }
 

@@ -30,8 +30,8 @@ impl AuditEntry {
         Some(self.0.action)
     }
 
-    /// Extension: the API key that it was done with; null if the operator of the server did it, on
-    /// the command line.
+    /// Extension: the API key that it was done with; null if whoever runs the server did it, on the
+    /// command line or when the organization was created.
     async fn api_key(&self, ctx: &Context<'_>) -> Option<Result<ApiKey, Failure>> {
         let key = loaders(ctx).load_one(self.0.api_key_id.clone()?).await.transpose()?;
         Some(key.map(ApiKey::from))

@@ -35,6 +35,8 @@ pub const TOO_LARGE: &str = "PAYLOAD_TOO_LARGE";
 pub const RATE_LIMITED: &str = "RATE_LIMITED";
 /// The body did not come in time.
 pub const TIMEOUT: &str = "TIMEOUT";
+/// There is no room for the request.
+pub const UNAVAILABLE: &str = "SERVICE_UNAVAILABLE";
 /// No valid key.
 pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
 /// The body is no plain JSON in UTF-8.

@@ -9,6 +9,7 @@ mod organizations;
 mod ping;
 mod publish;
 mod replay;
+mod room;
 mod signing_keys;
 mod status;
 mod subscriptions;

@@ -10,6 +10,14 @@ pub const PAYLOAD_BYTES: usize = 256 * 1_024;
 /// How many targets of one organization and environment may be active or pending (T7).
 pub const TARGETS: u64 = 50;
 
+/// How many targets of one organization and environment there may be, deactivated ones too; ours. Each
+/// of them may cost a row for each event.
+pub const TARGETS_IN_ALL: u64 = 500;
+
+/// How many activations of one organization and environment may be begun in an hour unless configured
+/// otherwise; ours.
+pub const ACTIVATIONS: u32 = 200;
+
 /// How many signing keys of one target may be unexpired (K2).
 pub const SIGNING_KEYS: u64 = 5;
 

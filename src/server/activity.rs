@@ -3,6 +3,7 @@
 //! Who makes us wait too long is sent away, and when there is no more room, whoever has made us
 //! wait the longest goes first. Nobody is sent away while we work for him.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::Version;
@@ -14,9 +15,10 @@ use crate::app::door::Patience;
 #[derive(Debug)]
 pub struct Activity(Mutex<State>);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct State {
-    /// Since when anything about the requests has not changed.
+    /// Since when anything about the requests has not changed. Whatever else is talked about on a
+    /// connection of HTTP/2 is not a reason to keep it.
     since: Instant,
     /// Since when the header of a request is on its way.
     header_since: Option<Instant>,
@@ -26,6 +28,9 @@ struct State {
     requests: usize,
     /// Those of them whose client is waited for.
     waiting: usize,
+    /// Since when nothing was taken of each answer on its way.
+    answers: HashMap<u64, Instant>,
+    last_answer: u64,
     version: Option<Version>,
 }
 
@@ -38,6 +43,8 @@ impl Activity {
             stalled_since: None,
             requests: 0,
             waiting: 0,
+            answers: HashMap::new(),
+            last_answer: 0,
             version: None,
         }))
     }
@@ -52,9 +59,8 @@ impl Activity {
     }
 
     /// Something was written.
-    pub fn wrote(&self, now: Instant) {
-        let mut state = self.state();
-        (state.since, state.stalled_since) = (now, None);
+    pub fn wrote(&self) {
+        self.state().stalled_since = None;
     }
 
     /// Something could not be written, because the client takes nothing.
@@ -66,7 +72,9 @@ impl Activity {
     pub fn is_overdue(&self, patience: Patience, now: Instant) -> bool {
         let state = self.state();
         let is_over = |since: Option<Instant>, patience| since.is_some_and(|since| now >= since + patience);
+        let untaken_since = state.answers.values().min().copied();
         is_over(state.stalled_since, patience.write)
+            || is_over(untaken_since, patience.write)
             || is_over(state.header_since, patience.header)
             || is_over((state.requests == 0).then_some(state.since), patience.idle)
     }
@@ -77,7 +85,8 @@ impl Activity {
         if state.requests > state.waiting {
             return state.stalled_since;
         }
-        Some(state.header_since.unwrap_or(state.since))
+        let untaken_since = state.answers.values().min().copied();
+        Some(state.header_since.or(untaken_since).unwrap_or(state.since))
     }
 
     /// Whether the header of a request is on its way, and nothing else.
@@ -103,6 +112,39 @@ impl Underway {
         (state.since, state.header_since, state.version) = (Instant::now(), None, Some(version));
         drop(state);
         Self(Arc::clone(activity))
+    }
+
+    /// Its answer is there, and the client may take it.
+    pub fn answer(self, now: Instant) -> Answering {
+        let mut state = self.0.state();
+        state.waiting += 1;
+        state.last_answer += 1;
+        let id = state.last_answer;
+        state.answers.insert(id, now);
+        drop(state);
+        Answering { underway: self, id }
+    }
+}
+
+/// A request whose answer is on its way; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Answering {
+    underway: Underway,
+    id: u64,
+}
+
+impl Answering {
+    /// The client takes more of it.
+    pub fn goes_on(&self, now: Instant) {
+        self.underway.0.state().answers.insert(self.id, now);
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let mut state = self.underway.0.state();
+        state.waiting -= 1;
+        state.answers.remove(&self.id);
     }
 }
 
@@ -165,6 +207,24 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_nobody_takes_is_waited_for_whatever_else_is_written() {
+        let start = Instant::now();
+        let activity = Arc::new(Activity::new(start));
+        let [lazy, eager] = [1, 2].map(|_| Underway::begin(&activity, Version::HTTP_2).answer(start));
+        assert_eq!(activity.waiting_since(), Some(start));
+        eager.goes_on(after(start, 29));
+        activity.wrote();
+        assert!(!activity.is_overdue(PATIENCE, after(start, 29)));
+        assert!(activity.is_overdue(PATIENCE, after(start, 30)));
+        lazy.goes_on(after(start, 30));
+        assert!(!activity.is_overdue(PATIENCE, after(start, 31)));
+        drop((lazy, eager));
+        activity.wrote();
+        assert!(!activity.is_overdue(PATIENCE, after(start, 74)));
+        assert!(activity.is_overdue(PATIENCE, after(start, 76)));
+    }
+
+    #[test]
     fn http_2_talks_between_requests() {
         let start = Instant::now();
         let activity = Arc::new(Activity::new(start));
@@ -189,7 +249,7 @@ mod tests {
         activity.stalled(after(start, 120));
         assert!(!activity.is_overdue(PATIENCE, after(start, 129)));
         assert!(activity.is_overdue(PATIENCE, after(start, 130)));
-        activity.wrote(after(start, 130));
+        activity.wrote();
         assert!(!activity.is_overdue(PATIENCE, after(start, 131)));
         drop(underway);
     }

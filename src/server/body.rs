@@ -4,13 +4,14 @@
 use std::time::Duration;
 
 use async_graphql::{Request, Variables};
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::http::header::{CONTENT_LENGTH, EXPECT};
 use axum::http::{HeaderMap, StatusCode};
 use futures_util::StreamExt;
 use serde::Deserialize;
 
 use crate::graphql::codes;
+use crate::server::memory::{Full, Share};
 use crate::server::refusal::Refusal;
 
 /// How long the body of a request may be.
@@ -23,12 +24,16 @@ pub const PUBLISHING_LIMIT: usize = 4 * LIMIT;
 const DRAINED: usize = 256 * 1_024;
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// After how long there may be room again.
+const NO_ROOM: Duration = Duration::from_secs(1);
+
 /// How long a document may be. What is long belongs into variables.
 const DOCUMENT_LIMIT: usize = 64 * 1_024;
 
-/// How many values the JSON of a body may have. In memory each of them takes a hundred bytes, however
-/// short it is.
+/// How many values the JSON of a body may have, and what each of them takes in memory, however short it
+/// is.
 const VALUES: usize = 200_000;
+const VALUE_BYTES: usize = 100;
 
 /// Reads the whole body.
 pub async fn read(
@@ -36,6 +41,7 @@ pub async fn read(
     body: Body,
     limit: usize,
     within: Duration,
+    share: &mut Share,
 ) -> Result<Vec<u8>, Refusal> {
     if announced(headers).is_some_and(|length| length > limit) {
         drain(headers, body).await;
@@ -45,17 +51,22 @@ pub async fn read(
         let message = format!("The body did not come within {} seconds.", within.as_secs());
         Refusal::new(StatusCode::REQUEST_TIMEOUT, codes::TIMEOUT, message)
     };
-    tokio::time::timeout(within, collect(body, limit)).await.map_err(late)?
+    let mut chunks = body.into_data_stream();
+    let read = tokio::time::timeout(within, collect(&mut chunks, limit, share)).await.map_err(late)?;
+    if read.is_err() {
+        drain_chunks(chunks).await;
+    }
+    read
 }
 
-async fn collect(body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
-    let mut chunks = body.into_data_stream();
+async fn collect(chunks: &mut BodyDataStream, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Refusal::bad_request("The body could not be read to its end."))?;
         if bytes.len() + chunk.len() > limit {
             return Err(too_large(limit));
         }
+        share.grow(chunk.len()).map_err(no_room)?;
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
@@ -68,7 +79,10 @@ pub async fn drain(headers: &HeaderMap, body: Body) {
     if headers.contains_key(EXPECT) {
         return;
     }
-    let mut chunks = body.into_data_stream();
+    drain_chunks(body.into_data_stream()).await;
+}
+
+async fn drain_chunks(mut chunks: BodyDataStream) {
     let reading = async {
         let mut left = DRAINED;
         while let (1.., Some(Ok(chunk))) = (left, chunks.next().await) {
@@ -90,6 +104,16 @@ struct Parameters {
     _extensions: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
+/// Refuses bodies that would take too much when they are understood, and takes that of the share.
+pub fn check_values(body: &[u8], share: &mut Share) -> Result<(), Refusal> {
+    let values = values(body);
+    if values > VALUES {
+        let message = format!("The body has more than {VALUES} values. Send less in one request.");
+        return Err(Refusal::too_large(message));
+    }
+    share.grow(values * VALUE_BYTES).map_err(no_room)
+}
+
 /// Reads the parameters of one request. Batches are not taken.
 pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
     // Asked first, because serde would read an array as the fields of the struct in order.
@@ -97,10 +121,6 @@ pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
         return Err(Refusal::bad_request(
             "The body is no JSON object. Send one request such as {\"query\": \"{ ping }\"}.",
         ));
-    }
-    if values(body) > VALUES {
-        let message = format!("The body has more than {VALUES} values. Send less in one request.");
-        return Err(Refusal::too_large(message));
     }
     let parameters: Parameters = serde_json::from_slice(body)
         .map_err(|error| Refusal::bad_request(format!("The body is no GraphQL request in JSON: {error}.")))?;
@@ -134,6 +154,17 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+fn no_room(full: Full) -> Refusal {
+    match full {
+        Full::Organization => {
+            let message = "Requests of this organization, and answers that it has not taken, are too much at a time. \
+                Try again later.";
+            Refusal::for_now(message, NO_ROOM)
+        }
+        Full::Server => Refusal::busy(NO_ROOM),
+    }
+}
+
 /// What is answered to a body that is longer than it may be.
 pub fn too_large(limit: usize) -> Refusal {
     Refusal::too_large(format!("The body is longer than {limit} bytes. Send less in one request."))
@@ -141,7 +172,10 @@ pub fn too_large(limit: usize) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use entity::{OrganizationId, Timestamp};
+
     use super::*;
+    use crate::server::memory::Memory;
 
     #[test]
     fn one_json_object_is_a_request() {
@@ -198,9 +232,18 @@ mod tests {
         assert!(parse(b"{\"query\": \"\xff\"}").is_err());
         let long = format!(r#"{{"query": "{}"}}"#, " ".repeat(DOCUMENT_LIMIT + 1));
         assert!(parse(long.as_bytes()).is_err());
-        let many =
-            |values| format!(r#"{{"query": "{{a}}", "variables": {{"a": [{}1]}}}}"#, "1,".repeat(values));
-        assert!(parse(many(VALUES - 10).as_bytes()).is_ok());
-        assert!(parse(many(VALUES).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_body_has_so_many_values_and_room_for_them() {
+        let organization = OrganizationId::new(Timestamp::from_millis(1_700_000_000_000));
+        let is_refused = |memory: usize, values: usize| {
+            let mut share = Memory::new(memory).share(organization.clone());
+            check_values("1,".repeat(values).as_bytes(), &mut share).is_err()
+        };
+        assert!(!is_refused(usize::MAX, VALUES));
+        assert!(is_refused(usize::MAX, VALUES + 1));
+        assert!(!is_refused(20_000, 100));
+        assert!(is_refused(20_000, 101));
     }
 }

@@ -1,5 +1,6 @@
 //! One connection, from its first byte to its last.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::activity::{Activity, Underway, Waiting};
+use crate::server::taking::Taking;
 use crate::server::wire::Wire;
 
 /// How long all headers of a request may be together. More than a hundred are not taken by hyper itself.
@@ -24,6 +26,10 @@ const HEADER_BYTES: usize = 32 * 1_024;
 /// How many requests one HTTP/2 connection may have under way, and how many it may take back unseen.
 const STREAMS: u32 = 128;
 const RESET_STREAMS: usize = 32;
+
+/// How much of requests may be on its way before it is read: on one stream, and on one connection.
+const STREAM_WINDOW: u32 = 64 * 1_024;
+const CONNECTION_WINDOW: u32 = 128 * 1_024;
 
 /// How often the client of a quiet HTTP/2 connection is asked whether it is there.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -62,6 +68,8 @@ impl Protocol {
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
             .max_pending_accept_reset_streams(RESET_STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(HEADER_BYTES).unwrap_or(u32::MAX))
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_INTERVAL);
@@ -85,9 +93,8 @@ impl Protocol {
             request.extensions_mut().insert(peer.clone());
             let answer = router.call(request);
             async move {
-                let answer = answer.await;
-                drop(underway);
-                answer
+                let answer = answer.await?;
+                Ok::<_, Infallible>(answer.map(|body| Taking::begin(body, underway)))
             }
         });
         let mut connection = pin!(self.0.serve_connection(wire, service));

@@ -6,15 +6,12 @@
 
 use std::sync::Arc;
 
-use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
-use async_graphql::{Name, Positioned, Request, Response as Executed, Value};
-use async_graphql_axum::GraphQLResponse;
+use async_graphql::{Request, Response as Executed, Value};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::post;
 use axum::{Extension, Router};
 use serde_json::json;
@@ -26,10 +23,11 @@ use crate::graphql::{self, Schema, codes};
 use crate::server::coercion::Types;
 use crate::server::connection::Peer;
 use crate::server::media::{self, Media};
+use crate::server::memory::{Memory, Share};
 use crate::server::patience::Patience;
 use crate::server::refusal::Refusal;
 use crate::server::request::{self, RequestId};
-use crate::server::{body, budget, forwarded, lane, rates, tally, tokens};
+use crate::server::{answer, body, document, forwarded, lane, rates};
 
 /// Longer bodies are not parsed on the threads that the delivery engine runs on, and few at a time.
 const LONG: usize = 64 * 1_024;
@@ -40,17 +38,29 @@ struct Endpoint {
     schema: Schema,
     types: Types,
     long: Semaphore,
+    memory: Arc<Memory>,
+}
+
+/// A request whose bearer is known.
+struct Admitted {
+    caller: Caller,
+    toll: Toll,
+    peer: Peer,
+    headers: HeaderMap,
+    patience: Patience,
+    share: Share,
 }
 
 /// `/graphql`.
 pub fn routes(app: App) -> Router {
     let schema = graphql::schema(app.clone());
     let types = Types::of_schema(&schema.sdl());
-    let endpoint = Arc::new(Endpoint { app, schema, types, long: Semaphore::new(LONG_AT_A_TIME) });
-    Router::new().route("/graphql", post(answer)).with_state(endpoint)
+    let (long, memory) = (Semaphore::new(LONG_AT_A_TIME), Memory::new(app.settings.door.memory));
+    let endpoint = Arc::new(Endpoint { app, schema, types, long, memory });
+    Router::new().route("/graphql", post(serve)).with_state(endpoint)
 }
 
-async fn answer(
+async fn serve(
     State(endpoint): State<Arc<Endpoint>>,
     Extension(id): Extension<RequestId>,
     Extension(peer): Extension<Peer>,
@@ -67,10 +77,12 @@ async fn answer(
         }
     };
     let toll = Toll::of(&endpoint.app, &caller.scope);
-    let outcome = endpoint.respond(caller, &toll, &peer, patience, (&headers, body)).await;
-    let rate_limit = toll.standing().as_ref().map(rates::extension);
+    let share = endpoint.memory.share(caller.scope.organization.clone());
+    let mut admitted = Admitted { caller, toll, peer, headers, patience, share };
+    let outcome = endpoint.respond(&mut admitted, body).await;
+    let rate_limit = admitted.toll.standing().as_ref().map(rates::extension);
     match outcome {
-        Ok(executed) => executed_answer(executed, rate_limit, media, &id),
+        Ok(executed) => answer::executed(executed, rate_limit, media, &id, admitted.share),
         Err(refusal) => {
             let mut extensions = json!({ "requestId": id.to_string() });
             if let Some(rate_limit) = rate_limit {
@@ -89,7 +101,7 @@ impl Endpoint {
         peer: &Peer,
         patience: &mut Patience,
     ) -> Result<Caller, Refusal> {
-        let login = match headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) {
+        let login = match authorization(headers) {
             Some(authorization) => {
                 let from = forwarded::client(peer.address, headers, &self.app.settings.door.proxies);
                 let login = patience.wait(self.app.authenticate(authorization, from)).await?;
@@ -113,16 +125,9 @@ impl Endpoint {
         }
     }
 
-    async fn respond(
-        &self,
-        caller: Caller,
-        toll: &Toll,
-        peer: &Peer,
-        mut patience: Patience,
-        (headers, body): (&HeaderMap, Body),
-    ) -> Result<Executed, Refusal> {
-        let may_publish = caller.may_publish();
-        let read = self.read(may_publish, peer, headers, body).await;
+    async fn respond(&self, admitted: &mut Admitted, body: Body) -> Result<Executed, Refusal> {
+        let read = self.read(admitted, body).await;
+        let Admitted { caller, toll, patience, .. } = admitted;
         let (mut request, length) = match read {
             Ok(read) => read,
             Err(refusal) => {
@@ -130,8 +135,8 @@ impl Endpoint {
                 return Err(refusal);
             }
         };
-        self.check(&mut request, length, may_publish, toll)?;
-        let request = graphql::prepare(request, &self.app, caller).data(toll.clone());
+        self.check(&mut request, length, caller.may_publish(), toll)?;
+        let request = graphql::prepare(request, &self.app, caller.clone()).data(toll.clone());
         let executed = patience.wait(self.schema.execute(request)).await?;
         if !is_refused(&executed) {
             return Ok(executed);
@@ -143,22 +148,18 @@ impl Endpoint {
     }
 
     /// The request in a body, and how long the body was.
-    async fn read(
-        &self,
-        may_publish: bool,
-        peer: &Peer,
-        headers: &HeaderMap,
-        body: Body,
-    ) -> Result<(Request, usize), Refusal> {
+    async fn read(&self, admitted: &mut Admitted, body: Body) -> Result<(Request, usize), Refusal> {
+        let Admitted { caller, peer, headers, share, .. } = admitted;
         if let Err(refusal) = check_media(headers) {
             body::drain(headers, body).await;
             return Err(refusal);
         }
-        let limit = if may_publish { body::PUBLISHING_LIMIT } else { body::LIMIT };
+        let limit = if caller.may_publish() { body::PUBLISHING_LIMIT } else { body::LIMIT };
         let waiting = peer.wait();
-        let bytes = body::read(headers, body, limit, self.app.settings.door.patience.body).await?;
+        let bytes = body::read(headers, body, limit, self.app.settings.door.patience.body, share).await?;
         drop(waiting);
         let length = bytes.len();
+        body::check_values(&bytes, share)?;
         if length <= LONG {
             return Ok((body::parse(&bytes)?, length));
         }
@@ -179,10 +180,10 @@ impl Endpoint {
         let enter = |lane| toll.enter(lane).map_err(rates::refusal);
         let may_publish = may_publish && request.query.contains(lane::PUBLISH);
         enter(if may_publish { Lane::Publishing } else { Lane::Api })?;
-        let document = parse(&request.query)?;
+        let document = document::parse(&request.query)?;
         let invalid = |error| Refusal::of_document(vec![error], codes::VALIDATION_FAILED);
         let (mut actual, mut events) = (Lane::Api, 0);
-        if let Some((name, operation)) = selected(&document, request.operation_name.as_deref()) {
+        if let Some((name, operation)) = document::selected(&document, request.operation_name.as_deref()) {
             request::name_operation(name.unwrap_or("anonymous"));
             self.types.check(&document, &operation.node, &mut request.variables).map_err(invalid)?;
             (actual, events) = lane::of(&document, &operation.node, &request.variables);
@@ -199,6 +200,15 @@ impl Endpoint {
     }
 }
 
+/// The one `Authorization` header. Of several, a proxy might have believed another than we do.
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
 fn check_media(headers: &HeaderMap) -> Result<(), Refusal> {
     if media::negotiate(headers).is_none() {
         let message = "Accept application/graphql-response+json or application/json.";
@@ -212,48 +222,8 @@ fn check_media(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A document that the library can look at without harm.
-fn parse(query: &str) -> Result<ExecutableDocument, Refusal> {
-    let invalid = |error| Refusal::of_document(vec![error], codes::VALIDATION_FAILED);
-    tokens::check(query).map_err(invalid)?;
-    let document =
-        parse_query(query).map_err(|error| Refusal::of_document(vec![error.into()], codes::PARSE_FAILED))?;
-    tally::check(&document).map_err(invalid)?;
-    budget::check(&document).map_err(invalid)?;
-    Ok(document)
-}
-
-/// The operation that will be executed, if it is clear which.
-fn selected<'a>(
-    document: &'a ExecutableDocument,
-    name: Option<&str>,
-) -> Option<(Option<&'a str>, &'a Positioned<OperationDefinition>)> {
-    let operations = document.operations.iter();
-    let mut operations = operations.map(|(name, operation)| (name.map(Name::as_str), operation));
-    match (&document.operations, name) {
-        (DocumentOperations::Multiple(all), None) if all.len() > 1 => None,
-        (_, None) => operations.next(),
-        (_, Some(wanted)) => operations.find(|(name, _)| *name == Some(wanted)),
-    }
-}
-
 /// Whether nothing was executed: errors of execution have a path.
 fn is_refused(response: &Executed) -> bool {
     let is_without_path = response.errors.iter().all(|error| error.path.is_empty());
     response.data == Value::Null && !response.errors.is_empty() && is_without_path
-}
-
-fn executed_answer(
-    mut executed: Executed,
-    rate_limit: Option<serde_json::Value>,
-    media: Media,
-    id: &RequestId,
-) -> Response {
-    executed.extensions.insert("requestId".to_owned(), id.to_string().into());
-    if let Some(rate_limit) = rate_limit.and_then(|told| Value::from_json(told).ok()) {
-        executed.extensions.insert("rateLimit".to_owned(), rate_limit);
-    }
-    let mut response = GraphQLResponse::from(executed).into_response();
-    response.headers_mut().insert(CONTENT_TYPE, media.content_type());
-    response
 }

@@ -1,8 +1,10 @@
 //! Checks for whoever watches the process: whether it lives, and whether it can
 //! do its work.
 //!
-//! They need no key, so they say nothing about the inside.
+//! They need no key, so they say nothing about the inside, and however often strangers ask, the
+//! database is asked once a second.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,44 +14,76 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::app::App;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// For how long what was found out is told again.
+const FRESH: Duration = Duration::from_secs(1);
+
 /// How often the engine may miss its look at the database before it counts as stalled.
 const MISSED_LOOKS: u32 = 10;
 
 /// `/healthz` and `/readyz`.
 pub fn routes(app: App) -> Router {
-    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(app)
+    let watch = Arc::new(Watch { app, last: Mutex::new(None) });
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(watch)
 }
+
+/// Who looks after the database, and what he saw last.
+struct Watch {
+    app: App,
+    last: Mutex<Option<(Instant, Result<(), Trouble>)>>,
+}
+
+/// What keeps the server from doing its work.
+type Trouble = &'static str;
 
 async fn healthz() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#)
 }
 
-async fn readyz(State(app): State<App>) -> impl IntoResponse {
-    let (status, body) = match trouble(&app).await {
-        None => (StatusCode::OK, json!({ "status": "ok", "oldestDueSeconds": oldest_due(&app) })),
-        Some(reason) => {
-            warn!(reason, "not ready");
+async fn readyz(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
+    let app = &watch.app;
+    let (status, body) = match watch.look().await {
+        Ok(()) => (StatusCode::OK, json!({ "status": "ok", "oldestDueSeconds": oldest_due(app) })),
+        Err(reason) => {
             (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "unavailable", "reason": reason }))
         }
     };
     (status, [(CONTENT_TYPE, "application/json")], body.to_string())
 }
 
-/// What keeps the server from doing its work.
-async fn trouble(app: &App) -> Option<&'static str> {
+impl Watch {
+    /// Whether the server can do its work. Whoever comes while somebody is looking waits for him.
+    async fn look(&self) -> Result<(), Trouble> {
+        let mut last = self.last.lock().await;
+        if let Some((seen_at, seen)) = *last
+            && seen_at.elapsed() < FRESH
+        {
+            return seen;
+        }
+        let seen = look(&self.app).await;
+        if let Err(reason) = seen {
+            warn!(reason, "not ready");
+        }
+        *last = Some((Instant::now(), seen));
+        seen
+    }
+}
+
+async fn look(app: &App) -> Result<(), Trouble> {
     match tokio::time::timeout(PATIENCE, app.db.check()).await {
         Ok(Ok(())) => {}
-        Ok(Err(_)) => return Some("the database fails"),
-        Err(_) => return Some("the database does not answer"),
+        Ok(Err(_)) => return Err("the database fails"),
+        Err(_) => return Err("the database does not answer"),
     }
     let is_stalled = app.pulse.silence() > app.settings.look_interval * MISSED_LOOKS;
-    (is_stalled && !app.settings.paused).then_some("the delivery engine has stalled")
+    if is_stalled && !app.settings.paused { Err("the delivery engine has stalled") } else { Ok(()) }
 }
 
 /// For how many seconds the oldest due delivery has been waiting.

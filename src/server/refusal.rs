@@ -52,6 +52,13 @@ impl Refusal {
         Self { retry_after: Some(retry_after), ..refusal }
     }
 
+    /// We have more to do than we can, whoever asks.
+    pub fn busy(retry_after: Duration) -> Self {
+        let message = "There is too much to do here at the moment. Try again later.";
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, message);
+        Self { retry_after: Some(retry_after), ..refusal }
+    }
+
     /// The body cannot be read as a request.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, codes::BAD_REQUEST, message)

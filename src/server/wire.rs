@@ -28,7 +28,7 @@ impl Wire {
 
     fn noted<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &written {
-            Poll::Ready(_) => self.activity.wrote(Instant::now()),
+            Poll::Ready(_) => self.activity.wrote(),
             Poll::Pending => self.activity.stalled(Instant::now()),
         }
         written

@@ -3,8 +3,12 @@
 //! An entry is written in the transaction of its change, so there is neither without
 //! the other. There is no statement here that changes or removes one.
 
+use std::time::Duration;
+
 use entity::{ApiKeyId, AuditAction, AuditEntryId, Timestamp, audit_entry};
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
 
 use crate::error::Result;
 use crate::store::Scope;
@@ -12,7 +16,7 @@ use crate::store::Scope;
 /// What there is to note.
 #[derive(Debug)]
 pub struct Note<'a> {
-    /// With which key; none for the operator of the server.
+    /// With which key of the scope; none for whoever runs the server.
     pub key: Option<&'a ApiKeyId>,
     /// What was done.
     pub action: AuditAction,
@@ -33,4 +37,28 @@ pub async fn add(tx: &impl ConnectionTrait, scope: &Scope, note: Note<'_>, now: 
     };
     audit_entry::Entity::insert(row.into_active_model()).exec_without_returning(tx).await?;
     Ok(())
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// What sends an activation notification.
+const ACTIVATIONS: [AuditAction; 2] = [AuditAction::TargetAdded, AuditAction::TargetActivated];
+
+/// When the `nth` newest activation of the scope's targets was begun, the newest being the first; none if
+/// that was not after `since`, or never. Looks no further back than either.
+pub async fn activation(
+    tx: &impl ConnectionTrait,
+    scope: &Scope,
+    nth: u32,
+    since: Timestamp,
+) -> Result<Option<Timestamp>> {
+    let activations = scope
+        .audit_entries()
+        .select_only()
+        .column(audit_entry::Column::CreatedAt)
+        .filter(audit_entry::Column::Action.is_in(ACTIVATIONS))
+        .filter(audit_entry::Column::Id.gte(AuditEntryId::first_at(since + MILLISECOND)))
+        .order_by_desc(audit_entry::Column::Id);
+    let before = u64::from(nth).saturating_sub(1);
+    Ok(activations.offset(before).limit(1).into_tuple().one(tx).await?)
 }

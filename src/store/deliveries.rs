@@ -144,8 +144,10 @@ pub async fn claim(
     lease_until: Timestamp,
 ) -> Result<Vec<delivery::Model>> {
     use delivery::{Column, Entity};
-    let Some(due) =
-        rooms.iter().flat_map(|room| due(room, now)).reduce(|mut all, one| all.union(UnionType::All, one).take())
+    let Some(due) = rooms
+        .iter()
+        .flat_map(|room| due(room, now))
+        .reduce(|mut all, one| all.union(UnionType::All, one).take())
     else {
         return Ok(Vec::new());
     };
@@ -273,7 +275,7 @@ pub async fn remove(tx: &impl ConnectionTrait, claimed: &[delivery::Model]) -> R
 /// Moves the ends of leases, unless somebody else has claimed the deliveries since. What is being
 /// settled at this moment is left out, so that nobody waits for anybody.
 pub async fn renew(tx: &impl ConnectionTrait, claims: &[Claim], lease_until: Timestamp) -> Result<()> {
-    for piece in bulk::pieces(claims) {
+    for piece in claims.chunks(bulk::ROWS) {
         let held = delivery::Entity::find()
             .select_only()
             .columns(KEY)

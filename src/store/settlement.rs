@@ -147,17 +147,9 @@ fn verdict(outcome: &Outcome, target: Option<&target::Model>, terms: &Terms<'_>)
 
 /// Writes the verdicts of those whose claim is still the latest.
 async fn apply(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verdict]) -> Result<()> {
-    let rows: Vec<_> = outcomes.iter().zip(verdicts).collect();
-    for piece in bulk::pieces(&rows) {
-        let places = bulk::places(tx.get_database_backend(), piece.len(), 7);
-        let text = format!(
-            "WITH settled (event_id, target_id, claim, state, due_at, attempts, succeeded) AS (VALUES {places}) \
-             UPDATE delivery SET state = settled.state, due_at = settled.due_at, \
-                    attempts = settled.attempts, is_retry = settled.attempts > 0, succeeded = settled.succeeded \
-             FROM settled WHERE delivery.event_id = settled.event_id \
-                    AND delivery.target_id = settled.target_id AND delivery.claim = settled.claim"
-        );
-        let values = piece.iter().flat_map(|(Outcome { delivery, .. }, verdict)| -> [Value; 7] {
+    let verdicts: Vec<_> = outcomes.iter().zip(verdicts).collect();
+    for piece in verdicts.chunks(bulk::ROWS) {
+        let row = |(Outcome { delivery, .. }, verdict): &(&Outcome, &Verdict)| -> [Value; 7] {
             [
                 (&delivery.event_id).into(),
                 (&delivery.target_id).into(),
@@ -167,8 +159,18 @@ async fn apply(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verd
                 verdict.attempts.into(),
                 verdict.succeeded.into(),
             ]
-        });
-        bulk::execute(tx, text, values.collect()).await?;
+        };
+        let rows = bulk::Rows::new(tx.get_database_backend(), piece.iter().map(row));
+        let text = format!(
+            "WITH settled (event_id, target_id, claim, state, due_at, attempts, succeeded) AS (VALUES {}) \
+             UPDATE delivery SET state = settled.state, due_at = settled.due_at, \
+                    attempts = settled.attempts, is_retry = settled.attempts > 0, \
+                    succeeded = settled.succeeded \
+             FROM settled WHERE delivery.event_id = settled.event_id \
+                    AND delivery.target_id = settled.target_id AND delivery.claim = settled.claim",
+            rows.places
+        );
+        rows.execute(tx, text).await?;
     }
     Ok(())
 }

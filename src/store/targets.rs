@@ -101,6 +101,11 @@ pub async fn list(db: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<Vec<t
     Ok(target::Entity::find().filter(target::Column::Id.is_in(ids)).all(db).await?)
 }
 
+/// How many targets the scope has.
+pub async fn count(tx: &impl ConnectionTrait, scope: &Scope) -> Result<u64> {
+    Ok(scope.targets().count(tx).await?)
+}
+
 /// How many targets of the scope count towards its limit (T7).
 pub async fn count_towards_limit(tx: &impl ConnectionTrait, scope: &Scope) -> Result<u64> {
     let counted = [TargetStatus::PendingVerification, TargetStatus::Active];

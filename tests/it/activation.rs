@@ -6,6 +6,7 @@ use receiver::Answer;
 use rstest::rstest;
 use serde_json::json;
 
+use crate::world::api::codes;
 use crate::world::{On, World};
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
@@ -126,4 +127,43 @@ async fn activating_an_active_target_changes_nothing(#[values(On::Sqlite, On::Po
     world.settle().await;
     assert_eq!(world.receiver.count("/hook"), 1);
     assert_eq!(world.test.history(&id).await, ["PENDING_VERIFICATION", "ACTIVE"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn so_many_activations_can_be_begun_in_an_hour_wherever_and_whatever_becomes_of_the_target(
+    #[values(On::Sqlite, On::Postgres)] on: On,
+) {
+    let Some(world) = World::with(on, |settings| settings.activations = Some(4)).await else { return };
+    let ten_minutes = Duration::from_secs(600);
+    let add = json!({ "name": "One more", "uri": world.receiver.uri("/hook"), "subscriptions": [] });
+    let refused = |path: &str| [("LIMIT_EXCEEDED".to_owned(), path.to_owned())];
+    let active = world.active_target(&world.test, "/hook", &[]).await;
+    world.test.on_target("removeNotificationTarget", &active).await;
+    world.hand.advance(ten_minutes);
+    let active = world.active_target(&world.test, "/hook", &[]).await;
+    world.receiver.script("/never", [Answer::Status(500)]);
+    let pending = world.test.add_target(&world.receiver.uri("/never"), &[]).await;
+    world.second_door().await.on_target("activateNotificationTarget", &pending).await;
+
+    // That was the fourth. Another server knows of it, and so does this one after a restart.
+    let world = world.restart().await;
+    for api in [&world.test, &world.second_door().await] {
+        let payload = api.target("addWebhookNotificationTarget", add.clone()).await;
+        assert_eq!(codes(&payload), refused("input"));
+        let again = (world.hand.shows() + ten_minutes * 5).to_string();
+        assert!(payload["errors"][0]["description"].as_str().unwrap().contains(&again), "{payload}");
+    }
+    let activate = json!({ "targetId": pending });
+    let codes = world.test.codes("activateNotificationTarget", activate.clone()).await;
+    assert_eq!(codes, refused("input.targetId"));
+    assert_eq!(world.test.on_target("activateNotificationTarget", &active).await["status"], "ACTIVE");
+    world.live.add_target(&world.receiver.uri("/hook"), &[]).await;
+
+    // The first of them counts until its hour has passed, and not a millisecond longer.
+    world.hand.advance(ten_minutes * 5 - Duration::from_millis(1));
+    assert_eq!(world.test.codes("activateNotificationTarget", activate.clone()).await.len(), 1);
+    world.hand.advance(Duration::from_millis(1));
+    world.test.on_target("activateNotificationTarget", &pending).await;
+    assert_eq!(world.test.codes("activateNotificationTarget", activate).await.len(), 1);
 }

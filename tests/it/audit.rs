@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entity::{ApiKeyKind, AuditEntryId, Environment, audit_entry};
 use receiver::Answer;
-use reprise::cli::issue;
+use reprise::app::issue::{self, Order};
 use reprise::store::Scope;
 use rstest::rstest;
 use sea_orm::{EntityTrait, PaginatorTrait};
@@ -161,10 +161,13 @@ async fn the_engine_s_own_deeds_are_in_the_history_not_in_the_trail(
 async fn a_trail_is_paged_and_is_its_scope_s_alone(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     let (their_test, their_live) = world.stranger().await;
-    let (mut targets, page) = (Vec::new(), "query($after: String) { organizations {
+    // Its first key was made by whoever runs the server.
+    let [entry] = &trail(&their_live).await[..] else { panic!("one entry") };
+    assert_eq!((&entry["action"], &entry["apiKey"]), (&json!("API_KEY_CREATED"), &Value::Null));
+    let (mut subjects, page) = (vec![own_id(&their_live).await], "query($after: String) { organizations {
         auditTrail(first: 2, after: $after) { edges { cursor node { subjectId } } pageInfo { hasNextPage endCursor } } } }");
     for _ in 0..5 {
-        targets.push(their_live.add_target(&world.receiver.uri("/hook"), &[]).await);
+        subjects.push(their_live.add_target(&world.receiver.uri("/hook"), &[]).await);
         world.hand.advance(Duration::from_secs(1));
     }
     let (mut seen, mut after) = (Vec::new(), Value::Null);
@@ -178,12 +181,14 @@ async fn a_trail_is_paged_and_is_its_scope_s_alone(#[values(On::Sqlite, On::Post
         }
     }
     seen.reverse();
-    assert_eq!(seen, targets);
+    assert_eq!(seen, subjects);
     for other in [&world.test, &world.live, &their_test] {
         let (_, _, code) = other.error(page, json!({ "after": after })).await;
         assert_eq!(code, "BAD_USER_INPUT");
         let shown = trail(other).await;
-        assert!(shown.iter().all(|entry| entry["action"] == "ORGANIZATION_CREATED"), "{shown:?}");
+        let own = ["ORGANIZATION_CREATED", "API_KEY_CREATED"];
+        assert!(shown.iter().all(|entry| own.contains(&entry["action"].as_str().unwrap())), "{shown:?}");
+        assert!(shown.iter().all(|entry| !subjects.contains(&entry["subjectId"].as_str().unwrap().into())));
     }
     // Who creates an organization is not shown its own trail as that one's.
     let fields = ("CreatedOrganization", "organization { auditTrail { edges { node { id } } } }");
@@ -199,7 +204,8 @@ async fn the_command_line_has_no_key(#[values(On::Sqlite, On::Postgres)] on: On)
     let organization = id(&organization["organizations"][0]).parse().unwrap();
     let scope = Scope { organization, environment: Environment::Live };
     let tx = world.app.db.begin().await.unwrap();
-    let made = issue::key(&tx, &scope, ApiKeyKind::Integrator, "By hand", world.app.now()).await.unwrap();
+    let order = Order { kind: ApiKeyKind::Integrator, name: "By hand", by: None };
+    let made = issue::key(&tx, &scope, order, world.app.now()).await.unwrap();
     tx.commit().await.unwrap();
     let [entry] = &trail(&world.live).await[..] else { panic!("one entry") };
     let expected = (&json!("API_KEY_CREATED"), &json!(made.row.id.as_str()), &Value::Null);

@@ -199,6 +199,27 @@ async fn fifty_targets_may_be_active_or_pending_even_when_added_at_once(
 
 #[rstest]
 #[tokio::test]
+async fn five_hundred_targets_may_there_be_with_the_deactivated_ones(
+    #[values(On::Sqlite, On::Postgres)] on: On,
+) {
+    let Some(world) = World::with(on, |settings| settings.activations = None).await else { return };
+    let world = world.without_engine().await;
+    let add = target("x", &world.receiver.uri("/hook"));
+    let first = world.test.add_target(&world.receiver.uri("/hook"), &[]).await;
+    for _ in 1..500 {
+        let added = id(&world.test.target(ADD, add.clone()).await);
+        world.test.on_target("deactivateNotificationTarget", &added).await;
+    }
+    assert_eq!(world.test.codes(ADD, add.clone()).await, [("LIMIT_EXCEEDED".to_owned(), "input".to_owned())]);
+    world.live.target(ADD, add.clone()).await;
+    // Those that there are can be activated, and removing one makes room.
+    world.test.on_target("activateNotificationTarget", &first).await;
+    world.test.on_target("removeNotificationTarget", &first).await;
+    assert_eq!(world.test.target(ADD, add).await["status"], "PENDING_VERIFICATION");
+}
+
+#[rstest]
+#[tokio::test]
 async fn unknown_targets_are_not_found_by_any_mutation(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     for unknown in ["ntt_0190163d8694739b8a4f0123456789ab", "", "ntt_", "nonsense\u{0}"] {

@@ -1,19 +1,17 @@
 //! Making and revoking API keys (G13).
 
 use async_graphql::{Context, ID, InputObject, Object};
-use entity::{ApiKeyKind, AuditAction, Timestamp};
-use sea_orm::ConnectionTrait;
+use entity::{ApiKeyKind, AuditAction};
 
+use crate::app::issue::{self, Order};
 use crate::app::{App, Caller};
 use crate::error::{Error, Path, Result, Violations};
 use crate::graphql::api_key::ApiKey;
 use crate::graphql::context::{app, caller};
 use crate::graphql::mutation::{change, not_found, note};
 use crate::graphql::payload::{CreateSecretApiKeyPayload, Payload, RevokeApiKeyPayload};
-use crate::rules::{credential, text};
-use crate::store::api_keys::NewKey;
-use crate::store::{Scope, api_keys};
-use crate::vault;
+use crate::rules::text;
+use crate::store::api_keys;
 
 /// An API key about to be made.
 #[derive(Debug, InputObject)]
@@ -76,19 +74,10 @@ async fn create(app: &App, caller: &Caller, input: &CreateSecretApiKeyInput) -> 
     violations.join(Ok(()))?;
     let now = app.now();
     let tx = app.db.begin().await?;
-    let key = issue(&tx, &caller.scope, name, now).await?;
-    note(&tx, caller, AuditAction::ApiKeyCreated, &key.row.id, now).await?;
+    let order = Order { kind: ApiKeyKind::Integrator, name, by: Some(&caller.key) };
+    let issued = issue::key(&tx, &caller.scope, order, now).await?;
     tx.commit().await?;
-    Ok(key)
-}
-
-/// Makes an INTEGRATOR key to the scope. What is answered holds the key itself.
-pub async fn issue(tx: &impl ConnectionTrait, scope: &Scope, name: &str, now: Timestamp) -> Result<ApiKey> {
-    let key = credential::key(scope.environment, vault::random());
-    let (hash, redacted) = (credential::hash(&key), credential::redact(&key));
-    let new = NewKey { kind: ApiKeyKind::Integrator, name, hash, redacted };
-    let row = api_keys::add(tx, scope, new, now).await?;
-    Ok(ApiKey { row, key: Some(key.into()) })
+    Ok(issued.into())
 }
 
 async fn revoke(app: &App, caller: &Caller, input: &RevokeApiKeyInput) -> Result<ApiKey> {

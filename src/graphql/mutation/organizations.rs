@@ -1,17 +1,16 @@
 //! Creating organizations, which is the platform's business (X4).
 
 use async_graphql::{Context, InputObject, Object};
-use entity::{AuditAction, Environment};
+use entity::{ApiKeyKind, AuditAction};
 
-use crate::app::{App, Caller};
+use crate::app::{App, Caller, issue};
 use crate::error::{Error, Result, Violations};
+use crate::graphql::api_key::ApiKey;
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::api_keys::issue;
 use crate::graphql::mutation::{change, note};
 use crate::graphql::organization::Organization;
 use crate::graphql::payload::{CreateOrganizationPayload, CreatedOrganization, Payload};
 use crate::rules::text;
-use crate::store::{Scope, organizations};
 
 /// Extension: an organization about to be created.
 #[derive(Debug, InputObject)]
@@ -47,11 +46,9 @@ async fn create(app: &App, caller: &Caller, input: &CreateOrganizationInput) -> 
     violations.join(Ok(()))?;
     let now = app.now();
     let tx = app.db.begin().await?;
-    let row = organizations::add(&tx, &input.display_name, now).await?;
-    let scope = |environment| Scope { organization: row.id.clone(), environment };
-    let test_key = issue(&tx, &scope(Environment::Test), "First TEST key", now).await?;
-    let live_key = issue(&tx, &scope(Environment::Live), "First LIVE key", now).await?;
+    let (row, keys) = issue::organization(&tx, &input.display_name, ApiKeyKind::Integrator, now).await?;
     note(&tx, caller, AuditAction::OrganizationCreated, &row.id, now).await?;
     tx.commit().await?;
+    let [test_key, live_key] = keys.map(ApiKey::from);
     Ok(CreatedOrganization { organization: Organization(row), test_key, live_key })
 }

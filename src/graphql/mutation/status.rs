@@ -6,8 +6,7 @@ use entity::{AuditAction, NotificationEventName, Purpose, TargetStatus};
 use crate::app::{App, Caller};
 use crate::error::Result;
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::targets::make_room;
-use crate::graphql::mutation::{change, find_target, note};
+use crate::graphql::mutation::{change, find_target, note, room};
 use crate::graphql::payload::{
     ActivateNotificationTargetPayload, DeactivateNotificationTargetPayload, Payload,
 };
@@ -39,8 +38,9 @@ impl StatusMutations {
     /// with a 2xx. A target that is `ACTIVE` stays as it is.
     ///
     /// A target that is `DEACTIVATED` or `ACTIVATION_FAILED` needs room among the 50 that can be `ACTIVE`
-    /// or `PENDING_VERIFICATION` at a time, else `LIMIT_EXCEEDED`. What it missed is not sent by
-    /// itself: see `replayNotificationEvent`.
+    /// or `PENDING_VERIFICATION` at a time, and at most 200 activations can be begun in an hour unless the
+    /// server is set up otherwise, else `LIMIT_EXCEEDED`. What it missed is not sent by itself: see
+    /// `replayNotificationEvent`.
     async fn activate_notification_target(
         &self,
         ctx: &Context<'_>,
@@ -70,11 +70,15 @@ async fn activate(
     let tx = app.db.begin().await?;
     organizations::lock(&tx, &scope.organization).await?;
     let mut target = find_target(&tx, scope, &input.target_id).await?;
+    if target.status == TargetStatus::Active {
+        return Ok(target.into());
+    }
+    room::for_activation(&tx, app, scope, "targetId", now).await?;
     match target.status {
-        TargetStatus::Active => return Ok(target.into()),
+        TargetStatus::Active => {}
         TargetStatus::PendingVerification => deliveries::cancel_activations(&tx, &target.id).await?,
         TargetStatus::Deactivated | TargetStatus::ActivationFailed => {
-            make_room(&tx, scope, "targetId").await?;
+            room::for_target(&tx, scope, "targetId").await?;
             target = targets::set_status(&tx, target, TargetStatus::PendingVerification, now).await?;
         }
     }

@@ -7,18 +7,18 @@ use entity::{AuditAction, NotificationEventName, Purpose, Timestamp, target};
 use sea_orm::ConnectionTrait;
 
 use crate::app::{App, Caller};
-use crate::error::{Code, Error, Path, Result, Violation, Violations};
+use crate::error::{Path, Result, Violations};
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::{change, email, find_target, note};
+use crate::graphql::mutation::{change, email, find_target, note, room};
 use crate::graphql::payload::{
     AddWebhookNotificationTargetPayload, Payload, RemoveNotificationTargetPayload,
     RenameNotificationTargetPayload,
 };
 use crate::graphql::target::WebhookNotificationTarget;
 use crate::rules::email::check as check_email;
-use crate::rules::{credential, limits, payload as node, text};
+use crate::rules::{credential, payload as node, text};
 use crate::store::targets::NewTarget;
-use crate::store::{Scope, events, organizations, signing_keys, subscriptions, targets};
+use crate::store::{Scope, events, signing_keys, subscriptions, targets};
 use crate::vault::{self, Vault};
 
 /// A target about to be added.
@@ -61,7 +61,9 @@ impl TargetMutations {
     /// Adds a target. It is `PENDING_VERIFICATION` and is sent an activation notification at once, up
     /// to three times within a minute; its first 2xx answer makes it `ACTIVE`.
     ///
-    /// At most 50 targets can be `ACTIVE` or `PENDING_VERIFICATION` at a time, else `LIMIT_EXCEEDED`.
+    /// At most 50 targets can be `ACTIVE` or `PENDING_VERIFICATION` at a time, at most 500 can there be with
+    /// the deactivated ones, and at most 200 activations can be begun in an hour unless the server is set
+    /// up otherwise, else `LIMIT_EXCEEDED`.
     async fn add_webhook_notification_target(
         &self,
         ctx: &Context<'_>,
@@ -100,7 +102,8 @@ async fn add(
     let AddWebhookNotificationTargetInput { name, uri, email, .. } = input;
     let new = NewTarget { name: name.clone(), uri: uri.clone(), email: email.clone() };
     let tx = app.db.begin().await?;
-    make_room(&tx, scope, Path::input()).await?;
+    room::for_new_target(&tx, scope, Path::input()).await?;
+    room::for_activation(&tx, app, scope, Path::input(), now).await?;
     let target = targets::add(&tx, scope, new, now).await?;
     subscriptions::add(&tx, &target.id, BTreeSet::from_iter(input.subscriptions.clone())).await?;
     begin(&tx, &app.vault, &target, now).await?;
@@ -133,20 +136,6 @@ async fn begin(
     let activation = (Some(NotificationEventName::NotificationActivation), node::ACTIVATION);
     events::publish_to(tx, target, Purpose::Activation, activation, now).await?;
     Ok(())
-}
-
-/// Sees to it that one more target may become active (T7). Others who want the same wait until
-/// the transaction ends.
-pub async fn make_room(tx: &impl ConnectionTrait, scope: &Scope, path: impl Into<Path>) -> Result<()> {
-    organizations::lock(tx, &scope.organization).await?;
-    if targets::count_towards_limit(tx, scope).await? < limits::TARGETS {
-        return Ok(());
-    }
-    let description = format!(
-        "There are {} targets that are active or pending, which is the most there can be. Deactivate or remove one.",
-        limits::TARGETS
-    );
-    Err(Error::invalid(Violation::new(Code::LimitExceeded, description), path))
 }
 
 async fn remove(

@@ -49,6 +49,17 @@ impl Graph {
             .collect()
     }
 
+    /// Every argument of every field: `Type.field`, the argument, and the name of its type.
+    pub fn arguments(&self) -> Vec<(String, &str, &str)> {
+        let types = self.0.iter().filter(|ty| ty["kind"] == "OBJECT" && !text(ty).starts_with("__"));
+        let fields = types.flat_map(|ty| list(&ty["fields"]).iter().map(move |field| (ty, field)));
+        let arguments = fields.flat_map(|(ty, field)| {
+            let name = format!("{}.{}", text(ty), text(field));
+            list(&field["args"]).iter().map(move |arg| (name.clone(), text(arg), named(&arg["type"])))
+        });
+        arguments.collect()
+    }
+
     /// Asks for everything there is of a type, but for what leads back to a type on the way.
     pub fn everything_of(&self, type_name: &str) -> String {
         self.select(type_name, &mut Vec::new())

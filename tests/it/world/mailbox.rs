@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use mailin::response::{OK, OUT_OF_SPACE};
-use mailin::{Action, Handler, Response, SessionBuilder};
+use mailin::response::{INVALID_CREDENTIALS, OK, OUT_OF_SPACE};
+use mailin::{Action, AuthMechanism, Handler, Response, SessionBuilder};
 
 /// The letters of a mail server, as they came over the wire.
 #[derive(Clone, Default)]
@@ -19,18 +19,33 @@ pub struct Mailbox {
 struct Kept {
     mails: Vec<String>,
     refusals: usize,
+    /// The passwords that were tried.
+    passwords: Vec<String>,
 }
 
 impl Mailbox {
     /// Starts the server; its threads end with the process.
     pub fn open() -> Self {
+        Self::start(SessionBuilder::new("mail.test"))
+    }
+
+    /// The same, but whoever comes must log in, and no password is good.
+    #[allow(dead_code, reason = "not every program of stories keeps secrets")]
+    pub fn closed() -> Self {
+        let mut sessions = SessionBuilder::new("mail.test");
+        sessions.enable_auth(AuthMechanism::Plain).insecure_enable_plaintext_auth();
+        Self::start(sessions)
+    }
+
+    fn start(sessions: SessionBuilder) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mailbox = Self { kept: Arc::default(), port: listener.local_addr().unwrap().port() };
         let kept = mailbox.kept.clone();
         std::thread::spawn(move || {
             for connection in listener.incoming().map(Result::unwrap) {
                 let session = Session { kept: kept.clone(), data: Vec::new() };
-                std::thread::spawn(move || talk(connection, session));
+                let sessions = sessions.clone();
+                std::thread::spawn(move || talk(connection, &sessions, session));
             }
         });
         mailbox
@@ -45,13 +60,19 @@ impl Mailbox {
         self.kept.lock().unwrap().refusals = mails;
     }
 
+    /// The passwords that were tried.
+    #[allow(dead_code, reason = "not every program of stories keeps secrets")]
+    pub fn passwords(&self) -> Vec<String> {
+        self.kept.lock().unwrap().passwords.clone()
+    }
+
     pub fn mails(&self) -> Vec<String> {
         self.kept.lock().unwrap().mails.clone()
     }
 }
 
-fn talk(mut connection: TcpStream, session: Session) -> io::Result<()> {
-    let mut session = SessionBuilder::new("mail.test").build(Ipv4Addr::LOCALHOST.into(), session);
+fn talk(mut connection: TcpStream, sessions: &SessionBuilder, session: Session) -> io::Result<()> {
+    let mut session = sessions.build(Ipv4Addr::LOCALHOST.into(), session);
     session.greeting().write_to(&mut connection)?;
     let mut lines = BufReader::new(connection.try_clone()?);
     let mut line = Vec::new();
@@ -82,6 +103,11 @@ impl Handler for Session {
             return OUT_OF_SPACE;
         }
         OK
+    }
+
+    fn auth_plain(&mut self, _: &str, _: &str, password: &str) -> Response {
+        self.kept.lock().unwrap().passwords.push(password.to_owned());
+        INVALID_CREDENTIALS
     }
 
     fn data(&mut self, bytes: &[u8]) -> io::Result<()> {

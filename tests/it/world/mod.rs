@@ -3,6 +3,8 @@
 
 pub mod api;
 pub mod cluster;
+#[allow(dead_code, reason = "not every program of stories speaks HTTP/2 by hand")]
+pub mod frames;
 #[allow(dead_code, reason = "not every program of stories walks the schema")]
 pub mod graph;
 pub mod mailbox;
@@ -260,7 +262,8 @@ pub fn authority() -> &'static Authority {
     AUTHORITY.get_or_init(Authority::new)
 }
 
-fn install_crypto() {
+/// What TLS needs, once a process.
+pub fn install_crypto() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
 }
