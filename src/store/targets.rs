@@ -86,12 +86,18 @@ pub async fn subscribed(
 /// The targets of any scope, held against changes by others. Always locked in the
 /// same order, so that two workers cannot wait for each other.
 pub async fn lock_all(tx: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<Vec<target::Model>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let all = target::Entity::find().filter(target::Column::Id.is_in(ids));
     Ok(all.order_by_asc(target::Column::Id).lock_exclusive().all(tx).await?)
 }
 
 /// The targets of any scope: for the delivery engine.
 pub async fn list(db: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<Vec<target::Model>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     Ok(target::Entity::find().filter(target::Column::Id.is_in(ids)).all(db).await?)
 }
 

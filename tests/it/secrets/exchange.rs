@@ -15,7 +15,8 @@ use sea_orm::EntityTrait;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::site::{Server, Site, active_target};
+use super::site::active_target;
+use crate::world::program::{Server, Site};
 use crate::world::{On, World};
 
 /// The secrets of a target as the server tells them, which must be what signs.

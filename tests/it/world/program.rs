@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::{Api, On, authority, postgres};
+use super::{Api, On, authority, install_crypto, postgres};
 
 /// A database with what the program needs beside it, and no server.
 pub struct Site {
@@ -50,6 +50,7 @@ impl Site {
     }
 
     async fn with(folder: TempDir, url: String, database: Option<postgres::Database>) -> Self {
+        install_crypto();
         fs::write(folder.path().join("ca.pem"), authority().pem()).unwrap();
         let receiver = Receiver::start(authority()).await.unwrap();
         Self { folder, url, receiver, environment: Vec::new(), _database: database }
@@ -122,11 +123,6 @@ impl Server {
         let line = self.hear("listening").await;
         let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap();
         self.url = format!("http://{address}/graphql");
-    }
-
-    /// Its number among the processes.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// Waits for a line of the log.
