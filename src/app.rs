@@ -7,6 +7,7 @@ pub mod door;
 pub mod herald;
 pub mod http;
 pub mod issue;
+pub mod keyring;
 pub mod logins;
 pub mod lookups;
 pub mod publisher;
@@ -32,6 +33,7 @@ pub use caller::{Caller, Login};
 pub use door::Door;
 pub use herald::Herald;
 pub use http::HttpClient;
+pub use keyring::Keyring;
 pub use logins::Logins;
 pub use publisher::Publisher;
 pub use pulse::Pulse;
@@ -64,8 +66,10 @@ pub struct Shared {
     pub herald: Herald,
     /// Shows that the delivery engine lives.
     pub pulse: Pulse,
-    /// Records published events, many calls in one transaction.
+    /// Where events are handed in to be recorded.
     pub publisher: Publisher,
+    /// Looks API keys up.
+    pub keyring: Keyring,
     /// Keeps failed logins cheap.
     pub logins: Logins,
     /// What organizations have used of their rates.
@@ -84,8 +88,8 @@ impl App {
         let http = HttpClient::new(&settings).context("the HTTP client could not be set up")?;
         let mail = settings.smtp.as_ref().map(MailServer::new).transpose()?;
         let herald = Herald::start(&db, &bell);
-        let publisher = Publisher::start(db.clone(), clock.clone(), bell.clone());
         let cursors = Cursors::new(vault.cursor_keys());
+        let keyring = Keyring::start(db.clone());
         Ok(Self(Arc::new(Shared {
             db,
             clock,
@@ -96,7 +100,8 @@ impl App {
             bell,
             herald,
             pulse: Pulse::default(),
-            publisher,
+            publisher: Publisher::default(),
+            keyring,
             logins: Logins::default(),
             rates: Rates::default(),
             settings,

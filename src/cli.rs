@@ -10,6 +10,7 @@ pub mod keys;
 pub mod migrate;
 pub mod organizations;
 pub mod output;
+mod patience;
 pub mod rotation;
 pub mod running;
 pub mod serve;
@@ -19,6 +20,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+use crate::error::causes;
 
 /// How long what still runs in the background may go on when a command has ended.
 const LAST_MOMENTS: Duration = Duration::from_millis(100);
@@ -53,7 +56,7 @@ pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            writeln!(stderr(), "error: {error:#}").ok();
+            writeln!(stderr(), "error: {}", causes(&error)).ok();
             ExitCode::FAILURE
         }
     }

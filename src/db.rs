@@ -4,31 +4,36 @@
 mod connection;
 mod ownership;
 mod tables;
+mod trouble;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use entity::Timestamp;
 use sea_orm::sqlx::PgPool;
-use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 use url::Url;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use connection::Writing;
 use connection::patiently;
-pub use connection::{Bounded, Transaction};
+pub use connection::{Reader, Transaction};
 pub use ownership::Ownership;
+pub use trouble::{despite_conflicts, is_away, is_conflict};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 20;
+/// For how long it is believed that a database takes nothing, after it refused something. A little may
+/// fit while most does not.
+const AFTERMATH: Duration = Duration::from_secs(3);
 
 /// The database: a pool to read from, and one to write with.
 ///
@@ -36,8 +41,9 @@ const POSTGRES_CONNECTIONS: u32 = 20;
 /// and waits its turn here instead of failing there.
 #[derive(Debug, Clone)]
 pub struct Db {
-    reader: Bounded<DatabaseConnection>,
+    reader: Reader,
     writer: DatabaseConnection,
+    writing: Writing,
 }
 
 impl Db {
@@ -50,13 +56,28 @@ impl Db {
     }
 
     /// Where statements run that only read.
-    pub fn reader(&self) -> &Bounded<DatabaseConnection> {
+    pub fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<()> {
-        Ok(patiently(self.reader.0.ping()).await?)
+    /// Whether the database answers, and takes what is written. The latter is tried only after it
+    /// failed: one that is full or read-only would be found well otherwise.
+    pub async fn check(&self) -> Result<()> {
+        patiently(self.reader.0.ping()).await?;
+        match self.writing.failed_ago() {
+            None => return Ok(()),
+            Some(ago) if ago < AFTERMATH => return Err(anyhow!("nothing could be written just now").into()),
+            Some(_) => despite_conflicts(|| self.write_something()).await?,
+        }
+        self.writing.works();
+        Ok(())
+    }
+
+    /// Changes nothing, but has to be written all the same.
+    async fn write_something(&self) -> Result<()> {
+        let tx = self.begin().await?;
+        tx.execute_unprepared("UPDATE seaql_migrations SET applied_at = applied_at").await?;
+        tx.commit().await
     }
 
     /// Begins a transaction that may write. Dropped without a commit, it is undone.
@@ -65,7 +86,8 @@ impl Db {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        Ok(Bounded(patiently(self.writer.begin_with_options(options)).await?))
+        let begun = patiently(self.writer.begin_with_options(options)).await;
+        Ok(Transaction { inner: self.writing.watch(begun)?, writing: self.writing.clone() })
     }
 
     /// Whether other servers may work on the same database.
@@ -107,7 +129,7 @@ async fn open_sqlite(url: &str) -> anyhow::Result<Db> {
     make_private(url);
     let writer = Database::connect(sqlite_options(url, 1)).await.with_context(|| cannot_open(url))?;
     let reader = Database::connect(sqlite_options(url, READERS)).await.with_context(|| cannot_open(url))?;
-    Ok(Db { reader: Bounded(reader), writer })
+    Ok(Db { reader: Reader(reader), writer, writing: Writing::default() })
 }
 
 /// Nobody else on the machine has to read the file; SQLite gives its companions the same rights.
@@ -152,21 +174,7 @@ async fn open_postgres(url: &str) -> anyhow::Result<Db> {
         // A server that stands still must not hold the others up with the locks of its transaction.
         .map_sqlx_postgres_opts(|postgres| postgres.options([("idle_in_transaction_session_timeout", "2s")]));
     let pool = Database::connect(options).await.with_context(|| cannot_open(url))?;
-    Ok(Db { reader: Bounded(pool.clone()), writer: pool })
-}
-
-/// Whether the database gave a transaction up because of another one, so that trying again helps.
-pub fn is_conflict(error: &Error) -> bool {
-    const SERIALIZATION_FAILURE: &str = "40001";
-    const DEADLOCK: &str = "40P01";
-    let Error::Internal(error) = error else { return false };
-    let code = match error.downcast_ref::<DbErr>() {
-        Some(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) => {
-            error.as_database_error().and_then(DatabaseError::code)
-        }
-        _ => None,
-    };
-    code.is_some_and(|code| code == SERIALIZATION_FAILURE || code == DEADLOCK)
+    Ok(Db { reader: Reader(pool.clone()), writer: pool, writing: Writing::default() })
 }
 
 /// The driver repeats a URL that it cannot read, with the password that may be in it.

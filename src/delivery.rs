@@ -4,17 +4,25 @@
 //! nothing: the lease runs out and another worker takes it. A receiver may see
 //! a notification twice (D7).
 //!
-//! One task claims (`dispatch`), one task per attempt sends (`send`), one
-//! settles (`settle`). Mails and the removal of what has expired run beside them.
+//! One task records what is published (`intake`) and puts what can be sent at once
+//! on the `shelf`, from which another (`dispatch`) starts one task per attempt
+//! (`deliver`, `send`); what the shelf had no place for, it claims from the
+//! database (`errands`). One task writes the outcomes down (`settle`). Mails and the
+//! removal of what has expired run beside them.
 
+mod deliver;
 mod dispatch;
+mod errands;
+mod intake;
 mod lanes;
 mod leases;
 mod mail;
 mod parcel;
 mod send;
 mod settle;
+mod shelf;
 mod upkeep;
+mod width;
 
 use std::time::Duration;
 
@@ -25,13 +33,19 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::error::Result;
 use dispatch::Dispatcher;
+use intake::Intake;
+use lanes::Limits;
 use leases::Leases;
+use shelf::Shelf;
 
 /// How long before the end of its grace a stopping engine gives back what is still in flight.
 const GIVING_BACK: Duration = Duration::from_secs(1);
 
 /// How many outcomes may wait to be settled; senders beyond that wait with their result.
 const UNSETTLED: usize = 4_096;
+
+/// How much may be held in memory to be sent next, in units of weight: 2 KiB of payload, or less.
+const HELD: usize = 16_384;
 
 /// The running engine.
 #[derive(Debug)]
@@ -56,8 +70,10 @@ impl Engine {
     pub fn start(app: App) -> Self {
         let (tasks, stopping) = (TaskTracker::new(), Stopping::default());
         let (idle, idlers) = mpsc::channel(1);
-        if !app.settings.paused {
-            Self::work(&app, &tasks, &stopping, idlers);
+        let shelf = (!app.settings.paused).then(|| Self::work(&app, &tasks, &stopping, idlers));
+        if let Some(calls) = app.publisher.calls() {
+            // Not one of the tasks that end with the engine: what is published then waits for the next.
+            tokio::spawn(Intake::new(&app, shelf).run(calls));
         }
         tasks.close();
         Self { app, tasks, stopping, idle }
@@ -68,17 +84,25 @@ impl Engine {
         tasks: &TaskTracker,
         stopping: &Stopping,
         idlers: mpsc::Receiver<oneshot::Sender<()>>,
-    ) {
+    ) -> Shelf {
         let (outcomes, ended) = mpsc::channel(UNSETTLED);
         let (signals, heard) = mpsc::unbounded_channel();
         let leases = Leases::default();
+        let limits = Limits {
+            per_lane: app.settings.target_concurrency,
+            in_flight: app.settings.concurrency,
+            held: HELD,
+        };
+        let shelf = Shelf::new(limits, leases.clone(), signals.clone());
         tasks.spawn(settle::run(app.clone(), leases.clone(), ended, signals.clone()));
-        tasks.spawn(leases::run(app.clone(), leases.clone(), stopping.claims.clone()));
+        tasks.spawn(leases::run(app.clone(), leases, stopping.claims.clone()));
         let reports = (outcomes, signals);
-        let dispatcher = Dispatcher::new(app.clone(), tasks.clone(), stopping.clone(), leases, reports);
+        let dispatcher =
+            Dispatcher::new(app.clone(), tasks.clone(), stopping.clone(), shelf.clone(), reports);
         tasks.spawn(dispatcher.run(heard, idlers));
         tasks.spawn(mail::run(app.clone(), stopping.claims.clone()));
         tasks.spawn(upkeep::run(app.clone(), stopping.claims.clone()));
+        shelf
     }
 
     /// Claims nothing more, and waits for what is in flight. What is not finished in time is

@@ -3,9 +3,13 @@
 //! Broken rules and missing rights are answers; everything else is our own
 //! failure: logged once at the door with the request id, and told to nobody.
 
+mod report;
+
 use std::fmt;
 
 use sea_orm::DbErr;
+
+pub use report::{causes, report};
 
 /// The outcome of anything that may fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -20,6 +20,7 @@ mod health;
 mod lane;
 mod media;
 mod memory;
+mod patience;
 mod rates;
 mod refusal;
 mod request;

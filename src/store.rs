@@ -6,6 +6,7 @@
 pub mod api_keys;
 pub mod attempts;
 pub mod audit;
+pub mod bulk;
 pub mod deliveries;
 pub mod events;
 pub mod lists;
@@ -20,13 +21,3 @@ pub mod subscriptions;
 pub mod targets;
 
 pub use scope::Scope;
-
-use sea_orm::{EntityTrait, Iterable};
-
-/// The fewest values that one statement may bind: SQLite takes 32,766, PostgreSQL 65,535.
-const MAX_VALUES: usize = 32_766;
-
-/// Cuts rows of `E` into pieces that fit into one statement each.
-fn chunks<E: EntityTrait, T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
-    rows.chunks(MAX_VALUES / E::Column::iter().count())
-}

@@ -1,78 +1,102 @@
-//! Gathers figures, and shows each as median and spread.
+//! Gathers figures, one value for each time they were measured.
 
-use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 
 use serde::Serialize;
 
-/// What was measured, by scenario and figure, one value a round.
+use crate::database::Database;
+use crate::statistics::{median, quantile};
+
+/// All that was measured, in order.
 #[derive(Debug, Default)]
 pub struct Report {
-    figures: BTreeMap<(String, String), Vec<f64>>,
+    /// The figures.
+    pub figures: Vec<Figure>,
+    /// What some of the figures were made of, each value of it.
+    pub samples: Vec<Samples>,
+    /// What could not be measured, and why.
+    pub failures: Vec<String>,
 }
 
+/// One figure.
 #[derive(Debug, Serialize)]
-struct Row<'a> {
-    scenario: &'a str,
-    figure: &'a str,
-    median: f64,
-    least: f64,
-    most: f64,
-    rounds: usize,
+pub struct Figure {
+    /// The database, where there was one.
+    pub database: Option<Database>,
+    /// What was done.
+    pub scenario: &'static str,
+    /// What was measured, and its unit.
+    pub name: String,
+    /// Each time.
+    pub values: Vec<f64>,
+}
+
+/// Every value of one measurement, in milliseconds or MiB.
+#[derive(Debug, Serialize)]
+pub struct Samples {
+    database: Option<Database>,
+    scenario: &'static str,
+    name: String,
+    values: Vec<f64>,
+}
+
+/// Where the figures of one scenario are added.
+pub struct Scenario<'a> {
+    report: &'a mut Report,
+    database: Option<Database>,
+    name: &'static str,
 }
 
 impl Report {
+    /// Notes that something could not be measured, and says it at once.
+    pub fn fail(&mut self, failure: String) {
+        writeln!(std::io::stderr(), "FAILED: {failure}").ok();
+        self.failures.push(failure);
+    }
+
+    /// A scenario, new or known.
+    pub fn scenario(&mut self, database: impl Into<Option<Database>>, name: &'static str) -> Scenario<'_> {
+        Scenario { database: database.into(), name, report: self }
+    }
+}
+
+impl Scenario<'_> {
     /// Adds the value of one round, and says it at once.
-    pub fn add(&mut self, scenario: &str, figure: &str, value: f64) {
-        say(&format!("{scenario:<28} {figure:<38} {value:>12.3}"));
-        self.figures.entry((scenario.to_owned(), figure.to_owned())).or_default().push(value);
-    }
-
-    /// The median of a figure so far.
-    pub fn median(&self, scenario: &str, figure: &str) -> Option<f64> {
-        self.figures.get(&(scenario.to_owned(), figure.to_owned())).map(|values| median(values))
-    }
-
-    /// Prints the table, and writes it as JSON.
-    pub fn write(&self, json: &Path) -> anyhow::Result<()> {
-        say(
-            "\nscenario                     figure                                       median        least         most",
-        );
-        let rows: Vec<Row<'_>> =
-            self.figures.iter().map(|((scenario, figure), values)| row(scenario, figure, values)).collect();
-        for row in &rows {
-            let Row { scenario, figure, median, least, most, .. } = row;
-            say(&format!("{scenario:<28} {figure:<38} {median:>12.3} {least:>12.3} {most:>12.3}"));
+    pub fn add(&mut self, figure: &str, value: f64) {
+        let (database, scenario) = (self.database, self.name);
+        let shown = database.map_or("", Database::name);
+        writeln!(std::io::stderr(), "{shown:<10}  {scenario:<22}  {figure:<40}  {value:>12.3}").ok();
+        let is_same = |known: &&mut Figure| {
+            known.database == database && known.scenario == scenario && known.name == figure
+        };
+        match self.report.figures.iter_mut().find(is_same) {
+            Some(known) => known.values.push(value),
+            None => self.report.figures.push(Figure {
+                database,
+                scenario,
+                name: figure.to_owned(),
+                values: vec![value],
+            }),
         }
-        Ok(std::fs::write(json, serde_json::to_vec_pretty(&rows)?)?)
     }
-}
 
-fn row<'a>(scenario: &'a str, figure: &'a str, values: &[f64]) -> Row<'a> {
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    Row { scenario, figure, median: median(values), least, most, rounds: values.len() }
-}
+    /// Adds a value that not every database has.
+    pub fn add_if(&mut self, figure: &str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.add(figure, value);
+        }
+    }
 
-fn median(values: &[f64]) -> f64 {
-    quantile(values, 0.5)
-}
+    /// Adds the quantiles of many values, and keeps the values.
+    pub fn add_all(&mut self, what: &str, values: Vec<f64>) {
+        self.add(&format!("{what} p50 ms"), median(&values));
+        self.add(&format!("{what} p99 ms"), quantile(&values, 0.99));
+        self.keep(what, values);
+    }
 
-/// The value below which the fraction `q` of the values lies.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "an index among as many values as there are"
-)]
-pub fn quantile(values: &[f64], q: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let last = sorted.len().saturating_sub(1);
-    sorted.get((last as f64 * q).round() as usize).copied().unwrap_or(f64::NAN)
-}
-
-fn say(line: &str) {
-    writeln!(std::io::stdout(), "{line}").ok();
+    /// Keeps values that figures were made of.
+    pub fn keep(&mut self, what: &str, values: Vec<f64>) {
+        let (database, scenario) = (self.database, self.name);
+        self.report.samples.push(Samples { database, scenario, name: what.to_owned(), values });
+    }
 }

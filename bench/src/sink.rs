@@ -1,27 +1,25 @@
-//! The receiver: a process of its own that answers 200 as fast as it can, and
-//! remembers when each event arrived.
+//! The receiver, from outside: a process of its own, the same in all measurements.
 //!
-//! `/fast…` answers at once, `/hang…` after ten seconds. `GET /count` and
-//! `GET /arrivals` ask it what has come.
+//! What it counts is different notifications: a target and an event, however often
+//! they came. `process` is what runs in it.
 
-use std::convert::Infallible;
-use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+pub mod arrivals;
+pub mod http;
+pub mod process;
 
-use anyhow::Context;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::api;
+use anyhow::{Context, bail};
+use std::io::{BufRead, BufReader};
 
-/// A sink in a process of its own, which ends with this value.
+use crate::connection;
+use arrivals::Count;
+
+/// After how long without a new notification nothing more is expected.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A sink, which ends with this value.
 #[derive(Debug)]
 pub struct Sink {
     process: Child,
@@ -29,43 +27,65 @@ pub struct Sink {
     pub url: String,
 }
 
-/// The sink's pid, when it was started, and every arrival: event id and nanoseconds since the epoch.
-pub type Arrivals = Vec<(String, u64)>;
-
 impl Sink {
     /// Starts the process.
-    pub async fn start() -> anyhow::Result<Self> {
-        let mut process = Command::new(std::env::current_exe()?)
-            .arg("sink")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
+    pub fn start() -> anyhow::Result<Self> {
+        let mut process =
+            Command::new(std::env::current_exe()?).arg("sink").stdout(Stdio::piped()).spawn()?;
         let stdout = process.stdout.take().context("the sink has an output")?;
-        let url = BufReader::new(stdout).lines().next_line().await?.context("the sink says where it is")?;
-        Ok(Self { process, url })
+        let mut url = String::new();
+        BufReader::new(stdout).read_line(&mut url)?;
+        Ok(Self { process, url: url.trim().to_owned() })
     }
 
     /// Its process.
     pub fn pid(&self) -> u32 {
-        self.process.id().unwrap_or_default()
+        self.process.id()
     }
 
-    /// How many notifications have come to `/fast…`.
-    pub async fn count(&self) -> anyhow::Result<usize> {
-        Ok(String::from_utf8(api::get(&format!("{}/count", self.url)).await?)?.parse()?)
+    /// The URI of a healthy target.
+    pub fn healthy(&self, number: usize) -> String {
+        format!("{}/fast/{number}", self.url)
     }
 
-    /// All arrivals at `/fast…` since the last call.
-    pub async fn arrivals(&self) -> anyhow::Result<Arrivals> {
-        Ok(serde_json::from_slice(&api::get(&format!("{}/arrivals", self.url)).await?)?)
+    /// The URI of a target that answers after ten seconds.
+    pub fn hanging(&self, number: usize) -> String {
+        format!("{}/hang/{number}", self.url)
     }
 
-    /// Waits until so many have come.
-    pub async fn wait_for(&self, count: usize) -> anyhow::Result<()> {
-        while self.count().await? < count {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+    /// What has come until now.
+    pub async fn count(&self) -> anyhow::Result<Count> {
+        Ok(serde_json::from_slice(&connection::get(&self.url, "/count").await?)?)
+    }
+
+    /// All arrivals at healthy targets since the last call: event and nanoseconds since the epoch.
+    pub async fn arrivals(&self) -> anyhow::Result<Vec<(u128, u64)>> {
+        Ok(serde_json::from_slice(&connection::get(&self.url, "/arrivals").await?)?)
+    }
+
+    /// Waits until so many different notifications have come to healthy targets.
+    pub async fn wait_for(&self, wanted: usize) -> anyhow::Result<Count> {
+        let (mut connection, mut before) = (connection::Connection::open(&self.url).await?, 0);
+        let mut last = Instant::now();
+        loop {
+            let count: Count = serde_json::from_slice(&connection.get("/count").await?)?;
+            if count.different >= wanted {
+                return Ok(count);
+            }
+            if count.different > before {
+                (before, last) = (count.different, Instant::now());
+            } else if last.elapsed() > PATIENCE {
+                bail!("nothing more arrives: {count:?}, but {wanted} are expected");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        Ok(())
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
     }
 }
 
@@ -74,61 +94,4 @@ impl Sink {
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-type Seen = Arc<Mutex<(usize, Arrivals)>>;
-
-/// Runs in the process that is the sink.
-pub async fn run(port: u16) -> anyhow::Result<()> {
-    use std::io::Write;
-    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
-    writeln!(std::io::stdout(), "http://{}", listener.local_addr()?)?;
-    let seen = Seen::default();
-    loop {
-        let (connection, _) = listener.accept().await?;
-        connection.set_nodelay(true)?;
-        let seen = seen.clone();
-        let service = hyper::service::service_fn(move |request| answer(request, seen.clone()));
-        tokio::spawn(
-            hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(connection), service),
-        );
-    }
-}
-
-async fn answer(request: Request<Incoming>, seen: Seen) -> Result<Response<Full<Bytes>>, Infallible> {
-    let path = request.uri().path().to_owned();
-    if request.method() == Method::GET {
-        return Ok(Response::new(Full::new(tell(&path, &seen).into())));
-    }
-    let body =
-        request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    if path.starts_with("/hang") {
-        if !is_activation(&body) {
-            tokio::time::sleep(Duration::from_secs(10)).await;
-        }
-    } else if !is_activation(&body) {
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.0 += 1;
-        seen.1.extend(event_id(&body).map(|id| (id, now())));
-    }
-    Ok(Response::new(Full::default()))
-}
-
-fn tell(path: &str, seen: &Seen) -> String {
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    match path {
-        "/count" => seen.0.to_string(),
-        _ => serde_json::to_string(&std::mem::take(&mut seen.1)).unwrap_or_default(),
-    }
-}
-
-fn is_activation(body: &[u8]) -> bool {
-    body.windows(23).take(250).any(|window| window == b"NOTIFICATION_ACTIVATION")
-}
-
-/// The id stands near the beginning of the body.
-fn event_id(body: &[u8]) -> Option<String> {
-    let head = std::str::from_utf8(&body[..body.len().min(200)]).ok()?;
-    let start = head.find("nee_")?;
-    Some(head.get(start..start + 36)?.to_owned())
 }

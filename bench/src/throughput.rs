@@ -1,24 +1,32 @@
-//! How much is published and delivered when there is no end of it.
+//! How much is published and delivered when there is no end of it: from the first call
+//! until the last delivery is settled in the database, in the same minute as the ceiling.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use anyhow::ensure;
+use tokio::task::JoinSet;
 
-use crate::Options;
-use crate::api::{Api, publication};
-use crate::ceiling;
+use crate::api::{Api, EVENT, Publication};
+use crate::ceiling::{self, Shape};
+use crate::cpu::Cpu;
 use crate::database::Database;
-use crate::report::Report;
-use crate::server::Server;
+use crate::goals;
+use crate::installation::Installation;
+use crate::options::Options;
+use crate::report::{Report, Scenario};
 use crate::sink::Sink;
+use crate::sql::Sql;
+use crate::statistics::number;
 use crate::usage;
 
-const EVENT: &str = "PAYMENT_CARD_ISSUED";
+/// How long settling may take after the last arrival.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a run is made of.
-struct Load {
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
     scenario: &'static str,
     targets: usize,
     callers: usize,
@@ -26,73 +34,125 @@ struct Load {
     events_per_call: usize,
 }
 
-/// 100 events a call to one target.
-pub async fn batches(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
-    let load =
-        Load { scenario: "publish 100/call", targets: 1, callers: 8, calls: 400, events_per_call: 100 };
-    run(&load, options, database, report).await
-}
-
-/// One event a call, 64 callers at a time.
-pub async fn single(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
-    let load =
-        Load { scenario: "publish 1/call", targets: 1, callers: 64, calls: 12_000, events_per_call: 1 };
-    run(&load, options, database, report).await
-}
-
-/// 4,000 events to five targets.
-pub async fn fanout(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
-    let load = Load { scenario: "fan-out 4000x5", targets: 5, callers: 8, calls: 40, events_per_call: 100 };
-    run(&load, options, database, report).await
-}
-
-async fn run(load: &Load, options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
-    let (sink, server) = (Sink::start().await?, Server::start(&options.server, database).await?);
-    for number in 0..load.targets {
-        server.api.add_target(&format!("{}/fast/{number}", sink.url), EVENT).await?;
+impl Load {
+    /// 100 events a call to one target.
+    pub fn batches(options: &Options) -> Self {
+        let calls = options.events.div_ceil(100);
+        Self { scenario: "publish", targets: 1, callers: 8, calls, events_per_call: 100 }
     }
-    let deliveries = load.calls * load.events_per_call * load.targets;
-    let cpu = [server.cpu(), server.database_cpu(), usage::cpu_seconds(sink.pid())];
-    let begin = Instant::now();
-    publish(&server.api, &publication(EVENT, load.events_per_call), load.calls, load.callers).await?;
-    let published = begin.elapsed();
-    sink.wait_for(deliveries).await?;
-    let delivered = begin.elapsed();
 
-    let scenario = format!("{} {}", database.name(), load.scenario);
-    let count = f64::from(u32::try_from(deliveries)?);
-    let rate = count / delivered.as_secs_f64();
-    report.add(&scenario, ceiling::RATE, rate);
-    if let Some(ceiling) = report.median(ceiling::NAME, ceiling::RATE) {
-        report.add(&scenario, "share of the ceiling %", rate / ceiling * 100.0);
+    /// One event a call, 64 callers at a time.
+    pub fn single(options: &Options) -> Self {
+        let calls = options.events.div_ceil(5);
+        Self { scenario: "single", targets: 1, callers: 64, calls, events_per_call: 1 }
     }
-    report.add(&scenario, "published after s", published.as_secs_f64());
-    report.add(&scenario, "delivered after s", delivered.as_secs_f64());
-    let per_thousand = |now: f64, then: f64| (now - then) / count * 1_000.0;
-    let (own, base) = (per_thousand(server.cpu(), cpu[0]), per_thousand(server.database_cpu(), cpu[1]));
-    report.add(&scenario, "server CPU s/1000", own);
-    report.add(&scenario, "database CPU s/1000", base);
-    report.add(&scenario, "ours and database CPU s/1000", own + base);
-    report.add(&scenario, "sink CPU s/1000", per_thousand(usage::cpu_seconds(sink.pid()), cpu[2]));
-    report.add(&scenario, "server memory MiB", usage::memory(server.pid()));
+
+    /// Events to five targets: 4,000 of them, unless told otherwise.
+    pub fn fanout(options: &Options) -> Self {
+        let calls = options.events.div_ceil(2_500);
+        Self { scenario: "fanout", targets: 5, callers: 8, calls, events_per_call: 100 }
+    }
+
+    fn deliveries(&self) -> usize {
+        self.calls * self.events_per_call * self.targets
+    }
+}
+
+/// Measures a load between two measurements of the ceiling.
+pub async fn measure(
+    load: &Load,
+    options: &Options,
+    database: Database,
+    shape: Shape,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let ceiling_before = ceiling::measure(shape, report).await?;
+    let installation = Installation::start(options, database).await?;
+    let rate = run(load, &installation, &mut report.scenario(database, load.scenario)).await?.rate;
+    drop(installation);
+    let ceiling_after = ceiling::measure(shape, report).await?;
+    let ceiling = ceiling_before.midpoint(ceiling_after);
+    report.scenario(database, load.scenario).add(goals::SHARE, rate / ceiling * 100.0);
     Ok(())
 }
 
-/// Publishes by so many callers at a time until all calls are made.
-pub async fn publish(api: &Api, request: &Bytes, calls: usize, callers: usize) -> anyhow::Result<()> {
-    let left = Arc::new(AtomicUsize::new(calls));
-    let callers = (0..callers).map(|_| {
-        let (api, left, request) = (api.clone(), left.clone(), request.clone());
-        tokio::spawn(async move {
+/// How a run went.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Settled deliveries a second.
+    pub rate: f64,
+    /// CPU seconds of servers and database per 1,000 deliveries.
+    pub cpu: f64,
+}
+
+/// Publishes, and waits until everything is settled.
+pub async fn run(
+    load: &Load,
+    installation: &Installation,
+    scenario: &mut Scenario<'_>,
+) -> anyhow::Result<Outcome> {
+    let (sink, sql) = (Sink::start()?, installation.sql().await?);
+    for target in 0..load.targets {
+        installation.live().add_target(&sink.healthy(target), EVENT).await?;
+    }
+    let (begin, before) = (Instant::now(), Cpu::now(installation, &sink));
+    publish(&installation.all_live(), load).await?;
+    let published = begin.elapsed();
+    let count = sink.wait_for(load.deliveries()).await?;
+    let arrived = begin.elapsed();
+    wait_until_settled(&sql).await?;
+    let (settled, after) = (begin.elapsed(), Cpu::now(installation, &sink));
+    ensure!(count.strange == 0, "what arrives is strange: {count:?}");
+    check(&sql, load.deliveries()).await?;
+
+    let deliveries = number(load.deliveries());
+    let rate = deliveries / settled.as_secs_f64();
+    scenario.add("deliveries/s", rate);
+    for (what, took) in [("published", published), ("arrived", arrived), ("settled", settled)] {
+        scenario.add(&format!("{what} after s"), took.as_secs_f64());
+    }
+    after.report(before, deliveries, scenario);
+    scenario.add("sent more than once", number(count.repeated));
+    scenario.add(goals::MOST_MEMORY, usage::most_memory(installation.pid()));
+    scenario.add_if("database memory MiB", installation.site.memory());
+    Ok(Outcome { rate, cpu: after.of_ours(before) / deliveries * 1_000.0 })
+}
+
+async fn wait_until_settled(sql: &Sql) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    while sql.unsettled().await? > 0 {
+        ensure!(begin.elapsed() < PATIENCE, "all has arrived, but not all is settled");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+/// Whether the database tells the same as the sink.
+async fn check(sql: &Sql, deliveries: usize) -> anyhow::Result<()> {
+    let written: i64 =
+        sql.value("SELECT count(*) FROM delivery WHERE state = 'SUCCEEDED' AND purpose = 'EVENT'").await?;
+    ensure!(usize::try_from(written)? == deliveries, "{written} of {deliveries} deliveries succeeded");
+    Ok(())
+}
+
+/// Publishes by so many callers at a time, over all servers in turn, until all calls are made.
+async fn publish(servers: &[Api], load: &Load) -> anyhow::Result<()> {
+    let publication = Publication::of(EVENT, load.events_per_call);
+    let left = Arc::new(AtomicUsize::new(load.calls));
+    let mut callers = JoinSet::new();
+    for server in servers.iter().cycle().take(load.callers) {
+        let (mut caller, publication) = (server.caller().await?, publication.clone());
+        let left = left.clone();
+        callers.spawn(async move {
             let take = |left: usize| left.checked_sub(1);
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
-                api.publish(&request).await?;
+                caller.publish(&publication).await?;
             }
             anyhow::Ok(())
-        })
-    });
-    for caller in callers.collect::<Vec<_>>() {
-        caller.await??;
+        });
+    }
+    while let Some(caller) = callers.join_next().await {
+        caller??;
     }
     Ok(())
 }

@@ -31,6 +31,8 @@ pub struct Model {
     pub due_at: Option<Timestamp>,
     /// How many attempts failed since `queued_at`.
     pub attempts: i32,
+    /// Whether it was attempted since `queued_at`: first attempts go before it.
+    pub is_retry: bool,
     /// How often it was claimed or taken from its claimant.
     pub claim: i64,
     /// The target's epoch when this was queued: if the target's is later, it was deactivated since (D4).

@@ -127,6 +127,7 @@ fn tables() -> [TableCreateStatement; 11] {
             .col(big_integer("queued_at"))
             .col(big_integer_null("due_at"))
             .col(integer("attempts"))
+            .col(boolean("is_retry"))
             .col(big_integer("claim"))
             .col(integer("epoch"))
             .col(boolean_null("succeeded"))
@@ -171,8 +172,11 @@ fn indexes() -> [IndexCreateStatement; 12] {
             .and_where(Expr::col("idempotency_key").is_not_null())
             .to_owned(),
         index("delivery", &["target_id", "event_id"]),
-        // What is due, target by target: claiming costs the same however much waits elsewhere.
-        index("delivery", &["target_id", "due_at"]).and_where(Expr::col("due_at").is_not_null()).to_owned(),
+        // What is due, target by target, retries apart: claiming costs the same however much waits
+        // elsewhere.
+        index("delivery", &["target_id", "is_retry", "due_at"])
+            .and_where(Expr::col("due_at").is_not_null())
+            .to_owned(),
         // What a target missed (D5): few rows, however many it received.
         index("delivery", &["target_id", "event_id", "succeeded"])
             .and_where(Expr::col("succeeded").not())

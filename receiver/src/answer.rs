@@ -30,6 +30,8 @@ pub enum Answer {
     Status(u16),
     /// A status with a body.
     Body(u16, Bytes),
+    /// A status with one more header.
+    With(u16, &'static str, String),
     /// 302 to another place.
     Redirect(String),
     /// Nothing, ever.
@@ -88,6 +90,7 @@ impl Answer {
         match self {
             Self::Status(status) => response(status, empty()),
             Self::Body(status, body) => response(status, Full::new(body).boxed_unsync()),
+            Self::With(status, name, value) => with(response(status, empty()), name, &value),
             Self::Redirect(to) => with(response(302, empty()), LOCATION, &to),
             Self::Drip => response(200, drip()),
             Self::DripHeaders => with(response(200, empty()), "x-padding", &"x".repeat(8 * 1024)),

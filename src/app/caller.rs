@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use crate::app::App;
 use crate::error::Result;
 use crate::rules::credential;
-use crate::store::{Scope, api_keys};
+use crate::store::Scope;
 
 /// The bearer of a valid API key.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ impl App {
     /// The valid key of this hash. The index compares what it finds byte by byte, so the whole is compared
     /// once more in constant time; of a hash that says nothing about the key, but it costs nothing.
     async fn find_key(&self, hash: &str) -> Result<Option<api_key::Model>> {
-        let found = api_keys::find_valid(self.db.reader(), hash).await?;
+        let found = self.keyring.find(hash.to_owned()).await?;
         Ok(found.filter(|key| key.hash.as_bytes().ct_eq(hash.as_bytes()).into()))
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use entity::FailureReason;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::tls::Version;
 use reqwest::{Certificate, Response};
 use tokio::time::Instant;
@@ -51,7 +51,7 @@ pub struct HttpClient {
 #[derive(Debug)]
 pub struct Notification<'a> {
     /// The target's URI.
-    pub uri: &'a str,
+    pub url: &'a Url,
     /// The exact bytes that were signed.
     pub body: Vec<u8>,
     /// The value of `highnote-signature` (W5).
@@ -69,6 +69,8 @@ pub struct Answer {
     pub status: Option<u16>,
     /// The first characters of the body, if there was one.
     pub excerpt: Option<String>,
+    /// When it says to come again, as it says it.
+    pub retry_after: Option<String>,
     /// How long it took.
     pub duration: Duration,
 }
@@ -123,11 +125,12 @@ impl HttpClient {
         notification: Notification<'_>,
         answer: &mut Answer,
     ) -> Result<(), FailureReason> {
-        let url = self.checked(notification.uri)?;
+        let url = self.checked(notification.url)?;
         let request =
             self.client.post(url).headers(headers(&notification)?).body(Bytes::from(notification.body));
         let mut response = request.send().await.map_err(|error| reason(&error))?;
         answer.status = Some(response.status().as_u16());
+        answer.retry_after = retry_after(&response);
         if size(response.headers()) > limits::ANSWER_HEADER_BYTES as usize {
             return Err(FailureReason::Protocol);
         }
@@ -142,8 +145,7 @@ impl HttpClient {
 
     /// What is allowed may have changed since the target was added. Literal addresses never reach
     /// the resolver, so they are looked at here.
-    fn checked(&self, uri: &str) -> Result<Url, FailureReason> {
-        let url = Url::parse(uri).map_err(|_| FailureReason::Dns)?;
+    fn checked(&self, url: &Url) -> Result<Url, FailureReason> {
         if url.scheme() != "https" && !self.uris.http {
             return Err(FailureReason::Tls);
         }
@@ -156,9 +158,16 @@ impl HttpClient {
             Some(address) if !self.uris.private && !address::is_global(address) => {
                 Err(FailureReason::BlockedAddress)
             }
-            _ => Ok(url),
+            _ => Ok(url.clone()),
         }
     }
+}
+
+/// Only these two statuses say with it that the receiver has too much to do.
+fn retry_after(response: &Response) -> Option<String> {
+    let says_so = matches!(response.status().as_u16(), 429 | 503);
+    let header = response.headers().get(RETRY_AFTER).filter(|_| says_so)?;
+    Some(header.to_str().ok()?.to_owned())
 }
 
 fn headers(notification: &Notification<'_>) -> Result<HeaderMap, FailureReason> {

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use crate::app::App;
 use crate::app::issue::{self, Issued};
 use crate::cli::output;
+use crate::db::despite_conflicts;
 use crate::error::Result;
 use crate::store::organizations;
 
@@ -16,6 +17,10 @@ const NAME: &str = "My organization";
 
 /// Makes the organization and its PLATFORM keys, TEST first, unless there is one already.
 pub async fn prepare(app: &App) -> Result<Option<[Issued; 2]>> {
+    despite_conflicts(|| prepare_once(app)).await
+}
+
+async fn prepare_once(app: &App) -> Result<Option<[Issued; 2]>> {
     let tx = app.db.begin().await?;
     organizations::lock_all(&tx).await?;
     if !organizations::list(&tx).await?.is_empty() {

@@ -8,7 +8,9 @@ use tracing::{info, warn};
 
 use crate::app::{App, timekeeper};
 use crate::cli::first_start;
+use crate::cli::patience::until_there;
 use crate::cli::running::Running;
+use crate::clock::Clock;
 use crate::config::encryption;
 use crate::config::{self, database};
 use crate::db::{Db, Ownership};
@@ -34,9 +36,10 @@ pub async fn run(Options { config }: Options) -> anyhow::Result<()> {
     server::files::raise_limit();
     let mut signals = Signals::listen()?;
     let _ownership = Ownership::take(&config.database.database_url)?;
-    let db = Db::open(&config.database.database_url).await?;
-    let clock = timekeeper::clock(&db).await?;
-    let vault = open_vault(&config.encryption, &config.database, &db).await?;
+    let (db, clock, vault) = tokio::select! {
+        opened = until_there(|| open(&config)) => opened?,
+        () = signals.next() => return Ok(()),
+    };
     warn_of_openings(settings.uris);
     if settings.paused {
         warn!("nothing is delivered, mailed or removed: the server was started with --paused");
@@ -50,7 +53,7 @@ pub async fn run(Options { config }: Options) -> anyhow::Result<()> {
         "listening"
     );
     // Not before all that can fail on a first start: the keys are shown once.
-    if let Some(keys) = first_start::prepare(&app).await? {
+    if let Some(keys) = until_there(async || Ok(first_start::prepare(&app).await?)).await? {
         first_start::greet(&keys, running.address)?;
     }
     tokio::select! {
@@ -67,6 +70,14 @@ async fn stop(running: Running, mut signals: Signals) -> anyhow::Result<()> {
     }
     info!("stopped");
     Ok(())
+}
+
+/// The database, up to date, with the time to go by and with what opens its secrets.
+async fn open(config: &config::Options) -> anyhow::Result<(Db, Clock, Vault)> {
+    let db = Db::open(&config.database.database_url).await?;
+    let clock = timekeeper::clock(&db).await?;
+    let vault = open_vault(&config.encryption, &config.database, &db).await?;
+    Ok((db, clock, vault))
 }
 
 /// A vault that opens what the database holds, whichever key each secret was encrypted with. A new

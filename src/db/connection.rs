@@ -1,34 +1,71 @@
-//! What every statement goes through: a bound on how long it may take, and a
-//! place where tests make it fail.
+//! What every statement goes through: a bound on how long it may take, a look at
+//! whether writing works, and a place where tests make it fail.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fail::fail_point;
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
+    RuntimeErr, Statement,
 };
+use tokio::time::Instant;
 
+use crate::db::trouble::takes_nothing;
 use crate::error::Result;
 
 /// How long a statement may take. What takes longer is not slow, it is stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A connection, a pool of them, or a transaction, that does not wait for ever.
+/// A pool of connections that does not wait for ever.
 #[derive(Debug, Clone)]
-pub struct Bounded<C>(pub(super) C);
+pub struct Reader(pub(super) DatabaseConnection);
 
-/// A transaction that may write. Dropped without a commit, it is undone.
-pub type Transaction = Bounded<DatabaseTransaction>;
+/// A transaction that may write, and does not wait for ever. Dropped without a commit, it is undone.
+#[derive(Debug)]
+pub struct Transaction {
+    pub(super) inner: DatabaseTransaction,
+    pub(super) writing: Writing,
+}
 
 impl Transaction {
     /// Makes everything durable.
     pub async fn commit(self) -> Result<()> {
-        Ok(patiently(self.0.commit()).await?)
+        Ok(self.writing.watch(patiently(self.inner.commit()).await)?)
+    }
+}
+
+/// When writing last failed because the database takes nothing at the moment. Cheap to clone; all
+/// clones show the same.
+#[derive(Debug, Clone, Default)]
+pub struct Writing(Arc<Mutex<Option<Instant>>>);
+
+impl Writing {
+    /// How long ago writing failed, unless it was seen to work since.
+    pub fn failed_ago(&self) -> Option<Duration> {
+        self.failed_at().map(|at| at.elapsed())
+    }
+
+    /// It was seen to work.
+    pub fn works(&self) {
+        *self.failed_at() = None;
+    }
+
+    pub(super) fn watch<T>(&self, ended: Result<T, DbErr>) -> Result<T, DbErr> {
+        ended.inspect_err(|error| {
+            if takes_nothing(error) {
+                *self.failed_at() = Some(Instant::now());
+            }
+        })
+    }
+
+    fn failed_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait::async_trait]
-impl<C: ConnectionTrait> ConnectionTrait for Bounded<C> {
+impl ConnectionTrait for Reader {
     fn get_database_backend(&self) -> DbBackend {
         self.0.get_database_backend()
     }
@@ -47,6 +84,29 @@ impl<C: ConnectionTrait> ConnectionTrait for Bounded<C> {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         patiently(self.0.query_all_raw(statement)).await
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Transaction {
+    fn get_database_backend(&self) -> DbBackend {
+        self.inner.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.writing.watch(patiently(self.inner.execute_raw(statement)).await)
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.writing.watch(patiently(self.inner.execute_unprepared(sql)).await)
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.writing.watch(patiently(self.inner.query_one_raw(statement)).await)
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.writing.watch(patiently(self.inner.query_all_raw(statement)).await)
     }
 }
 

@@ -7,6 +7,8 @@ use anyhow::Context;
 use migration::{Migrator, MigratorTrait};
 use sea_orm::DatabaseConnection;
 
+use crate::db::trouble::is_away;
+
 /// How often, and how far apart, to look again while another replica may be at it.
 const TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(500);
@@ -20,7 +22,7 @@ pub async fn bring_up_to_date(db: &DatabaseConnection) -> anyhow::Result<()> {
     for _ in 1..TRIES {
         match apply(db).await {
             Ok(()) => return Ok(()),
-            Err(error) if error.is::<Newer>() => return Err(error),
+            Err(error) if error.is::<Newer>() || is_away(&error) => return Err(error),
             Err(error) => tracing::warn!(%error, "the tables are not up to date yet; looking again"),
         }
         tokio::time::sleep(PAUSE).await;

@@ -1,40 +1,37 @@
-//! The loop that claims what is due and starts its attempts.
+//! The loop that decides what is sent next.
 //!
-//! It never waits for a receiver, and never holds a transaction while one is
-//! talked to. When the database fails it pauses and goes on.
+//! It waits neither for a receiver nor for the database: attempts are tasks, and
+//! so are its errands to the database, one at a time.
 
 use std::collections::HashSet;
 
-use entity::{TargetId, TargetStatus, delivery};
-use fail::fail_point;
+use entity::{TargetId, TargetStatus};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::app::bell::Rung;
-use crate::delivery::lanes::Lanes;
-use crate::delivery::leases::Leases;
-use crate::delivery::parcel::{self, Parcel};
+use crate::delivery::Stopping;
+use crate::delivery::deliver::{Place, Reports, deliver};
+use crate::delivery::errands::{self, Done, Errand};
+use crate::delivery::parcel::{Addresses, Parcel};
 use crate::delivery::settle::Ended;
-use crate::delivery::{Stopping, send};
-use crate::error::Result;
-use crate::store::{deliveries, targets};
-
-/// How many deliveries of one target are skipped or removed in one transaction.
-const SWEEP: u64 = 500;
+use crate::delivery::shelf::Shelf;
+use crate::delivery::width::Went;
+use crate::store::deliveries::Lane;
 
 /// What the other tasks tell the dispatcher.
 #[derive(Debug)]
 pub enum Signal {
     /// A request has ended, or its task has; the lane has room for another.
-    Freed(TargetId),
+    Freed { target: TargetId, weight: usize, went: Went },
+    /// Something was put on the shelf, or will not be.
+    Stocked,
     /// Outcomes were written down.
     Settled,
 }
-
-/// Where attempts report to: their outcomes, and their ends.
-pub type Reports = (mpsc::Sender<Ended>, mpsc::UnboundedSender<Signal>);
 
 /// The state of the loop.
 #[derive(Debug)]
@@ -43,24 +40,38 @@ pub struct Dispatcher {
     tasks: TaskTracker,
     stopping: Stopping,
     reports: Reports,
-    lanes: Lanes,
+    shelf: Shelf,
+    /// Whether the database is to be looked through.
+    is_look_due: bool,
     /// Targets whose waiting deliveries have to be ended without being sent.
     sweeps: HashSet<TargetId>,
-    /// The claims that are not settled yet.
-    leases: Leases,
-    /// Who waits for the engine to have nothing to do.
+    /// The errand that is under way, and whether the one before was a claim.
+    errand: Option<JoinHandle<Done>>,
+    has_just_claimed: bool,
+    /// Who waits for the engine to have nothing to do, by the look that is under way and by the next.
     idlers: Vec<oneshot::Sender<()>>,
+    newcomers: Vec<oneshot::Sender<()>>,
 }
 
 impl Dispatcher {
     /// A dispatcher that has nothing to do yet.
-    pub fn new(app: App, tasks: TaskTracker, stopping: Stopping, leases: Leases, reports: Reports) -> Self {
-        let lanes = Lanes::new(app.settings.target_concurrency, app.settings.concurrency);
-        let (sweeps, idlers) = (HashSet::new(), Vec::new());
-        Self { app, tasks, stopping, reports, lanes, sweeps, leases, idlers }
+    pub fn new(app: App, tasks: TaskTracker, stopping: Stopping, shelf: Shelf, reports: Reports) -> Self {
+        Self {
+            app,
+            tasks,
+            stopping,
+            reports,
+            shelf,
+            is_look_due: false,
+            sweeps: HashSet::new(),
+            errand: None,
+            has_just_claimed: false,
+            idlers: Vec::new(),
+            newcomers: Vec::new(),
+        }
     }
 
-    /// Works until the engine stops.
+    /// Works until the engine stops, and gives back what it holds then.
     pub async fn run(
         mut self,
         mut signals: mpsc::UnboundedReceiver<Signal>,
@@ -71,169 +82,153 @@ impl Dispatcher {
         let mut look = interval(self.app.settings.look_interval);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let mut is_time_to_look = false;
+            self.start_attempts();
+            self.send_errand();
             tokio::select! {
-                () = stop.cancelled() => return,
-                rung = bell.heard() => is_time_to_look = self.answer_bell(rung),
+                () = stop.cancelled() => break,
+                rung = bell.heard() => self.answer_bell(rung),
                 Some(signal) = signals.recv() => self.hear(signal, &mut signals),
-                _ = look.tick() => is_time_to_look = true,
-                Some(idler) = idlers.recv() => self.idlers.push(idler),
-            }
-            if let Err(error) = self.work(is_time_to_look).await {
-                tracing::error!(%error, "the delivery engine pauses");
-                sleep(self.app.settings.pause).await;
-                look.reset_immediately();
+                _ = look.tick() => self.is_look_due = true,
+                Some(idler) = idlers.recv() => self.newcomers.push(idler),
+                done = ended(&mut self.errand) => self.take_in(done),
             }
         }
+        self.give_back(signals).await;
     }
 
-    fn answer_bell(&mut self, rung: Rung) -> bool {
-        rung.due.into_iter().for_each(|target| self.lanes.feed(target));
-        rung.everywhere
+    fn answer_bell(&mut self, rung: Rung) {
+        let mut lanes = self.shelf.lanes();
+        rung.due.into_iter().for_each(|target| lanes.feed(target));
+        drop(lanes);
+        self.is_look_due |= rung.everywhere;
+        self.call_others();
     }
 
     /// Takes in what has been said meanwhile too, so that one claim serves many ends.
     fn hear(&mut self, first: Signal, more: &mut mpsc::UnboundedReceiver<Signal>) {
+        let mut lanes = self.shelf.lanes();
         let mut next = Some(first);
         while let Some(signal) = next {
             match signal {
-                Signal::Freed(target) => self.lanes.freed(&target),
-                Signal::Settled => {}
+                Signal::Freed { target, weight, went } => lanes.freed(&target, weight, went),
+                Signal::Stocked | Signal::Settled => {}
             }
             next = more.try_recv().ok();
         }
     }
 
-    /// Finds what nobody rang for: retries that have become due, leases that ran out, and
-    /// deliveries whose target was deactivated or removed.
-    async fn look_around(&mut self) -> Result<()> {
+    fn start_attempts(&self) {
+        let mut lanes = self.shelf.lanes();
+        while let Some((parcel, weight)) = lanes.next() {
+            let place = Place::new(&parcel, weight, self.shelf.leases(), &self.reports);
+            self.tasks.spawn(deliver(self.app.clone(), parcel, self.stopping.clone(), place));
+        }
+    }
+
+    /// Looks come first, because what is overdue depends on them; claims and sweeps take turns.
+    fn send_errand(&mut self) {
+        if self.errand.is_some() {
+            return;
+        }
+        let errand = if self.is_look_due || self.has_to_look_for_idlers() {
+            self.is_look_due = false;
+            self.idlers.append(&mut self.newcomers);
+            Errand::Look { stocked: self.shelf.lanes().stocked() }
+        } else if let Some(errand) = self.claim_or_sweep() {
+            errand
+        } else {
+            return;
+        };
+        self.has_just_claimed = matches!(errand, Errand::Claim(_));
+        self.errand = Some(self.tasks.spawn(errands::run(self.app.clone(), errand)));
+    }
+
+    fn claim_or_sweep(&self) -> Option<Errand> {
+        let claim = Some(self.shelf.lanes().rooms()).filter(|rooms| !rooms.is_empty()).map(Errand::Claim);
+        let sweep = self.sweeps.iter().next().cloned().map(Errand::Sweep);
+        if self.has_just_claimed { sweep.or(claim) } else { claim.or(sweep) }
+    }
+
+    fn take_in(&mut self, done: Done) {
+        match done {
+            Done::Looked { lanes, addresses } => self.take_in_look(lanes, &addresses),
+            Done::Claimed { rooms, parcels } => {
+                self.shelf.claimed(&rooms, parcels);
+                self.call_others();
+            }
+            Done::Swept { target, is_clean } => {
+                if is_clean {
+                    self.sweeps.remove(&target);
+                }
+            }
+            Done::Failed => self.is_look_due = true,
+        }
+    }
+
+    /// What there is no room for here, other replicas may have room for.
+    fn call_others(&self) {
+        let lanes = self.shelf.lanes();
+        if lanes.are_overfed() {
+            self.app.herald.call(|| lanes.overfed());
+        }
+    }
+
+    /// What nobody rang for: retries that have become due, leases that ran out, and deliveries
+    /// whose target was deactivated or removed.
+    fn take_in_look(&mut self, found: Vec<Lane>, addresses: &Addresses) {
         let now = self.app.now();
-        let lanes = deliveries::lanes(self.app.db.reader()).await?;
-        self.app.pulse.beat(lanes.iter().map(|lane| lane.due_at).min());
-        for lane in lanes {
+        self.app.pulse.beat(found.iter().map(|lane| lane.due_at).min());
+        self.shelf.readdress(addresses);
+        for lane in found {
             match lane.status {
                 None | Some(TargetStatus::Deactivated) => {
                     self.sweeps.insert(lane.target_id);
                 }
-                Some(_) if lane.due_at <= now => self.lanes.feed(lane.target_id),
+                Some(_) if lane.due_at <= now => self.shelf.lanes().feed(lane.target_id),
                 Some(_) => {}
             }
         }
-        Ok(())
-    }
-
-    async fn work(&mut self, is_time_to_look: bool) -> Result<()> {
-        if is_time_to_look {
-            self.look_around().await?;
-        }
-        while self.claim().await? + self.sweep().await? > 0 {}
-        if !self.idlers.is_empty() && self.is_idle() {
-            self.look_around().await?;
-            while self.claim().await? + self.sweep().await? > 0 {}
-            if self.is_idle() {
-                for idler in self.idlers.drain(..) {
-                    idler.send(()).ok();
-                }
+        if self.is_idle() {
+            for idler in self.idlers.drain(..) {
+                idler.send(()).ok();
             }
         }
-        Ok(())
     }
 
     fn is_idle(&self) -> bool {
-        self.leases.are_settled() && self.sweeps.is_empty() && self.lanes.are_quiet()
+        self.errand.is_none() && !self.is_look_due && self.sweeps.is_empty() && self.shelf.is_empty()
     }
 
-    /// Claims for the lanes that have room, and starts the attempts. Answers how many.
-    async fn claim(&mut self) -> Result<usize> {
-        let rooms = self.lanes.rooms();
-        if rooms.is_empty() {
-            return Ok(0);
-        }
-        let now = self.app.now();
-        let tx = self.app.db.begin().await?;
-        let parcels = parcel::claim(&tx, &rooms, &self.app.vault, now, now + self.app.settings.lease).await?;
-        tx.commit().await?;
-        fail_point!("claimed", |_| Err(anyhow::anyhow!("a fault was injected").into()));
-        let count = parcels.len();
-        self.lanes.claimed(&rooms, parcels.iter().map(|parcel| &parcel.delivery.target_id));
-        self.leases.take(parcels.iter().map(|parcel| &parcel.delivery));
-        for parcel in parcels {
-            let place = self.place(&parcel);
-            self.tasks.spawn(deliver(self.app.clone(), parcel, self.stopping.clone(), place));
-        }
-        if self.lanes.are_overfed() {
-            self.app.herald.call(|| self.lanes.overfed());
-        }
-        Ok(count)
+    /// They believe only a look that was begun when there seemed to be nothing to do any more.
+    fn has_to_look_for_idlers(&self) -> bool {
+        !(self.idlers.is_empty() && self.newcomers.is_empty()) && self.is_idle()
     }
 
-    fn place(&self, parcel: &Parcel) -> Place {
-        Place {
-            delivery: Some(parcel.delivery.clone()),
-            target: parcel.delivery.target_id.clone(),
-            leases: self.leases.clone(),
-            reports: self.reports.clone(),
+    /// Waits for what is still to come, and makes all that was not begun due again at once.
+    async fn give_back(mut self, mut signals: mpsc::UnboundedReceiver<Signal>) {
+        let mut rest = self.shelf.lanes().close();
+        if let Done::Claimed { rooms, parcels } = ended_if_any(&mut self.errand).await {
+            self.shelf.claimed(&rooms, parcels);
         }
-    }
-
-    /// Ends deliveries that are not to be sent any more, a bounded number at a time.
-    async fn sweep(&mut self) -> Result<usize> {
-        let Some(id) = self.sweeps.iter().next().cloned() else { return Ok(0) };
-        let tx = self.app.db.begin().await?;
-        let swept = match targets::list(&tx, vec![id.clone()]).await?.first() {
-            Some(target) => deliveries::skip_missed(&tx, target, SWEEP, self.app.now()).await?,
-            None => deliveries::remove_orphans(&tx, &id, SWEEP).await?,
-        };
-        tx.commit().await?;
-        if swept < SWEEP {
-            self.sweeps.remove(&id);
-        }
-        Ok(usize::try_from(swept).unwrap_or(usize::MAX))
-    }
-}
-
-/// Makes one attempt and hands its outcome over; only then its place in the lane is free.
-async fn deliver(app: App, parcel: Parcel, stopping: Stopping, mut place: Place) {
-    let Parcel { delivery, contents } = parcel;
-    let ended = match &contents {
-        None => Ended::Gone(delivery),
-        Some(contents) if contents.is_missed(&delivery) => {
-            Ended::Attempted(send::skip(delivery, contents, app.now()))
-        }
-        Some(contents) => {
-            let attempt = send::attempt(&app, delivery.clone(), contents);
-            tokio::select! {
-                outcome = attempt => Ended::Attempted(outcome),
-                () = stopping.attempts.cancelled() => Ended::GivenBack(delivery),
-            }
-        }
-    };
-    fail_point!("sent", |_| {});
-    place.hand_over(ended).await;
-}
-
-/// A place in a lane, and the claim that it was taken for.
-///
-/// However its holder ends, by a panic too, the place becomes free; and a claim without an
-/// outcome is not renewed any more, so that somebody else takes the delivery.
-struct Place {
-    delivery: Option<delivery::Model>,
-    target: TargetId,
-    leases: Leases,
-    reports: Reports,
-}
-
-impl Place {
-    async fn hand_over(&mut self, ended: Ended) {
-        if self.reports.0.send(ended).await.is_ok() {
-            self.delivery = None;
+        while self.shelf.lanes().are_expecting() && signals.recv().await.is_some() {}
+        rest.extend(self.shelf.lanes().close());
+        for Parcel { delivery, .. } in rest {
+            self.reports.0.send(Ended::GivenBack(delivery)).await.ok();
         }
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.leases.end(self.delivery.iter());
-        self.reports.1.send(Signal::Freed(self.target.clone())).ok();
+/// The end of the errand; if there is none, it never comes.
+async fn ended(errand: &mut Option<JoinHandle<Done>>) -> Done {
+    match errand {
+        Some(_) => ended_if_any(errand).await,
+        None => std::future::pending().await,
     }
+}
+
+async fn ended_if_any(errand: &mut Option<JoinHandle<Done>>) -> Done {
+    let Some(task) = errand else { return Done::Failed };
+    let done = task.await.unwrap_or(Done::Failed);
+    *errand = None;
+    done
 }

@@ -1,50 +1,89 @@
-//! Who may have how many requests in flight, so that a slow target fills its
-//! own lane and nothing else.
+//! Who may have how much: requests in flight, and deliveries that are held in
+//! memory to be sent next. A slow target fills its own lane and nothing else.
 //!
-//! A lane may grow to the limit, and to a part of what is free in all: the
-//! fuller the whole is, the less may a single lane take, and a lane that has
+//! The fuller the whole is, the less may a single lane take, and a lane that has
 //! been quiet always finds room. What does not fit stays in the database.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use entity::TargetId;
 
+use crate::delivery::width::{Went, Width};
 use crate::store::deliveries::Room;
 
-/// A lane may hold one part in so many of what is free.
-const SHARE: usize = 16;
-/// How many lanes, and how many deliveries, one claim is made for.
+/// How many requests, and how many deliveries of 2 KiB, fit into what is held in all.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The most requests that one lane may have in flight.
+    pub per_lane: usize,
+    /// The most requests that all lanes may have in flight.
+    pub in_flight: usize,
+    /// The most that all lanes may hold, in units of weight.
+    pub held: usize,
+}
+
+/// Of what is free, a lane may have one part in so many: of the requests, and of what is held.
+const SHARE_IN_FLIGHT: usize = 16;
+const SHARE_HELD: usize = 2;
+/// A lane holds no more than for so many rounds of all the requests that it may have in flight.
+const ROUNDS: usize = 128;
+/// How many lanes, and how many deliveries, one claim is made for; and how many of a lane whose
+/// deliveries may be of any size.
 const LANES_PER_CLAIM: usize = 64;
-const DELIVERIES_PER_CLAIM: usize = 512;
+const DELIVERIES_PER_CLAIM: usize = 1_024;
+const FIRST_CLAIM: usize = 64;
 
-/// The lanes of all targets that have something in flight or something due.
+/// The lanes of all targets that have something due, held or in flight.
 #[derive(Debug)]
-pub struct Lanes {
-    /// The most that one lane may have in flight.
-    limit: usize,
-    /// The most that all lanes may have in flight.
-    total: usize,
+pub struct Lanes<T> {
+    limits: Limits,
     in_flight: usize,
-    by_target: HashMap<TargetId, Lane>,
-    /// The lanes that have something due, longest waiting first.
+    /// The weight of all that is in flight, in stock, or promised a place.
+    held: usize,
+    /// How many places are promised.
+    promised: usize,
+    /// Nothing more is let in.
+    is_closed: bool,
+    by_target: HashMap<TargetId, Lane<T>>,
+    /// The lanes that have something due in the database, longest waiting first.
     hungry: VecDeque<TargetId>,
+    /// The lanes that have something in stock, and perhaps room to send it; next one first.
+    ready: VecDeque<TargetId>,
 }
 
-#[derive(Debug, Default)]
-struct Lane {
+/// Something in stock, and its weight.
+type Stocked<T> = (T, usize);
+
+#[derive(Debug)]
+struct Lane<T> {
+    stock: VecDeque<Stocked<T>>,
     in_flight: usize,
+    held: usize,
+    width: Width,
+    /// What its deliveries weighed lately.
+    usual_weight: Option<usize>,
     is_hungry: bool,
+    is_ready: bool,
 }
 
-impl Lanes {
-    /// Lanes of at most `limit` each and `total` together.
-    pub fn new(limit: usize, total: usize) -> Self {
-        Self { limit, total, in_flight: 0, by_target: HashMap::new(), hungry: VecDeque::new() }
+impl<T> Lanes<T> {
+    /// Lanes that are empty.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            in_flight: 0,
+            held: 0,
+            promised: 0,
+            is_closed: false,
+            by_target: HashMap::new(),
+            hungry: VecDeque::new(),
+            ready: VecDeque::new(),
+        }
     }
 
-    /// Something is due for the target.
+    /// Something is due for the target in the database.
     pub fn feed(&mut self, target: TargetId) {
-        let lane = self.by_target.entry(target.clone()).or_default();
+        let lane = self.lane(&target);
         if !lane.is_hungry {
             lane.is_hungry = true;
             self.hungry.push_back(target);
@@ -53,37 +92,43 @@ impl Lanes {
 
     /// What to claim now: for lanes that have something due, and room that is worth a claim.
     pub fn rooms(&self) -> Vec<Room> {
-        let mut free = self.total - self.in_flight;
+        let mut free = self.limits.held.saturating_sub(self.held);
+        // Many that are hungry at once divide what is free.
+        let portion = (free / self.hungry.len().max(1)).max(1);
         let mut rooms = Vec::new();
         let mut asked = 0;
         for target in &self.hungry {
-            let size = self.room(target, free).min(DELIVERIES_PER_CLAIM - asked);
+            let Some(lane) = self.by_target.get(target) else { continue };
+            let weight = lane.usual_weight.unwrap_or(1).max(1);
+            let size = self.room(lane, free).min(portion) / weight;
+            let size = size.min(DELIVERIES_PER_CLAIM - asked);
+            let size = if lane.usual_weight.is_none() { size.min(FIRST_CLAIM) } else { size };
             if size > 0 {
-                (free, asked) = (free - size, asked + size);
+                (free, asked) = (free.saturating_sub(size * weight), asked + size);
                 rooms.push(Room { target: target.clone(), size: size as u64 });
             }
-            if rooms.len() == LANES_PER_CLAIM {
+            if rooms.len() == LANES_PER_CLAIM || asked == DELIVERIES_PER_CLAIM {
                 break;
             }
         }
         rooms
     }
 
-    /// A claim was made for these rooms and brought deliveries for these targets. A lane that
-    /// was not filled has nothing more due.
-    pub fn claimed<'a>(&mut self, rooms: &[Room], brought: impl Iterator<Item = &'a TargetId>) {
-        let mut counts: HashMap<&TargetId, usize> = HashMap::new();
-        for target in brought {
+    /// A claim was made for these rooms and brought this. A lane that was not filled has nothing
+    /// more due.
+    pub fn claimed(&mut self, rooms: &[Room], brought: impl Iterator<Item = (TargetId, Stocked<T>)>) {
+        let mut counts: HashMap<TargetId, u64> = HashMap::new();
+        for (target, (item, weight)) in brought {
+            self.hold(&target, weight);
+            self.stock(&target, item, weight);
             *counts.entry(target).or_default() += 1;
         }
+        let asked: HashSet<&TargetId> = rooms.iter().map(|room| &room.target).collect();
+        self.hungry.retain(|target| !asked.contains(target));
         for room in rooms {
-            let count = counts.get(&room.target).copied().unwrap_or_default();
-            let is_filled = count as u64 >= room.size;
-            let lane = self.by_target.entry(room.target.clone()).or_default();
-            lane.in_flight += count;
-            lane.is_hungry = is_filled;
-            self.in_flight += count;
-            self.hungry.retain(|target| *target != room.target);
+            // First attempts, or retries, may be more than were let in.
+            let is_filled = counts.get(&room.target).is_some_and(|count| *count >= room.retries());
+            self.lane(&room.target).is_hungry = is_filled;
             if is_filled {
                 self.hungry.push_back(room.target.clone());
             }
@@ -91,13 +136,88 @@ impl Lanes {
         }
     }
 
+    /// Promises a place to something new, unless the lane is full, or something older waits for
+    /// it in the database.
+    pub fn promise(&mut self, target: &TargetId, weight: usize) -> bool {
+        let free = self.limits.held.saturating_sub(self.held);
+        let has_room = match self.by_target.get(target) {
+            Some(lane) => !lane.is_hungry && lane.held + weight <= lane.share(free),
+            None => weight <= Lane::<T>::new(self.limits.per_lane).share(free),
+        };
+        if self.is_closed || !has_room {
+            return false;
+        }
+        self.hold(target, weight);
+        self.promised += 1;
+        true
+    }
+
+    /// The promised place is not needed.
+    pub fn release(&mut self, target: &TargetId, weight: usize) {
+        self.promised -= 1;
+        self.let_go(target, weight);
+        self.forget_if_quiet(target);
+    }
+
+    /// Takes in what was promised a place.
+    pub fn put(&mut self, target: &TargetId, item: T, weight: usize) {
+        self.promised -= 1;
+        self.stock(target, item, weight);
+    }
+
+    /// What is to be sent now, with its weight; lanes take turns.
+    pub fn next(&mut self) -> Option<Stocked<T>> {
+        while self.in_flight < self.limits.in_flight {
+            let target = self.ready.pop_front()?;
+            let share = ((self.limits.in_flight - self.in_flight) / SHARE_IN_FLIGHT).max(1);
+            let lane = self.by_target.get_mut(&target)?;
+            lane.is_ready = false;
+            if lane.in_flight < lane.width.get().min(share)
+                && let Some(stocked) = lane.stock.pop_front()
+            {
+                lane.in_flight += 1;
+                self.in_flight += 1;
+                self.get_ready(&target);
+                return Some(stocked);
+            }
+        }
+        None
+    }
+
     /// A request of the target has ended.
-    pub fn freed(&mut self, target: &TargetId) {
+    pub fn freed(&mut self, target: &TargetId, weight: usize, went: Went) {
         if let Some(lane) = self.by_target.get_mut(target) {
             lane.in_flight -= 1;
+            lane.width.learn(went, lane.in_flight);
             self.in_flight -= 1;
+            self.let_go(target, weight);
+            self.get_ready(target);
             self.forget_if_quiet(target);
         }
+    }
+
+    /// The targets that have something in stock.
+    pub fn stocked(&self) -> Vec<TargetId> {
+        let stocked = self.by_target.iter().filter(|(_, lane)| !lane.stock.is_empty());
+        stocked.map(|(target, _)| target.clone()).collect()
+    }
+
+    /// What the lane of the target has in stock.
+    pub fn stock_of(&mut self, target: &TargetId) -> impl Iterator<Item = &mut T> {
+        let lane = self.by_target.get_mut(target);
+        lane.into_iter().flat_map(|lane| &mut lane.stock).map(|(item, _)| item)
+    }
+
+    /// Lets nothing more in, and hands out what is in stock.
+    pub fn close(&mut self) -> Vec<T> {
+        self.is_closed = true;
+        let stock = self.by_target.values_mut().flat_map(|lane| lane.stock.drain(..));
+        stock.map(|(item, _)| item).collect()
+    }
+
+    /// Whether somebody was promised a place and has not come yet.
+    pub fn are_expecting(&self) -> bool {
+        self.promised > 0
     }
 
     /// There is more due than can be taken.
@@ -110,22 +230,80 @@ impl Lanes {
         self.hungry.iter().cloned().collect()
     }
 
-    /// Nothing is due, as far as is known, and nothing in flight.
+    /// Nothing is due, as far as is known, nothing held and nothing in flight.
     pub fn are_quiet(&self) -> bool {
         self.by_target.is_empty()
     }
 
-    fn room(&self, target: &TargetId, free: usize) -> usize {
-        let in_flight = self.by_target.get(target).map_or(0, |lane| lane.in_flight);
-        let share = self.limit.min(free / SHARE).max(1);
+    fn lane(&mut self, target: &TargetId) -> &mut Lane<T> {
+        let most = self.limits.per_lane;
+        self.by_target.entry(target.clone()).or_insert_with(|| Lane::new(most))
+    }
+
+    fn room(&self, lane: &Lane<T>, free: usize) -> usize {
+        if self.is_closed {
+            return 0;
+        }
+        let share = lane.share(free);
         // A lane that is more than half full would be refilled in crumbs, a claim for each.
-        if in_flight * 2 > share { 0 } else { free.min(share - in_flight) }
+        if lane.held * 2 > share { 0 } else { share - lane.held }
+    }
+
+    fn hold(&mut self, target: &TargetId, weight: usize) {
+        self.held += weight;
+        self.lane(target).held += weight;
+    }
+
+    fn let_go(&mut self, target: &TargetId, weight: usize) {
+        self.held -= weight;
+        self.lane(target).held -= weight;
+    }
+
+    fn stock(&mut self, target: &TargetId, item: T, weight: usize) {
+        let lane = self.lane(target);
+        lane.usual_weight = Some(lane.usual_weight.map_or(weight, |usual| (usual * 7 + weight).div_ceil(8)));
+        lane.stock.push_back((item, weight));
+        self.get_ready(target);
+    }
+
+    fn get_ready(&mut self, target: &TargetId) {
+        if let Some(lane) = self.by_target.get_mut(target)
+            && !lane.is_ready
+            && !lane.stock.is_empty()
+        {
+            lane.is_ready = true;
+            self.ready.push_back(target.clone());
+        }
     }
 
     fn forget_if_quiet(&mut self, target: &TargetId) {
-        if self.by_target.get(target).is_some_and(|lane| lane.in_flight == 0 && !lane.is_hungry) {
+        if self.by_target.get(target).is_some_and(Lane::is_quiet) {
             self.by_target.remove(target);
         }
+    }
+}
+
+impl<T> Lane<T> {
+    fn new(most: usize) -> Self {
+        Self {
+            stock: VecDeque::new(),
+            in_flight: 0,
+            held: 0,
+            width: Width::new(most),
+            usual_weight: None,
+            is_hungry: false,
+            is_ready: false,
+        }
+    }
+
+    /// How much it may hold while so much is free in all.
+    fn share(&self, free: usize) -> usize {
+        let part = ((self.held + free) / SHARE_HELD).max(usize::from(free > 0));
+        part.min(self.width.get() * ROUNDS)
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.in_flight == 0 && self.held == 0 && !self.is_hungry
     }
 }
 
@@ -135,73 +313,128 @@ mod tests {
 
     use super::*;
 
+    const LIMITS: Limits = Limits { per_lane: 8, in_flight: 1_024, held: 16_384 };
+
     fn target() -> TargetId {
         TargetId::new(Timestamp::from_millis(1_700_000_000_000))
     }
 
-    /// Claims whatever there is room for; everything asked for is there.
-    fn fill(lanes: &mut Lanes) -> usize {
+    /// Claims whatever there is room for; everything asked for is there, and weighs so much.
+    fn claim(lanes: &mut Lanes<()>, weight: usize) -> usize {
         let rooms = lanes.rooms();
-        let brought: Vec<TargetId> = rooms
+        let brought: Vec<_> = rooms
             .iter()
             .flat_map(|room| std::iter::repeat_n(room.target.clone(), usize::try_from(room.size).unwrap()))
+            .map(|target| (target, ((), weight)))
             .collect();
-        lanes.claimed(&rooms, brought.iter());
-        brought.len()
+        let count = brought.len();
+        lanes.claimed(&rooms, brought.into_iter());
+        count
+    }
+
+    fn claim_all(lanes: &mut Lanes<()>) -> usize {
+        std::iter::repeat_with(|| claim(lanes, 1)).take_while(|count| *count > 0).sum()
+    }
+
+    /// Starts whatever may be started.
+    fn send(lanes: &mut Lanes<()>) -> usize {
+        std::iter::from_fn(|| lanes.next()).count()
     }
 
     #[test]
-    fn a_lane_takes_no_more_than_its_limit() {
-        let mut lanes = Lanes::new(8, 1_000);
-        lanes.feed(target());
-        assert_eq!(fill(&mut lanes), 8);
-        assert_eq!(fill(&mut lanes), 0);
+    fn a_lane_begins_narrow_and_widens_to_its_limit() {
+        let (mut lanes, one) = (Lanes::new(LIMITS), target());
+        lanes.feed(one.clone());
+        claim(&mut lanes, 1);
+        let mut widths = Vec::new();
+        for _ in 0..4 {
+            let sent = send(&mut lanes);
+            widths.push(sent);
+            (0..sent).for_each(|_| lanes.freed(&one, 1, Went::Well));
+        }
+        assert_eq!(widths, [2, 4, 8, 8]);
     }
 
     #[test]
-    fn a_lane_is_refilled_when_half_of_it_is_free() {
-        let (mut lanes, slow) = (Lanes::new(8, 1_000), target());
-        lanes.feed(slow.clone());
-        fill(&mut lanes);
-        (0..3).for_each(|_| lanes.freed(&slow));
-        assert_eq!(fill(&mut lanes), 0);
-        lanes.freed(&slow);
-        assert_eq!(fill(&mut lanes), 4);
+    fn lanes_take_turns() {
+        let (mut lanes, many, few) = (Lanes::new(LIMITS), target(), target());
+        for (target, number) in [(&many, 1), (&many, 2), (&many, 3), (&few, 4)] {
+            assert!(lanes.promise(target, 1));
+            lanes.put(target, number, 1);
+        }
+        let order: Vec<i32> = std::iter::from_fn(|| lanes.next()).map(|(number, _)| number).collect();
+        assert_eq!(order, [1, 4, 2]);
     }
 
     #[test]
     fn fifty_targets_that_hang_leave_room_for_the_next() {
-        let mut lanes = Lanes::new(32, 1_024);
+        let mut lanes = Lanes::new(Limits { per_lane: 32, ..LIMITS });
         (0..50).for_each(|_| lanes.feed(target()));
-        while fill(&mut lanes) > 0 {}
+        while claim_all(&mut lanes) + send(&mut lanes) > 0 {}
         let healthy = target();
-        lanes.feed(healthy.clone());
-        let rooms = lanes.rooms();
-        assert!(rooms.iter().any(|room| room.target == healthy && room.size >= 2), "{rooms:?}");
+        assert!(lanes.promise(&healthy, 1));
+        lanes.put(&healthy, (), 1);
+        assert_eq!(send(&mut lanes), 1);
+        (0..50).for_each(|_| assert!(lanes.promise(&healthy, 1)));
     }
 
     #[test]
     fn a_lane_that_was_not_filled_waits_to_be_fed_again() {
-        let (mut lanes, one) = (Lanes::new(8, 1_000), target());
+        let (mut lanes, one) = (Lanes::new(LIMITS), target());
         lanes.feed(one.clone());
         let rooms = lanes.rooms();
-        lanes.claimed(&rooms, std::iter::once(&one));
+        lanes.claimed(&rooms, std::iter::once((one.clone(), ((), 1))));
         assert!(lanes.rooms().is_empty());
-        lanes.freed(&one);
+        assert_eq!(send(&mut lanes), 1);
+        lanes.freed(&one, 1, Went::Well);
         assert!(lanes.are_quiet());
     }
 
     #[test]
-    fn all_lanes_together_take_no_more_than_the_total() {
-        let mut lanes = Lanes::new(32, 100);
+    fn what_is_new_waits_behind_what_waits_in_the_database() {
+        let (mut lanes, one) = (Lanes::<()>::new(LIMITS), target());
+        lanes.feed(one.clone());
+        assert!(!lanes.promise(&one, 1));
+        let rooms = lanes.rooms();
+        lanes.claimed(&rooms, std::iter::empty());
+        assert!(lanes.promise(&one, 1));
+    }
+
+    #[test]
+    fn all_lanes_together_hold_and_send_no_more_than_the_limits() {
+        let limits = Limits { per_lane: 32, in_flight: 100, held: 1_000 };
+        let mut lanes = Lanes::new(limits);
         (0..500).for_each(|_| lanes.feed(target()));
-        let mut taken = 0;
-        loop {
-            match fill(&mut lanes) {
-                0 => break,
-                more => taken += more,
-            }
+        let held = claim_all(&mut lanes);
+        assert!((500..=1_000).contains(&held), "{held}");
+        let sent = send(&mut lanes);
+        assert_eq!(sent, 100);
+    }
+
+    #[test]
+    fn heavy_deliveries_take_more_room() {
+        let (mut lanes, one) = (Lanes::new(LIMITS), target());
+        lanes.feed(one.clone());
+        let first = claim(&mut lanes, 8);
+        assert_eq!(first, FIRST_CLAIM, "they may be of any weight");
+        send(&mut lanes);
+        let mut claimed = first;
+        while lanes.by_target[&one].held * 2 > lanes.by_target[&one].share(LIMITS.held - lanes.held) {
+            lanes.next();
+            lanes.freed(&one, 8, Went::Well);
         }
-        assert!(taken <= 100, "{taken}");
+        claimed += claim(&mut lanes, 8);
+        assert!(lanes.held <= lanes.by_target[&one].share(LIMITS.held - lanes.held), "{claimed}");
+    }
+
+    #[test]
+    fn a_promise_that_is_not_kept_leaves_nothing_behind() {
+        let (mut lanes, one) = (Lanes::<()>::new(LIMITS), target());
+        assert!(lanes.promise(&one, 3));
+        assert!(lanes.are_expecting() && !lanes.are_quiet());
+        lanes.release(&one, 3);
+        assert!(!lanes.are_expecting() && lanes.are_quiet());
+        lanes.close();
+        assert!(!lanes.promise(&one, 1));
     }
 }

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::store::deliveries::{self, Claim, claim_of};
 
-/// How many leases are renewed by one statement.
+/// How many leases are renewed in one transaction.
 const BATCH: usize = 1_000;
 
 /// The claims of this process that are not settled yet. Cheap to clone; all clones share them.
@@ -57,7 +57,7 @@ async fn renew(app: &App, leases: &Leases) -> Result<()> {
     let held: Vec<Claim> = leases.held().iter().cloned().collect();
     for claims in held.chunks(BATCH) {
         let tx = app.db.begin().await?;
-        deliveries::renew(&tx, claims.iter().cloned(), app.now() + app.settings.lease).await?;
+        deliveries::renew(&tx, claims, app.now() + app.settings.lease).await?;
         tx.commit().await?;
     }
     Ok(())

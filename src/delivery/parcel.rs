@@ -4,15 +4,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity::{EventId, TargetId, Timestamp, delivery, event, target};
+use anyhow::Context;
+use entity::{Environment, EventId, TargetId, Timestamp, delivery, event, signing_key, target};
 use sea_orm::ConnectionTrait;
-use secrecy::SecretString;
+use secrecy::ExposeSecret;
+use url::Url;
 
 use crate::error::Result;
 use crate::rules::envelope::Envelope;
+use crate::rules::signature::Signer;
 use crate::store::deliveries::{self, Room};
 use crate::store::{events, signing_keys, targets};
 use crate::vault::Vault;
+
+/// How many bytes of a payload are one unit of weight.
+const UNIT: usize = 2_048;
 
 /// A claimed delivery.
 #[derive(Debug)]
@@ -35,19 +41,51 @@ pub struct Contents {
 /// An event, ready to be stamped. Targets share it.
 #[derive(Debug)]
 pub struct Letter {
-    /// The event.
-    pub event: event::Model,
+    /// Where it happened: it decides the schedule.
+    pub environment: Environment,
     /// Its body but for the stamp.
     pub envelope: Envelope,
+    /// How much of the room in memory it takes.
+    pub weight: usize,
 }
 
-/// A target and its signing secrets, newest first. Deliveries share it.
+/// A target and its signing keys, newest first. Deliveries share it.
 #[derive(Debug)]
 pub struct Address {
     /// The target.
     pub target: target::Model,
-    /// The secrets of its unexpired keys.
-    pub secrets: Vec<SecretString>,
+    /// Its URI, read.
+    pub url: Url,
+    /// Its unexpired keys.
+    pub signer: Signer,
+}
+
+/// The addresses of targets that were asked for. Who is not among them is gone.
+pub type Addresses = HashMap<TargetId, Result<Arc<Address>, Unreadable>>;
+
+/// The secrets of a target cannot be opened. Its deliveries wait, one lease after another, for
+/// somebody to put the encryption key right; those of others do not.
+#[derive(Debug, Clone, Copy)]
+pub struct Unreadable;
+
+impl Letter {
+    /// Writes the letter of an event.
+    pub fn new(event: &event::Model) -> Self {
+        let envelope = Envelope::new(&event.id, event.name, &event.node, event.created_at);
+        Self { environment: event.environment, envelope, weight: weight_of(event) }
+    }
+}
+
+/// How much of the room in memory a delivery of the event takes: at least one unit.
+pub fn weight_of(event: &event::Model) -> usize {
+    1 + event.node.len() / UNIT
+}
+
+impl Parcel {
+    /// How much of the room in memory it takes.
+    pub fn weight(&self) -> usize {
+        self.contents.as_ref().map_or(1, |contents| contents.letter.weight)
+    }
 }
 
 impl Contents {
@@ -67,7 +105,8 @@ pub async fn claim(
 ) -> Result<Vec<Parcel>> {
     let claimed = deliveries::claim(tx, rooms, now, lease_until).await?;
     let letters = letters(tx, &claimed).await?;
-    let addresses = addresses(tx, &claimed, vault, now).await?;
+    let targets = distinct(&claimed, |delivery| &delivery.target_id);
+    let addresses = addresses(tx, targets, vault, now).await?;
     let pack = |delivery: delivery::Model| {
         let letter = letters.get(&delivery.event_id).cloned();
         let address = match addresses.get(&delivery.target_id) {
@@ -81,45 +120,44 @@ pub async fn claim(
     Ok(claimed.into_iter().filter_map(pack).collect())
 }
 
-/// The secrets of a target cannot be opened. Its deliveries wait, one lease after another, for
-/// somebody to put the encryption key right; those of others do not.
-#[derive(Debug, Clone, Copy)]
-struct Unreadable;
+/// Reads targets and the keys that sign for them now.
+pub async fn addresses(
+    db: &impl ConnectionTrait,
+    ids: Vec<TargetId>,
+    vault: &Vault,
+    now: Timestamp,
+) -> Result<Addresses> {
+    if ids.is_empty() {
+        return Ok(Addresses::new());
+    }
+    let mut keys = signing_keys::of_targets(db, &ids, now).await?;
+    let mut addresses = Addresses::new();
+    for target in targets::list(db, ids).await? {
+        let (id, keys) = (target.id.clone(), keys.remove(&target.id).unwrap_or_default());
+        let address = address(target, &keys, vault).map(Arc::new).map_err(|error| {
+            tracing::error!(target = %id, %error, "deliveries wait for the encryption key");
+            Unreadable
+        });
+        addresses.insert(id, address);
+    }
+    Ok(addresses)
+}
+
+fn address(target: target::Model, keys: &[signing_key::Model], vault: &Vault) -> anyhow::Result<Address> {
+    let open = |key: &signing_key::Model| vault.open(key.id.as_str(), &key.sealed_secret);
+    let secrets = keys.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    let signer = Signer::new(secrets.iter().map(ExposeSecret::expose_secret));
+    let url = Url::parse(&target.uri).context("the URI of a target cannot be read")?;
+    Ok(Address { target, url, signer })
+}
 
 async fn letters(
     tx: &impl ConnectionTrait,
     claimed: &[delivery::Model],
 ) -> Result<HashMap<EventId, Arc<Letter>>> {
     let ids = distinct(claimed, |delivery| &delivery.event_id);
-    let events = events::list(tx, ids).await?.into_iter().map(|event| {
-        let envelope = Envelope::new(&event.id, event.name, &event.node, event.created_at);
-        (event.id.clone(), Arc::new(Letter { event, envelope }))
-    });
-    Ok(events.collect())
-}
-
-async fn addresses(
-    tx: &impl ConnectionTrait,
-    claimed: &[delivery::Model],
-    vault: &Vault,
-    now: Timestamp,
-) -> Result<HashMap<TargetId, Result<Arc<Address>, Unreadable>>> {
-    let ids = distinct(claimed, |delivery| &delivery.target_id);
-    let mut keys = signing_keys::of_targets(tx, &ids, now).await?;
-    let mut addresses = HashMap::new();
-    for target in targets::list(tx, ids).await? {
-        let keys = keys.remove(&target.id).unwrap_or_default();
-        let secrets = keys.iter().map(|key| vault.open(key.id.as_str(), &key.sealed_secret));
-        let address = match secrets.collect::<anyhow::Result<_>>() {
-            Ok(secrets) => Ok(Arc::new(Address { target: target.clone(), secrets })),
-            Err(error) => {
-                tracing::error!(target = %target.id, %error, "deliveries wait for the encryption key");
-                Err(Unreadable)
-            }
-        };
-        addresses.insert(target.id, address);
-    }
-    Ok(addresses)
+    let events = events::list(tx, ids).await?;
+    Ok(events.into_iter().map(|event| (event.id.clone(), Arc::new(Letter::new(&event)))).collect())
 }
 
 fn distinct<Id: Clone + Ord>(claimed: &[delivery::Model], id: fn(&delivery::Model) -> &Id) -> Vec<Id> {

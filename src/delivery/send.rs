@@ -2,35 +2,44 @@
 //!
 //! It has no error: a receiver that misbehaves is an outcome to be written down.
 
-use entity::{AttemptId, AttemptStatus, Timestamp, attempt, delivery};
-use secrecy::ExposeSecret;
+use entity::{AttemptId, AttemptStatus, FailureReason, Timestamp, attempt, delivery};
 
 use crate::app::App;
 use crate::app::http::{Answer, Notification};
 use crate::delivery::parcel::{Address, Contents};
-use crate::rules::signature;
+use crate::delivery::width::Went;
+use crate::rules::retry;
 use crate::store::attempts;
 use crate::store::settlement::Outcome;
 
 /// Sends the notification, and waits for its answer or the deadline. Each attempt has a
 /// stamp and signatures of its own, because receivers refuse old ones (W4).
-pub async fn attempt(app: &App, delivery: delivery::Model, contents: &Contents) -> Outcome {
+pub async fn attempt(app: &App, delivery: delivery::Model, contents: &Contents) -> (Outcome, Went) {
     let Contents { letter, address } = contents;
     let started_at = app.now();
     let body = letter.envelope.stamped(started_at);
-    let secrets = address.secrets.iter().map(ExposeSecret::expose_secret);
-    let signature = signature::header(&body, secrets);
-    let notification = Notification { uri: &address.target.uri, body, signature, replay: delivery.replay };
+    let signature = address.signer.header(&body);
+    let notification = Notification { url: &address.url, body, signature, replay: delivery.replay };
     let answer = app.http.post(notification).await;
+    let went = went(&answer);
+    let not_before = answer.retry_after.as_deref().and_then(|text| retry::asked_for(text, app.now()));
     let attempt = row(&delivery, address, started_at, answer);
-    Outcome { delivery, environment: letter.event.environment, attempt }
+    (Outcome { delivery, environment: letter.environment, attempt, not_before }, went)
+}
+
+fn went(answer: &Answer) -> Went {
+    match (answer.failure, answer.status) {
+        (None, _) => Went::Well,
+        (Some(FailureReason::Timeout), _) | (_, Some(429 | 503)) => Went::Overloaded,
+        _ => Went::Otherwise,
+    }
 }
 
 /// The outcome of what is not sent, because its target was deactivated meanwhile (D4).
 pub fn skip(delivery: delivery::Model, contents: &Contents, now: Timestamp) -> Outcome {
     let Contents { letter, address } = contents;
     let attempt = attempts::skipped(&delivery.event_id, &delivery.target_id, &address.target.uri, now);
-    Outcome { delivery, environment: letter.event.environment, attempt }
+    Outcome { delivery, environment: letter.environment, attempt, not_before: None }
 }
 
 fn row(

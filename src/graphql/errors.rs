@@ -6,7 +6,7 @@
 
 use async_graphql::{ErrorExtensions, SimpleObject};
 
-use crate::error::{Error, FieldError};
+use crate::error::{Error, FieldError, report};
 use crate::graphql::codes;
 
 /// The text of all our own failures.
@@ -28,8 +28,8 @@ impl From<Error> for Failure {
                 let descriptions: Vec<_> = errors.into_iter().map(|error| error.description).collect();
                 coded(&descriptions.join(" "), codes::BAD_USER_INPUT)
             }
-            Error::Internal(error) => {
-                tracing::error!(error = format!("{error:#}"), "a field could not be resolved");
+            Error::Internal(_) => {
+                report("a field could not be resolved", &error);
                 coded(INTERNAL, codes::INTERNAL)
             }
         }

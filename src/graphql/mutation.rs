@@ -22,7 +22,10 @@ use entity::{AuditAction, Timestamp, target};
 use sea_orm::ConnectionTrait;
 
 use crate::app::Caller;
+use crate::db::despite_conflicts;
 use crate::error::{Code, Error, Result, Violation};
+use crate::graphql::errors::{AccessDeniedError, UserError};
+use crate::graphql::payload::{self, Payload};
 use crate::store::audit::{self, Note};
 use crate::store::{self, Scope};
 
@@ -43,6 +46,16 @@ pub struct Mutation(
     ping::PingMutations,
     organizations::OrganizationMutations,
 );
+
+/// Makes a change, and says how it ended. The change is made anew when the database gave its transaction
+/// up because of another one: so it starts with a `begin`, ends with its `commit`, and keeps nothing.
+async fn change<T, P, C>(make: impl Fn() -> C) -> Payload<P>
+where
+    C: Future<Output = Result<T>>,
+    P: From<T> + From<UserError> + From<AccessDeniedError>,
+{
+    payload::of(despite_conflicts(make).await)
+}
 
 /// The target that `input.targetId` names, held until the transaction ends. An id that cannot be
 /// one is answered like an unknown one.

@@ -45,6 +45,9 @@ pub const EXCERPT_CHARS: usize = 1_024;
 /// How long an attempt may take, from the name lookup to the last byte of the answer (W6).
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How far a receiver can put a retry off by `Retry-After`; ours.
+pub const RETRY_AFTER: Duration = Duration::from_hours(1);
+
 /// What notifications call their sender unless configured otherwise (W2).
 pub const USER_AGENT: &str = "HighnotePlatform/1.0.0";
 

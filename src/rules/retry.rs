@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use entity::{Environment, Purpose};
+use chrono::DateTime;
+use entity::{Environment, Purpose, Timestamp};
+
+use crate::rules::limits;
 
 /// A number of attempts and the pauses between them.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +89,16 @@ impl Schedules {
     }
 }
 
+/// When a receiver wants to be asked again that answered `Retry-After: text` (RFC 9110, section
+/// 10.2.3): a number of seconds, or a date. At most [`limits::RETRY_AFTER`] from `now`.
+pub fn asked_for(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let at = match text.trim().parse() {
+        Ok(seconds) => now + Duration::from_secs(seconds),
+        Err(_) => DateTime::parse_from_rfc2822(text).ok()?.to_utc().into(),
+    };
+    Some(at.min(now + limits::RETRY_AFTER))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -132,6 +145,27 @@ mod tests {
             (Purpose::Ping, Environment::Test, Backoff::PING),
         ] {
             assert_eq!(*schedules.of(purpose, environment), backoff);
+        }
+    }
+
+    #[test]
+    fn a_receiver_may_put_a_retry_off_but_not_for_ever() {
+        let now = Timestamp::from_millis(784_111_777_000);
+        for (text, millis) in [
+            ("120", Some(120_000)),
+            (" 0 ", Some(0)),
+            ("3600", Some(3_600_000)),
+            ("3601", Some(3_600_000)),
+            ("18446744073709551615", Some(3_600_000)),
+            ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120_000)),
+            ("Sun, 06 Nov 2094 08:49:37 GMT", None),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(3_600_000)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(asked_for(text, now).map(|at| at.as_millis() - now.as_millis()), millis, "{text:?}");
         }
     }
 

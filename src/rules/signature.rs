@@ -10,22 +10,31 @@ use subtle::ConstantTimeEq;
 /// The name of the header that bears the signatures.
 pub const HEADER: &str = "highnote-signature";
 
-/// One signature for each secret, in their order, which should be newest first.
-pub fn header<'a>(body: &[u8], secrets: impl IntoIterator<Item = &'a str>) -> String {
-    let signatures: Vec<_> = secrets.into_iter().map(|secret| sign(body, secret)).collect();
-    signatures.join(",")
+/// Signs bodies with the secrets of one target. What HMAC makes of a secret before it sees a body
+/// is kept; it is wiped from memory with the signer.
+#[derive(Debug, Clone)]
+pub struct Signer(Vec<Hmac<Sha256>>);
+
+impl Signer {
+    /// Signs with each of these secrets, in their order, which should be newest first.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+        let keyed = |secret: &str| Hmac::new_from_slice(secret.as_bytes());
+        Self(
+            secrets.into_iter().map(|secret| keyed(secret).expect("HMAC takes keys of any length")).collect(),
+        )
+    }
+
+    /// The value of the header: one signature for each secret.
+    pub fn header(&self, body: &[u8]) -> String {
+        let sign = |key: &Hmac<Sha256>| hex::encode(key.clone().chain_update(body).finalize().into_bytes());
+        self.0.iter().map(sign).collect::<Vec<_>>().join(",")
+    }
 }
 
 /// Whether one of the signatures in `header` is that of `body` under `secret`.
 pub fn is_valid(header: &str, body: &[u8], secret: &str) -> bool {
-    let expected = sign(body, secret);
+    let expected = Signer::new([secret]).header(body);
     header.split(',').any(|signature| signature.as_bytes().ct_eq(expected.as_bytes()).into())
-}
-
-fn sign(body: &[u8], secret: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(body);
-    hex::encode(mac.finalize().into_bytes())
 }
 
 #[cfg(test)]
@@ -38,20 +47,23 @@ mod tests {
 
     #[test]
     fn signatures_are_those_of_the_standard() {
-        assert_eq!(header(BODY, ["Jefe"]), JEFE);
-        assert_eq!(header(b"", [""]), "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+        assert_eq!(Signer::new(["Jefe"]).header(BODY), JEFE);
+        assert_eq!(
+            Signer::new([""]).header(b""),
+            "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad"
+        );
     }
 
     #[test]
     fn each_key_signs_and_the_order_is_kept() {
-        let other = header(BODY, ["other"]);
-        assert_eq!(header(BODY, ["other", "Jefe"]), format!("{other},{JEFE}"));
-        assert_eq!(header(BODY, []), "");
+        let other = Signer::new(["other"]).header(BODY);
+        assert_eq!(Signer::new(["other", "Jefe"]).header(BODY), format!("{other},{JEFE}"));
+        assert_eq!(Signer::new([]).header(BODY), "");
     }
 
     #[test]
     fn only_an_exact_signature_is_valid() {
-        let rotated = header(BODY, ["new", "Jefe"]);
+        let rotated = Signer::new(["new", "Jefe"]).header(BODY);
         let upper = JEFE.to_uppercase();
         let spaced = format!(" {JEFE}");
         let cases = [

@@ -5,7 +5,6 @@
 //! page is refused (the library's own service would execute it).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::{Request, Response as Executed, Value};
 use axum::body::Body;
@@ -17,20 +16,18 @@ use axum::routing::post;
 use axum::{Extension, Router};
 use serde_json::json;
 use tokio::sync::Semaphore;
-use tracing::error;
 
 use crate::app::{App, Caller, Lane, Login, Toll};
+use crate::error::report;
 use crate::graphql::{self, Schema, codes};
 use crate::server::coercion::Types;
 use crate::server::connection::Peer;
 use crate::server::media::{self, Media};
 use crate::server::memory::{Memory, Share};
+use crate::server::patience::Patience;
 use crate::server::refusal::Refusal;
 use crate::server::request::{self, RequestId};
 use crate::server::{answer, body, document, forwarded, lane, rates};
-
-/// How long a request may wait for the database.
-const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Longer bodies are not parsed on the threads that the delivery engine runs on, and few at a time.
 const LONG: usize = 64 * 1_024;
@@ -50,6 +47,7 @@ struct Admitted {
     toll: Toll,
     peer: Peer,
     headers: HeaderMap,
+    patience: Patience,
     share: Share,
 }
 
@@ -70,7 +68,8 @@ async fn serve(
     body: Body,
 ) -> Response {
     let media = media::negotiate(&headers).unwrap_or(Media::Json);
-    let caller = match endpoint.admit(&headers, &peer).await {
+    let mut patience = Patience::full();
+    let caller = match endpoint.admit(&headers, &peer, &mut patience).await {
         Ok(caller) => caller,
         Err(refusal) => {
             body::drain(&headers, body).await;
@@ -79,7 +78,7 @@ async fn serve(
     };
     let toll = Toll::of(&endpoint.app, &caller.scope);
     let share = endpoint.memory.share(caller.scope.organization.clone());
-    let mut admitted = Admitted { caller, toll, peer, headers, share };
+    let mut admitted = Admitted { caller, toll, peer, headers, patience, share };
     let outcome = endpoint.respond(&mut admitted, body).await;
     let rate_limit = admitted.toll.standing().as_ref().map(rates::extension);
     match outcome {
@@ -96,13 +95,18 @@ async fn serve(
 
 impl Endpoint {
     /// Who asks. Strangers learn nothing but that they are strangers.
-    async fn admit(&self, headers: &HeaderMap, peer: &Peer) -> Result<Caller, Refusal> {
+    async fn admit(
+        &self,
+        headers: &HeaderMap,
+        peer: &Peer,
+        patience: &mut Patience,
+    ) -> Result<Caller, Refusal> {
         let login = match authorization(headers) {
             Some(authorization) => {
                 let from = forwarded::client(peer.address, headers, &self.app.settings.door.proxies);
-                let login = in_time(self.app.authenticate(authorization, from)).await?;
+                let login = patience.wait(self.app.authenticate(authorization, from)).await?;
                 login.map_err(|cause| {
-                    error!(error = format!("{cause:#}"), "a key could not be looked up");
+                    report("a key could not be looked up", &cause);
                     Refusal::internal()
                 })?
             }
@@ -123,7 +127,7 @@ impl Endpoint {
 
     async fn respond(&self, admitted: &mut Admitted, body: Body) -> Result<Executed, Refusal> {
         let read = self.read(admitted, body).await;
-        let Admitted { caller, toll, .. } = admitted;
+        let Admitted { caller, toll, patience, .. } = admitted;
         let (mut request, length) = match read {
             Ok(read) => read,
             Err(refusal) => {
@@ -133,7 +137,7 @@ impl Endpoint {
         };
         self.check(&mut request, length, caller.may_publish(), toll)?;
         let request = graphql::prepare(request, &self.app, caller.clone()).data(toll.clone());
-        let executed = in_time(self.schema.execute(request)).await?;
+        let executed = patience.wait(self.schema.execute(request)).await?;
         if !is_refused(&executed) {
             return Ok(executed);
         }
@@ -194,15 +198,6 @@ impl Endpoint {
         request.set_parsed_query(document);
         Ok(())
     }
-}
-
-/// A database that does not answer must not keep the client waiting. What was being done is undone,
-/// or has happened without an answer, as after any lost answer.
-async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Refusal> {
-    tokio::time::timeout(PATIENCE, work).await.map_err(|_| {
-        error!("a request was given up: the database did not answer in time");
-        Refusal::internal()
-    })
 }
 
 /// The one `Authorization` header. Of several, a proxy might have believed another than we do.

@@ -77,7 +77,7 @@ impl Watch {
 }
 
 async fn look(app: &App) -> Result<(), Trouble> {
-    match tokio::time::timeout(PATIENCE, app.db.ping()).await {
+    match tokio::time::timeout(PATIENCE, app.db.check()).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => return Err("the database fails"),
         Err(_) => return Err("the database does not answer"),

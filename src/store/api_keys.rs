@@ -44,12 +44,12 @@ pub async fn add(
     Ok(row.into_active_model().insert(tx).await?)
 }
 
-/// The key of this hash, unless it was revoked.
-pub async fn find_valid(db: &impl ConnectionTrait, hash: &str) -> Result<Option<api_key::Model>> {
+/// The keys of these hashes that were not revoked.
+pub async fn find_valid(db: &impl ConnectionTrait, hashes: &[&str]) -> Result<Vec<api_key::Model>> {
     let valid = api_key::Entity::find()
-        .filter(api_key::Column::Hash.eq(hash))
+        .filter(api_key::Column::Hash.is_in(hashes.iter().copied()))
         .filter(api_key::Column::RevokedAt.is_null());
-    Ok(valid.one(db).await?)
+    Ok(valid.all(db).await?)
 }
 
 /// The scope's key of this id, revoked or not.

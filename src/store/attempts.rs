@@ -1,11 +1,10 @@
 //! What was tried: one row an attempt, written when it has ended.
 
 use entity::{AttemptId, AttemptStatus, EventId, TargetId, Timestamp, attempt};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter};
 
 use crate::error::Result;
-use crate::store::{Scope, chunks};
+use crate::store::{Scope, bulk};
 
 /// An attempt that was not made, because the target is deactivated (D1, D4).
 pub fn skipped(event: &EventId, target: &TargetId, uri: &str, now: Timestamp) -> attempt::Model {
@@ -33,11 +32,6 @@ pub async fn find(
 }
 
 /// Writes attempts down. What is written already stays: whoever did not hear of his commit tries again.
-pub async fn insert_all(tx: &impl ConnectionTrait, rows: Vec<attempt::Model>) -> Result<()> {
-    for chunk in chunks::<attempt::Entity, _>(&rows) {
-        let rows = chunk.iter().map(|row| row.clone().into_active_model());
-        let once = OnConflict::column(attempt::Column::Id).do_nothing().to_owned();
-        attempt::Entity::insert_many(rows).on_conflict(once).exec_without_returning(tx).await?;
-    }
-    Ok(())
+pub async fn insert_all(tx: &impl ConnectionTrait, rows: &[attempt::Model]) -> Result<()> {
+    bulk::insert::<attempt::Entity>(tx, rows, "ON CONFLICT (id) DO NOTHING").await
 }

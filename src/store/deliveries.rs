@@ -5,6 +5,8 @@
 //! the row is due again. What a claim costs does not depend on how much waits
 //! elsewhere: each target's rows stand together in an index of what is due.
 
+use std::collections::HashSet;
+
 use entity::{DeliveryState, EventId, Purpose, TargetId, TargetStatus, Timestamp, delivery, event, target};
 use sea_orm::sea_query::{
     Asterisk, CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, OnConflict, Query,
@@ -16,7 +18,7 @@ use sea_orm::{
 };
 
 use crate::error::Result;
-use crate::store::{attempts, chunks};
+use crate::store::{attempts, bulk};
 
 /// A delivery that is due at once.
 pub fn waiting(
@@ -35,6 +37,7 @@ pub fn waiting(
         queued_at: now,
         due_at: Some(now),
         attempts: 0,
+        is_retry: false,
         claim: 0,
         epoch,
         succeeded: None,
@@ -42,12 +45,8 @@ pub fn waiting(
 }
 
 /// Schedules new deliveries.
-pub async fn insert_all(tx: &impl ConnectionTrait, rows: Vec<delivery::Model>) -> Result<()> {
-    for chunk in chunks::<delivery::Entity, _>(&rows) {
-        let rows = chunk.iter().map(|row| row.clone().into_active_model());
-        delivery::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    }
-    Ok(())
+pub async fn insert_all(tx: &impl ConnectionTrait, rows: &[delivery::Model]) -> Result<()> {
+    bulk::insert::<delivery::Entity>(tx, rows, "").await
 }
 
 /// Schedules the event for these targets once more, with the full number of attempts (R3).
@@ -71,6 +70,7 @@ pub async fn replay(
             delivery::Column::QueuedAt,
             delivery::Column::DueAt,
             delivery::Column::Attempts,
+            delivery::Column::IsRetry,
             delivery::Column::Epoch,
         ])
         .value(delivery::Column::Claim, Expr::col((delivery::Entity, delivery::Column::Claim)).add(1))
@@ -102,8 +102,13 @@ pub async fn lanes(db: &impl ConnectionTrait) -> Result<Vec<Lane>> {
             FROM lane WHERE lane.target_id IS NOT NULL
         )
         SELECT lane.target_id, target.status,
-               (SELECT min(d.due_at) FROM delivery AS d
-                WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id) AS due_at
+               (SELECT min(first.due_at) FROM (
+                    SELECT min(d.due_at) AS due_at FROM delivery AS d
+                    WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id AND NOT d.is_retry
+                    UNION ALL
+                    SELECT min(d.due_at) FROM delivery AS d
+                    WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id AND d.is_retry
+                ) AS first) AS due_at
         FROM lane LEFT JOIN target ON target.id = lane.target_id
         WHERE lane.target_id IS NOT NULL";
     let statement = Statement::from_string(db.get_database_backend(), LEAPS);
@@ -119,6 +124,18 @@ pub struct Room {
     pub size: u64,
 }
 
+impl Room {
+    /// How many of them may be retries: a target that was away for long must not hear of all that
+    /// it missed before it hears anything new. One at least, or they would never be made.
+    pub fn retries(&self) -> u64 {
+        Ord::max(self.size / 4, 1)
+    }
+
+    fn first_attempts(&self) -> u64 {
+        Ord::max(self.size - self.retries(), 1)
+    }
+}
+
 /// Claims what is due, for each target as many as there is room for, until the lease ends.
 pub async fn claim(
     tx: &impl ConnectionTrait,
@@ -127,8 +144,10 @@ pub async fn claim(
     lease_until: Timestamp,
 ) -> Result<Vec<delivery::Model>> {
     use delivery::{Column, Entity};
-    let Some(due) =
-        rooms.iter().map(|room| due(room, now)).reduce(|mut all, one| all.union(UnionType::All, one).take())
+    let Some(due) = rooms
+        .iter()
+        .flat_map(|room| due(room, now))
+        .reduce(|mut all, one| all.union(UnionType::All, one).take())
     else {
         return Ok(Vec::new());
     };
@@ -150,18 +169,21 @@ pub async fn claim(
 
 const KEY: [delivery::Column; 2] = [delivery::Column::EventId, delivery::Column::TargetId];
 
-fn due(room: &Room, now: Timestamp) -> SelectStatement {
-    let oldest = delivery::Entity::find()
-        .select_only()
-        .columns(KEY)
-        .filter(delivery::Column::TargetId.eq(&room.target))
-        .filter(delivery::Column::DueAt.lte(now))
-        .order_by_asc(delivery::Column::DueAt)
-        .limit(room.size)
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-        .into_query();
-    // A limit inside a union has to stand in a query of its own.
-    Query::select().columns(KEY).from_subquery(oldest, "oldest").take()
+fn due(room: &Room, now: Timestamp) -> [SelectStatement; 2] {
+    [(false, room.first_attempts()), (true, room.retries())].map(|(is_retry, limit)| {
+        let oldest = delivery::Entity::find()
+            .select_only()
+            .columns(KEY)
+            .filter(delivery::Column::TargetId.eq(&room.target))
+            .filter(delivery::Column::IsRetry.eq(is_retry))
+            .filter(delivery::Column::DueAt.lte(now))
+            .order_by_asc(delivery::Column::DueAt)
+            .limit(limit)
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .into_query();
+        // A limit inside a union has to stand in a query of its own.
+        Query::select().columns(KEY).from_subquery(oldest, "oldest").take()
+    })
 }
 
 /// Ends up to `limit` deliveries that waited for the target since before its deactivation,
@@ -185,8 +207,8 @@ pub async fn skip_missed(
         .into_tuple()
         .all(tx)
         .await?;
-    let skipped = missed.iter().map(|event| attempts::skipped(event, &target.id, &target.uri, now)).collect();
-    attempts::insert_all(tx, skipped).await?;
+    let skipped = missed.iter().map(|event| attempts::skipped(event, &target.id, &target.uri, now));
+    attempts::insert_all(tx, &skipped.collect::<Vec<_>>()).await?;
     let ended = delivery::Entity::update_many()
         .col_expr(delivery::Column::State, Expr::value(DeliveryState::Skipped))
         .col_expr(delivery::Column::DueAt, Expr::value(None::<Timestamp>))
@@ -250,19 +272,38 @@ pub async fn remove(tx: &impl ConnectionTrait, claimed: &[delivery::Model]) -> R
     Ok(())
 }
 
-/// Moves the ends of leases, unless somebody else has claimed the deliveries since.
-pub async fn renew(
-    tx: &impl ConnectionTrait,
-    claims: impl IntoIterator<Item = Claim>,
-    lease_until: Timestamp,
-) -> Result<()> {
-    delivery::Entity::update_many()
-        .col_expr(delivery::Column::DueAt, Expr::value(lease_until))
-        .filter(delivery::Column::State.eq(DeliveryState::Claimed))
-        .filter(still_held(claims))
-        .exec(tx)
-        .await?;
+/// Moves the ends of leases, unless somebody else has claimed the deliveries since. What is being
+/// settled at this moment is left out, so that nobody waits for anybody.
+pub async fn renew(tx: &impl ConnectionTrait, claims: &[Claim], lease_until: Timestamp) -> Result<()> {
+    for piece in claims.chunks(bulk::ROWS) {
+        let held = delivery::Entity::find()
+            .select_only()
+            .columns(KEY)
+            .filter(delivery::Column::State.eq(DeliveryState::Claimed))
+            .filter(still_held(piece.iter().cloned()))
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .into_query();
+        delivery::Entity::update_many()
+            .col_expr(delivery::Column::DueAt, Expr::value(lease_until))
+            .filter(Expr::tuple(KEY.map(Expr::col)).in_subquery(held))
+            .exec(tx)
+            .await?;
+    }
     Ok(())
+}
+
+/// Which of these claims are still the latest. They stay so until the transaction ends.
+pub async fn hold(tx: &impl ConnectionTrait, claims: Vec<Claim>) -> Result<HashSet<Claim>> {
+    if claims.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let held = delivery::Entity::find()
+        .select_only()
+        .columns(KEY)
+        .column(delivery::Column::Claim)
+        .filter(still_held(claims))
+        .lock_exclusive();
+    Ok(held.into_tuple().all(tx).await?.into_iter().collect())
 }
 
 /// A claim on a delivery: event, target, and the number of the claim.

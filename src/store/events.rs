@@ -10,14 +10,14 @@ use entity::{
     DeliveryState, EventId, NotificationEventName, Purpose, TargetId, TargetStatus, Timestamp, attempt,
     delivery, event, subscription, target,
 };
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, JoinType,
     QueryFilter, QueryOrder, QuerySelect, RelationTrait,
 };
 
 use crate::error::Result;
-use crate::store::{Scope, attempts, chunks, deliveries};
+use crate::store::{Scope, attempts, bulk, deliveries};
 
 /// What one caller publishes: events that are recorded all or none.
 #[derive(Debug)]
@@ -39,16 +39,16 @@ pub struct NewEvent {
     pub idempotency_key: Option<String>,
 }
 
-/// What publishing has done.
-#[derive(Debug, Default)]
+/// What publishing has recorded, and what is to be recorded with it.
+#[derive(Debug)]
 pub struct Published {
     /// For each publication its events, in order; for a key used before, the event that it made first.
     pub events: Vec<Vec<event::Model>>,
-    /// The targets that something is due for now.
-    pub due: HashSet<TargetId>,
+    /// The deliveries that are due now, to be scheduled in the same transaction.
+    pub due: Vec<delivery::Model>,
 }
 
-/// Records events and, with them, one delivery for each subscribed target (D1).
+/// Records events, and ends the deliveries that are not to be made. Answers those that are (D1).
 pub async fn publish(
     tx: &impl ConnectionTrait,
     publications: &[Publication],
@@ -62,11 +62,20 @@ pub async fn publish(
         .collect();
     let repeated = insert(tx, &rows).await?;
 
-    let mut queue = Queue { now, ..Queue::default() };
+    let mut due = Vec::new();
+    let mut missed = Missed::default();
     for event in rows.iter().filter(|event| !repeated.contains_key(&event.id)) {
-        queue.add(event, &subscribers);
+        let scope = scope_of(event);
+        for subscriber in event.name.and_then(|name| subscribers.of_event(&scope, name)).unwrap_or_default() {
+            let row = deliveries::waiting(&event.id, &subscriber.id, Purpose::Event, subscriber.epoch, now);
+            if subscriber.status == TargetStatus::Active {
+                due.push(row);
+            } else {
+                missed.add(row, subscriber, now);
+            }
+        }
     }
-    let due = queue.insert(tx).await?;
+    missed.insert(tx).await?;
 
     let mut rows = rows.into_iter().map(|event| repeated.get(&event.id).cloned().unwrap_or(event));
     let events = publications.iter().map(|call| rows.by_ref().take(call.events.len()).collect()).collect();
@@ -163,26 +172,16 @@ fn row(scope: &Scope, new: &NewEvent, is_addressed: bool, now: Timestamp) -> eve
 /// Inserts the events whose keys are new. Answers, by the id that was not used, the event that
 /// has the key already. The unique index decides, so concurrent callers cannot both be first.
 async fn insert(tx: &impl ConnectionTrait, rows: &[event::Model]) -> Result<HashMap<EventId, event::Model>> {
-    let (keyed, unkeyed): (Vec<_>, Vec<_>) = rows.iter().partition(|event| event.idempotency_key.is_some());
-    for chunk in chunks::<event::Entity, _>(&unkeyed) {
-        let rows = chunk.iter().map(|event| (*event).clone().into_active_model());
-        event::Entity::insert_many(rows).exec_without_returning(tx).await?;
-    }
-    let mut repeated = HashMap::new();
-    for chunk in chunks::<event::Entity, _>(&keyed) {
-        let rows = chunk.iter().map(|event| (*event).clone().into_active_model());
-        event::Entity::insert_many(rows)
-            .on_conflict(OnConflict::new().do_nothing().to_owned())
-            .exec_without_returning(tx)
-            .await?;
-        repeated.extend(made_before(tx, chunk).await?);
-    }
-    Ok(repeated)
+    let (keyed, unkeyed): (Vec<_>, Vec<_>) =
+        rows.iter().cloned().partition(|event| event.idempotency_key.is_some());
+    bulk::insert::<event::Entity>(tx, &unkeyed, "").await?;
+    bulk::insert::<event::Entity>(tx, &keyed, "ON CONFLICT DO NOTHING").await?;
+    made_before(tx, &keyed).await
 }
 
 async fn made_before(
     tx: &impl ConnectionTrait,
-    rows: &[&event::Model],
+    rows: &[event::Model],
 ) -> Result<HashMap<EventId, event::Model>> {
     let mut same_scope: HashMap<Scope, Vec<&str>> = HashMap::new();
     for row in rows {
@@ -264,36 +263,22 @@ impl Subscribers {
     }
 }
 
-/// The deliveries of what is being published, gathered for few statements.
+/// Deliveries that end at once, because their target is deactivated (D1).
 #[derive(Default)]
-struct Queue {
-    now: Timestamp,
+struct Missed {
     deliveries: Vec<delivery::Model>,
-    skipped: Vec<attempt::Model>,
-    due: HashSet<TargetId>,
+    attempts: Vec<attempt::Model>,
 }
 
-impl Queue {
-    fn add(&mut self, event: &event::Model, subscribers: &Subscribers) {
-        let Some(name) = event.name else { return };
-        for subscriber in subscribers.of_event(&scope_of(event), name).unwrap_or_default() {
-            let mut row =
-                deliveries::waiting(&event.id, &subscriber.id, Purpose::Event, subscriber.epoch, self.now);
-            if subscriber.status == TargetStatus::Active {
-                self.due.insert(subscriber.id.clone());
-            } else {
-                row.state = DeliveryState::Skipped;
-                row.due_at = None;
-                row.succeeded = Some(false);
-                self.skipped.push(attempts::skipped(&event.id, &subscriber.id, &subscriber.uri, self.now));
-            }
-            self.deliveries.push(row);
-        }
+impl Missed {
+    fn add(&mut self, row: delivery::Model, subscriber: &Subscriber, now: Timestamp) {
+        self.attempts.push(attempts::skipped(&row.event_id, &row.target_id, &subscriber.uri, now));
+        let state = DeliveryState::Skipped;
+        self.deliveries.push(delivery::Model { state, due_at: None, succeeded: Some(false), ..row });
     }
 
-    async fn insert(self, tx: &impl ConnectionTrait) -> Result<HashSet<TargetId>> {
-        deliveries::insert_all(tx, self.deliveries).await?;
-        attempts::insert_all(tx, self.skipped).await?;
-        Ok(self.due)
+    async fn insert(self, tx: &impl ConnectionTrait) -> Result<()> {
+        deliveries::insert_all(tx, &self.deliveries).await?;
+        attempts::insert_all(tx, &self.attempts).await
     }
 }

@@ -6,19 +6,18 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::delivery::Column;
 use entity::{
-    AttemptStatus, DeliveryState, Environment, EventId, Purpose, TargetId, TargetStatus, Timestamp, attempt,
-    delivery, target,
+    AttemptStatus, DeliveryState, Environment, Purpose, TargetId, TargetStatus, Timestamp, attempt, delivery,
+    target,
 };
 use fail::fail_point;
-use sea_orm::sea_query::{CommonTableExpression, Expr, ExprTrait, Query, Values, WithClause};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Value};
 
 use crate::error::Result;
 use crate::rules::mail;
-use crate::rules::retry::Schedules;
-use crate::store::{attempts, mails, targets};
+use crate::rules::retry::{Backoff, Schedules};
+use crate::store::deliveries::{self, claim_of};
+use crate::store::{attempts, bulk, mails, targets};
 
 /// An attempt that has ended, and the claim under which it was made.
 #[derive(Debug, Clone)]
@@ -29,6 +28,32 @@ pub struct Outcome {
     pub environment: Environment,
     /// What to write down.
     pub attempt: attempt::Model,
+    /// When the receiver wants to be asked again, if it said so: not before.
+    pub not_before: Option<Timestamp>,
+}
+
+impl Outcome {
+    /// Whether it was the last attempt that the schedule has.
+    fn is_last(&self, terms: &Terms<'_>) -> bool {
+        let failed = self.delivery.attempts.unsigned_abs() + 1;
+        terms.backoff_of(self).after(failed, 0.0).is_none()
+    }
+
+    /// Whether it means something for the target: an activation that came to its end, or an event
+    /// that failed all its attempts (T4, D3).
+    fn has_consequences(&self, terms: &Terms<'_>) -> bool {
+        match (self.delivery.purpose, self.attempt.status) {
+            (Purpose::Ping, _) | (_, AttemptStatus::Skipped) => false,
+            (purpose, AttemptStatus::Success) => purpose == Purpose::Activation,
+            (_, AttemptStatus::Failure) => self.is_last(terms),
+        }
+    }
+}
+
+impl Terms<'_> {
+    fn backoff_of(&self, outcome: &Outcome) -> &Backoff {
+        self.schedules.of(outcome.delivery.purpose, outcome.environment)
+    }
 }
 
 /// What settling goes by.
@@ -55,43 +80,50 @@ struct Verdict {
 
 /// Settles outcomes. Answers whether a target was deactivated, so that what waits for it has to be skipped.
 pub async fn settle(tx: &impl ConnectionTrait, outcomes: &[Outcome], terms: &Terms<'_>) -> Result<bool> {
-    let targets = hold_targets(tx, outcomes).await?;
-    attempts::insert_all(tx, outcomes.iter().map(|outcome| outcome.attempt.clone()).collect()).await?;
+    let targets = find_targets(tx, outcomes, terms).await?;
+    let rows: Vec<attempt::Model> = outcomes.iter().map(|outcome| outcome.attempt.clone()).collect();
+    attempts::insert_all(tx, &rows).await?;
     fail_point!("settling", |_| Err(anyhow::anyhow!("a fault was injected").into()));
     let verdicts: Vec<Verdict> = outcomes
         .iter()
         .map(|outcome| verdict(outcome, targets.get(&outcome.delivery.target_id), terms))
         .collect();
-    let counted = apply(tx, outcomes, &verdicts).await?;
-    let mut ends = Ends::default();
-    for (outcome, verdict) in outcomes.iter().zip(&verdicts) {
-        if verdict.due_at.is_none() && counted.contains(&key(&outcome.delivery)) {
-            ends.add(outcome);
-        }
+    let ends: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.has_consequences(terms)).collect();
+    let counted = deliveries::hold(tx, ends.iter().map(|end| claim_of(&end.delivery)).collect()).await?;
+    apply(tx, outcomes, &verdicts).await?;
+    let mut consequences = Ends::default();
+    for end in ends.into_iter().filter(|end| counted.contains(&claim_of(&end.delivery))) {
+        consequences.add(end);
     }
-    ends.carry_out(tx, targets, terms).await
+    consequences.carry_out(tx, targets, terms).await
 }
 
-/// The targets on which an outcome may have consequences, held until they are written.
-/// Successful deliveries of events have none, and do not wait for anybody.
-async fn hold_targets(
+/// The targets that verdicts depend on. Those on which an outcome has consequences are held until
+/// these are written; of the others only the epoch counts, and a deactivation that comes between
+/// skips what was to be tried again.
+async fn find_targets(
     tx: &impl ConnectionTrait,
     outcomes: &[Outcome],
+    terms: &Terms<'_>,
 ) -> Result<HashMap<TargetId, target::Model>> {
-    let concerned: HashSet<&TargetId> = outcomes
-        .iter()
-        .filter(|outcome| {
-            outcome.attempt.status == AttemptStatus::Failure
-                || outcome.delivery.purpose == Purpose::Activation
-        })
-        .map(|outcome| &outcome.delivery.target_id)
-        .collect();
-    let rows = targets::lock_all(tx, concerned.into_iter().cloned().collect()).await?;
+    let mut held = HashSet::new();
+    let mut read = HashSet::new();
+    for outcome in outcomes {
+        let id = &outcome.delivery.target_id;
+        if outcome.has_consequences(terms) {
+            held.insert(id);
+        } else if outcome.attempt.status == AttemptStatus::Failure {
+            read.insert(id);
+        }
+    }
+    let read = read.difference(&held).copied().cloned().collect();
+    let mut rows = targets::lock_all(tx, held.into_iter().cloned().collect()).await?;
+    rows.extend(targets::list(tx, read).await?);
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
 }
 
 fn verdict(outcome: &Outcome, target: Option<&target::Model>, terms: &Terms<'_>) -> Verdict {
-    let Outcome { delivery, environment, attempt } = outcome;
+    let Outcome { delivery, attempt, .. } = outcome;
     let done = |state, succeeded| Verdict { state, due_at: None, attempts: delivery.attempts, succeeded };
     match attempt.status {
         AttemptStatus::Success => return done(DeliveryState::Succeeded, true),
@@ -100,12 +132,12 @@ fn verdict(outcome: &Outcome, target: Option<&target::Model>, terms: &Terms<'_>)
     }
     let attempts = delivery.attempts + 1;
     let is_missed = target.is_none_or(|target| delivery.epoch < target.epoch);
-    let backoff = terms.schedules.of(delivery.purpose, *environment);
+    let backoff = terms.backoff_of(outcome);
     let pause = backoff.after(attempts.unsigned_abs(), (terms.random)()).filter(|_| !is_missed);
     match pause {
         Some(pause) => Verdict {
             state: DeliveryState::Waiting,
-            due_at: Some(terms.now + pause),
+            due_at: Some(terms.now + pause).max(outcome.not_before),
             attempts,
             succeeded: false,
         },
@@ -113,66 +145,34 @@ fn verdict(outcome: &Outcome, target: Option<&target::Model>, terms: &Terms<'_>)
     }
 }
 
-type Key = (EventId, TargetId);
-
-fn key(delivery: &delivery::Model) -> Key {
-    (delivery.event_id.clone(), delivery.target_id.clone())
-}
-
-/// What a verdict is applied by, and what it sets.
-const SETTLED: [Column; 7] = [
-    Column::EventId,
-    Column::TargetId,
-    Column::Claim,
-    Column::State,
-    Column::DueAt,
-    Column::Attempts,
-    Column::Succeeded,
-];
-
-/// Writes the verdicts of those whose claim is still the latest, and answers which those are.
-async fn apply(
-    tx: &impl ConnectionTrait,
-    outcomes: &[Outcome],
-    verdicts: &[Verdict],
-) -> Result<HashSet<Key>> {
-    if outcomes.is_empty() {
-        return Ok(HashSet::new());
+/// Writes the verdicts of those whose claim is still the latest.
+async fn apply(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verdict]) -> Result<()> {
+    let verdicts: Vec<_> = outcomes.iter().zip(verdicts).collect();
+    for piece in verdicts.chunks(bulk::ROWS) {
+        let row = |(Outcome { delivery, .. }, verdict): &(&Outcome, &Verdict)| -> [Value; 7] {
+            [
+                (&delivery.event_id).into(),
+                (&delivery.target_id).into(),
+                delivery.claim.into(),
+                verdict.state.into(),
+                verdict.due_at.into(),
+                verdict.attempts.into(),
+                verdict.succeeded.into(),
+            ]
+        };
+        let rows = bulk::Rows::new(tx.get_database_backend(), piece.iter().map(row));
+        let text = format!(
+            "WITH settled (event_id, target_id, claim, state, due_at, attempts, succeeded) AS (VALUES {}) \
+             UPDATE delivery SET state = settled.state, due_at = settled.due_at, \
+                    attempts = settled.attempts, is_retry = settled.attempts > 0, \
+                    succeeded = settled.succeeded \
+             FROM settled WHERE delivery.event_id = settled.event_id \
+                    AND delivery.target_id = settled.target_id AND delivery.claim = settled.claim",
+            rows.places
+        );
+        rows.execute(tx, text).await?;
     }
-    let rows = outcomes.iter().zip(verdicts).map(|(Outcome { delivery, .. }, verdict)| {
-        Values(vec![
-            delivery.event_id.clone().into(),
-            delivery.target_id.clone().into(),
-            delivery.claim.into(),
-            verdict.state.into(),
-            verdict.due_at.into(),
-            verdict.attempts.into(),
-            verdict.succeeded.into(),
-        ])
-    });
-    let settled =
-        CommonTableExpression::new().table_name("settled").columns(SETTLED).values(rows.collect()).to_owned();
-    let of = |column: Column| Expr::col(("settled", column));
-    let same = |column: Column| Expr::col((delivery::Entity, column)).eq(of(column));
-    let update = Query::update()
-        .table(delivery::Entity)
-        .value(Column::State, of(Column::State))
-        .value(Column::DueAt, of(Column::DueAt))
-        .value(Column::Attempts, of(Column::Attempts))
-        .value(Column::Succeeded, of(Column::Succeeded))
-        .from("settled")
-        .and_where(same(Column::EventId))
-        .and_where(same(Column::TargetId))
-        .and_where(same(Column::Claim))
-        .returning(
-            Query::returning()
-                .columns([Column::EventId, Column::TargetId].map(|column| (delivery::Entity, column))),
-        )
-        .take();
-    let statement = update.with(WithClause::new().cte(settled).to_owned());
-    let rows = tx.query_all(&statement).await?;
-    let key = |row: &sea_orm::QueryResult| Ok((row.try_get("", "event_id")?, row.try_get("", "target_id")?));
-    Ok(rows.iter().map(key).collect::<Result<_, sea_orm::DbErr>>()?)
+    Ok(())
 }
 
 /// What the ends of deliveries mean for their targets.
@@ -180,7 +180,7 @@ async fn apply(
 struct Ends<'a> {
     verified: HashSet<&'a TargetId>,
     unverified: HashSet<&'a TargetId>,
-    /// The first delivery of each target that failed all its attempts.
+    /// Of each target a delivery that failed all its attempts, one of the latest epoch.
     exhausted: HashMap<&'a TargetId, &'a Outcome>,
 }
 
@@ -195,7 +195,10 @@ impl<'a> Ends<'a> {
                 self.unverified.insert(target);
             }
             (Purpose::Event, AttemptStatus::Failure) => {
-                self.exhausted.entry(target).or_insert(outcome);
+                let latest = self.exhausted.entry(target).or_insert(outcome);
+                if latest.delivery.epoch < outcome.delivery.epoch {
+                    *latest = outcome;
+                }
             }
             _ => {}
         }
@@ -209,7 +212,11 @@ impl<'a> Ends<'a> {
     ) -> Result<bool> {
         let mut deactivated = false;
         for (id, outcome) in self.exhausted {
-            if let Some(target) = targets.get(id).filter(|target| target.status == TargetStatus::Active) {
+            // What was queued before an earlier deactivation has had its consequence.
+            let is_concerned = |target: &&target::Model| {
+                target.status == TargetStatus::Active && target.epoch == outcome.delivery.epoch
+            };
+            if let Some(target) = targets.get(id).filter(is_concerned) {
                 let target = deactivate(tx, target.clone(), outcome, terms).await?;
                 targets.insert(id.clone(), target);
                 deactivated = true;

@@ -7,12 +7,14 @@ use std::time::Duration;
 use entity::Timestamp;
 use rand::RngExt as _;
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
 use reprise::clock::Clock;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::api::Doors;
 use crate::postgres::Postgres;
 use crate::server::{LEASE, Server, Site};
+use crate::toll::{Interruption, Kind, Toll};
 
 /// Between one break and the next, in milliseconds.
 const PAUSE: Range<u64> = 50..3_000;
@@ -20,44 +22,17 @@ const PAUSE: Range<u64> = 50..3_000;
 const AWAY: Range<u64> = 100..4_000;
 /// How much longer than a lease a server is held.
 const BEYOND: Range<u64> = 500..3_000;
+/// Within this time everything is broken once, however slow the machine is.
+const LONG: Duration = Duration::from_secs(45);
 /// How often a server is killed while it starts, and within how many milliseconds.
 const STUMBLE: f64 = 0.2;
 const STUMBLES: Range<u64> = 1..60;
 
-/// What was broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A server was killed.
-    Kill,
-    /// A server was held with all that it had in hand, and let go.
-    Hold,
-    /// The database crashed and came back.
-    Database,
-}
-
-/// Something was broken for a while.
-#[derive(Debug, Clone, Copy)]
-pub struct Interruption {
-    pub kind: Kind,
-    /// The number of the server; none if it concerned all.
-    pub server: Option<u32>,
-    pub from: Timestamp,
-    pub until: Timestamp,
-}
-
-/// What was broken in all, and how the servers took it.
-#[derive(Default)]
-pub struct Toll {
-    pub interruptions: Vec<Interruption>,
-    /// How many servers ended by themselves while they should not.
-    pub gave_up: u32,
-    /// How many ended at their start because the database was away.
-    pub refused: u32,
-    /// The longest that a start took.
-    pub slowest_start: Duration,
-    /// How many of the last ones did not end well when they were asked to.
-    pub bad_ends: u32,
-}
+/// What is broken within ten times, in any order: often one server, now and then the database.
+const MIXTURE: [Kind; 10] = {
+    use Kind::{Database as D, Hold as H, Kill as K};
+    [D, D, H, H, H, K, K, K, K, K]
+};
 
 /// Whoever breaks things.
 pub struct Chaos {
@@ -66,6 +41,8 @@ pub struct Chaos {
     doors: Doors,
     replicas: Vec<Option<Server>>,
     held: Option<Held>,
+    /// What is to be broken next, from the end.
+    deck: Vec<Kind>,
     dice: StdRng,
     toll: Toll,
 }
@@ -86,7 +63,7 @@ impl Chaos {
     ) -> Self {
         let (doors, toll) = (Doors::default(), Toll::default());
         let replicas = (0..replicas).map(|_| None).collect();
-        let mut chaos = Self { site, postgres, doors, replicas, held: None, dice, toll };
+        let mut chaos = Self { site, postgres, doors, replicas, held: None, deck: Vec::new(), dice, toll };
         chaos.mend().await;
         chaos
     }
@@ -98,6 +75,7 @@ impl Chaos {
     /// Breaks things for so long; in the end everything runs again.
     pub async fn rage(&mut self, time: Duration) {
         let end = Instant::now() + time;
+        self.toll.intended = self.intentions(time);
         while Instant::now() < end {
             self.pause(PAUSE).await;
             if self.held.as_ref().is_some_and(|held| held.end <= Instant::now()) {
@@ -105,10 +83,9 @@ impl Chaos {
             }
             self.count_the_fallen();
             self.mend().await;
-            let is_alone = self.replicas.len() == 1;
-            match self.dice.random_range(0..10) {
-                0..2 if self.postgres.is_some() => self.crash_the_database().await,
-                2..5 if !is_alone && self.held.is_none() => self.hold(),
+            match self.draw() {
+                Kind::Database if self.postgres.is_some() => self.crash_the_database().await,
+                Kind::Hold if self.held.is_none() => self.hold(),
                 _ => self.kill(),
             }
             if self.dice.random_bool(STUMBLE) {
@@ -122,6 +99,15 @@ impl Chaos {
         }
     }
 
+    /// What must have been broken in the end, or the run has shown nothing.
+    fn intentions(&self, time: Duration) -> Vec<Kind> {
+        let mut kinds = vec![Kind::Kill];
+        if self.postgres.is_some() && time >= LONG {
+            kinds.extend([Kind::Hold, Kind::Database]);
+        }
+        kinds
+    }
+
     /// Ends the servers as an operator would.
     pub async fn end(mut self) -> Toll {
         self.count_the_fallen();
@@ -129,6 +115,18 @@ impl Chaos {
             self.toll.bad_ends += u32::from(!server.end().await);
         }
         self.toll
+    }
+
+    /// What comes next: each kind once, then as chance will have it.
+    fn draw(&mut self) -> Kind {
+        if self.deck.is_empty() {
+            self.deck = MIXTURE.to_vec();
+            self.deck.shuffle(&mut self.dice);
+            if self.toll.interruptions.is_empty() {
+                self.deck.extend([Kind::Database, Kind::Hold, Kind::Kill]);
+            }
+        }
+        self.deck.pop().expect("it was just filled")
     }
 
     fn kill(&mut self) {
@@ -152,12 +150,18 @@ impl Chaos {
         match tokio::time::timeout(time, self.site.start()).await {
             Ok(Some(server)) => self.open(replica, server),
             Ok(None) => self.toll.gave_up += 1,
-            Err(_) => self.note(Kind::Kill, Some(self.site.last_number()), from),
+            Err(_) => {
+                self.toll.stumbles += 1;
+                self.note(Kind::Kill, Some(self.site.last_number()), from);
+            }
         }
     }
 
-    /// Callers are not told: to them it looks like a network that swallows everything.
+    /// Only where others go on meanwhile. Callers are not told: to them it looks like a network that swallows everything.
     fn hold(&mut self) {
+        if self.replicas.len() == 1 {
+            return self.kill();
+        }
         let replica = self.dice.random_range(0..self.replicas.len());
         let Some(server) = &self.replicas[replica] else { return };
         let time = LEASE + Duration::from_millis(self.dice.random_range(BEYOND));
@@ -187,12 +191,14 @@ impl Chaos {
         let recovery = async {
             self.pause(AWAY).await;
             postgres.recover();
+            now()
         };
-        let (started, ()) = tokio::join!(start, recovery);
-        self.note(Kind::Database, None, from);
+        let (started, until) = tokio::join!(start, recovery);
+        self.note_until(Kind::Database, None, from, until);
         match (missing, started) {
             (Some(replica), Some(Some(server))) => self.open(replica, server),
-            (Some(_), _) => self.toll.refused += 1,
+            // A server waits for its database.
+            (Some(_), _) => self.toll.gave_up += 1,
             (None, _) => {}
         }
     }
@@ -227,7 +233,11 @@ impl Chaos {
     }
 
     fn note(&mut self, kind: Kind, server: Option<u32>, from: Timestamp) {
-        let broken = Interruption { kind, server, from, until: now() };
+        self.note_until(kind, server, from, now());
+    }
+
+    fn note_until(&mut self, kind: Kind, server: Option<u32>, from: Timestamp, until: Timestamp) {
+        let broken = Interruption { kind, server, from, until };
         self.site.log(&format!("{broken:?}"));
         self.toll.interruptions.push(broken);
     }

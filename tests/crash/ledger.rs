@@ -28,13 +28,15 @@ const ANSWERS: usize = 300;
 pub struct Receipt {
     pub event: u128,
     /// The place of the target in the list of all.
-    pub target: usize,
+    pub target: u8,
     /// The time that the notification is stamped with: when its attempt began.
     pub stamp: Timestamp,
     /// The number of the server that sent it.
     pub sender: u32,
     /// Whether it was answered with a 2xx.
     pub is_accepted: bool,
+    /// How many milliseconds the answer was held back.
+    pub answered_after: u16,
 }
 
 /// All receipts, in order.
@@ -103,10 +105,11 @@ impl Receipts {
         let agent = received.header("user-agent").and_then(|agent| agent.strip_prefix(AGENT));
         self.all.push(Receipt {
             event: number(node["id"].as_str().unwrap()),
-            target: place,
+            target: u8::try_from(place).unwrap(),
             stamp,
             sender: agent.and_then(|number| number.parse().ok()).unwrap(),
             is_accepted: is_good(&received.answer),
+            answered_after: delay(&received.answer),
         });
     }
 }
@@ -117,6 +120,13 @@ fn is_signed(received: &Received, secret: &str) -> bool {
     mac.update(&received.body);
     let expected = hex::encode(mac.finalize().into_bytes());
     received.header("highnote-signature") == Some(expected.as_str())
+}
+
+fn delay(answer: &Answer) -> u16 {
+    match answer {
+        Answer::After(time, _) => u16::try_from(time.as_millis()).unwrap(),
+        _ => 0,
+    }
 }
 
 fn is_good(answer: &Answer) -> bool {

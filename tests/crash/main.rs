@@ -5,7 +5,10 @@
 //!
 //! `CRASH_SECONDS=3600 cargo test --test crash` runs the release binary for an hour on each
 //! database; without it the debug binary runs for a few seconds. `CRASH_SEED` repeats a run's
-//! dice, `CRASH_RATE` sets the load, `REPRISE_BINARY` names another binary.
+//! dice, `CRASH_RATE` sets the load in calls a second, `REPRISE_BINARY` names another binary.
+//!
+//! A long run is made of rounds, each on a database of its own that is judged and then forgotten:
+//! so it can go on for days, in the memory and on the disk that one round needs.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +22,7 @@ mod chaos;
 #[allow(dead_code, reason = "others need more of it")]
 #[path = "../it/world/cluster.rs"]
 mod cluster;
+mod court;
 mod ledger;
 mod plan;
 mod postgres;
@@ -27,10 +31,13 @@ mod record;
 mod report;
 mod server;
 mod targets;
+mod toll;
 mod verdict;
 mod witness;
 
+use std::fs;
 use std::io::{Write as _, stdout};
+use std::path::Path;
 use std::sync::Arc;
 
 use receiver::Authority;
@@ -42,7 +49,9 @@ use ledger::Ledger;
 use plan::Plan;
 use postgres::Postgres;
 use publisher::Publishers;
+use report::{Report, Round};
 use server::Site;
+use verdict::Verdict;
 
 /// Two of them would only measure how slow the machine is.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -50,58 +59,67 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 #[tokio::test(flavor = "multi_thread")]
 async fn on_sqlite_killing_the_server_loses_nothing() {
     let _turn = ONE_AT_A_TIME.lock().await;
-    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let url = format!("sqlite://{}", folder.path().join("reprise.db").display());
-    survive("SQLite", 1, &url, folder, None).await;
+    survive("SQLite", 1, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_postgres_breaking_three_replicas_and_the_database_loses_nothing() {
     let _turn = ONE_AT_A_TIME.lock().await;
     let Some(postgres) = Postgres::start() else { return };
-    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    survive("PostgreSQL", 3, &postgres.url(), folder, Some(Arc::new(postgres))).await;
+    survive("PostgreSQL", 3, Some(Arc::new(postgres))).await;
 }
 
-/// Servers live through all that can happen; then what came of it is judged.
-async fn survive(
-    database: &str,
-    replicas: usize,
-    url: &str,
-    folder: TempDir,
-    postgres: Option<Arc<Postgres>>,
-) {
+/// Round after round, until the time is over.
+async fn survive(database: &str, replicas: usize, postgres: Option<Arc<Postgres>>) {
     rustls::crypto::ring::default_provider().install_default().ok();
     let plan = Plan::from_environment();
     say(&format!("\n{database}: {plan}"));
-    let folder = folder.keep();
+    let mut report = Report::default();
+    for (number, plan) in plan.rounds().iter().enumerate() {
+        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
+        let url = match &postgres {
+            Some(postgres) => postgres.database(number).await,
+            None => format!("sqlite://{}", folder.join("reprise.db").display()),
+        };
+        let verdict = round(plan, &url, &folder, (replicas, postgres.as_ref()), &mut report).await;
+        if !verdict.is_good() {
+            say(&report.to_string());
+            panic!("{database}, round {number}: {verdict}\nThe servers' log is in {}", folder.display());
+        }
+        fs::remove_dir_all(folder).unwrap();
+        if let Some(postgres) = &postgres {
+            postgres.forget(number).await;
+        }
+    }
+    say(&report.to_string());
+}
+
+/// Servers live through all that can happen; then what came of it is judged.
+async fn round(
+    plan: &Plan,
+    url: &str,
+    folder: &Path,
+    (replicas, postgres): (usize, Option<&Arc<Postgres>>),
+    report: &mut Report,
+) -> Verdict {
     let authority = Authority::new();
-    let site = Arc::new(Site::new(&plan.binary, url, &folder, authority.pem()));
+    let site = Arc::new(Site::new(&plan.binary, url, folder, authority.pem()));
     let api = site.first_key();
 
-    let mut chaos = Chaos::start(site.clone(), postgres.clone(), replicas, plan.dice(0)).await;
+    let mut chaos = Chaos::start(site.clone(), postgres.cloned(), replicas, plan.dice(0)).await;
     let targets = targets::add(&api, chaos.doors(), &authority).await;
     let ledger = Ledger::open(targets.clone(), plan.dice(1));
-    let publishers = Publishers::start(&api, &chaos.doors(), &plan);
+    let publishers = Publishers::start(&api, &chaos.doors(), plan);
     chaos.rage(plan.time).await;
     let calls = publishers.stop().await;
     let settled_in = witness::wait_for_the_end(url).await;
     let toll = chaos.end().await;
     let ledger = ledger.close().await;
 
-    let verdict = verdict::reach(url, &targets, &calls, &ledger, &toll).await;
-    let run = report::Run {
-        plan: &plan,
-        calls: &calls,
-        toll: &toll,
-        ledger: &ledger,
-        verdict: &verdict,
-        settled_in,
-    };
-    say(&report::table(&run));
-    say(&report::complaints(&site));
-    assert!(verdict.is_good(), "{database}: {verdict}\nThe servers' log is in {}", folder.display());
-    std::fs::remove_dir_all(folder).unwrap();
+    let verdict = court::judge(url, &targets, &calls, &ledger, &toll).await;
+    let round = Round { plan, calls: &calls, toll: &toll, ledger: &ledger, verdict: &verdict, settled_in };
+    report.add(&round, site.complaints());
+    verdict
 }
 
 /// Shown even if the test succeeds.

@@ -15,7 +15,12 @@ const SMOKE: Duration = Duration::from_secs(10);
 /// Calls a second of all publishers together, of 5 events each on average.
 const RATE: f64 = 20.0;
 
-/// The plan of a run.
+/// How many calls a round has at most, and how long it takes at most.
+const CALLS: f64 = 12_000.0;
+const ROUND: Duration = Duration::from_secs(600);
+
+/// The plan of a run, or of one of its rounds.
+#[derive(Clone)]
 pub struct Plan {
     pub time: Duration,
     pub rate: f64,
@@ -33,6 +38,19 @@ impl Plan {
             binary: binary.unwrap_or_else(|| if seconds.is_some() { release() } else { debug() }),
             seed: variable("CRASH_SEED").unwrap_or_else(rand::random),
         }
+    }
+
+    /// The rounds that the run is made of, with dice of their own.
+    pub fn rounds(&self) -> Vec<Self> {
+        let most = ROUND.min(Duration::from_secs_f64(CALLS / self.rate));
+        let (mut rounds, mut left) = (Vec::new(), self.time);
+        while !left.is_zero() {
+            let seed = self.seed.wrapping_add(1_000 * rounds.len() as u64);
+            let time = most.min(left);
+            left -= time;
+            rounds.push(Self { time, seed, ..self.clone() });
+        }
+        rounds
     }
 
     /// The dice of one player. The same seed gives everyone the same throws.

@@ -5,15 +5,18 @@ use std::io::{Write as _, stderr};
 use std::process::Child;
 use std::{env, thread};
 
+use sea_orm::ConnectionTrait as _;
 use tokio::task::block_in_place;
 
 use crate::cluster::{Cluster, newest_binaries, run};
+use crate::witness;
 
 const SETTINGS: &str = "
     fsync = on
     synchronous_commit = on
     full_page_writes = on
     max_connections = 200
+    max_wal_size = 256MB
     listen_addresses = ''
 ";
 
@@ -38,8 +41,23 @@ impl Postgres {
         Some(Self { cluster, watchdog })
     }
 
-    pub fn url(&self) -> String {
-        self.cluster.url().into()
+    /// A new database for a round.
+    pub async fn database(&self, round: usize) -> String {
+        self.execute(&format!("CREATE DATABASE round_{round}")).await;
+        let mut url = self.cluster.url();
+        url.set_path(&format!("round_{round}"));
+        url.into()
+    }
+
+    /// The round was judged.
+    pub async fn forget(&self, round: usize) {
+        self.execute(&format!("DROP DATABASE round_{round} WITH (FORCE)")).await;
+    }
+
+    async fn execute(&self, statement: &str) {
+        let db = witness::connect(self.cluster.url().as_str()).await;
+        db.execute_unprepared(statement).await.unwrap();
+        db.close().await.unwrap();
     }
 
     /// Stops it: nothing is finished, nobody is told.

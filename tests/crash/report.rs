@@ -1,20 +1,21 @@
-//! The figures of a run, for people.
+//! The figures of a run, for people: those of all its rounds together.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use crate::chaos::{Kind, Toll};
 use crate::ledger::Receipts;
 use crate::plan::Plan;
 use crate::publisher::Calls;
-use crate::server::Site;
+use crate::server::Complaints;
+use crate::toll::{Kind, Toll};
 use crate::verdict::Verdict;
 
 /// Complaints that are rarer are not told.
 const LOUDEST: usize = 8;
 
-/// A run that has ended.
-pub struct Run<'a> {
+/// A round that has ended.
+pub struct Round<'a> {
     pub plan: &'a Plan,
     pub calls: &'a Calls,
     pub toll: &'a Toll,
@@ -24,57 +25,99 @@ pub struct Run<'a> {
     pub settled_in: Duration,
 }
 
-/// A line for each figure.
-pub fn table(run: &Run) -> String {
-    let broken = |kind| broken_for(run.toll, kind).count();
-    let longest = |kind| broken_for(run.toll, kind).max().unwrap_or_default();
-    let Run { calls, toll, ledger, verdict, .. } = run;
-    let acknowledged: usize = calls.made.iter().filter_map(|call| Some(call.events.as_ref()?.len())).sum();
-    let figures = [
-        ("seconds", run.plan.time.as_secs().to_string()),
-        ("servers killed", broken(Kind::Kill).to_string()),
-        ("servers held beyond their lease", broken(Kind::Hold).to_string()),
-        ("database crashes", broken(Kind::Database).to_string()),
-        ("servers that ended by themselves", toll.gave_up.to_string()),
-        ("starts refused without a database", toll.refused.to_string()),
-        ("last servers that did not end well", toll.bad_ends.to_string()),
-        ("events acknowledged", acknowledged.to_string()),
-        ("events recorded, but not acknowledged", verdict.unacknowledged.to_string()),
-        ("calls without a good answer", calls.failures.to_string()),
-        ("deliveries succeeded", verdict.succeeded.to_string()),
-        ("deliveries failed", verdict.failed.to_string()),
-        ("deliveries skipped", verdict.skipped.to_string()),
-        ("attempts recorded", verdict.attempts.to_string()),
-        ("notifications received", ledger.all.len().to_string()),
-        ("  of them with a wrong signature", ledger.forged.to_string()),
-        ("  of them not recorded", verdict.unrecorded.to_string()),
-        ("  of them duplicates", verdict.duplicates.to_string()),
-        ("  of these without a cause", verdict.unexplained.to_string()),
-        ("lost", verdict.lost.to_string()),
-        ("slowest start", format!("{:.1?}", toll.slowest_start)),
-        ("longest time without the database", format!("{:.1?}", longest(Kind::Database))),
-        ("slowest acknowledgement", format!("{:.1?}", calls.longest)),
-        ("longest silence of all receivers", format!("{:.1?}", ledger.silence)),
-        ("furthest stamp from the future", format!("{:.1?}", ledger.ahead)),
-        ("until the last delivery had ended", format!("{:.1?}", run.settled_in)),
-    ];
-    let mut text = String::new();
-    for (name, figure) in figures {
-        writeln!(text, "  {name:40}{figure:>10}").unwrap();
+/// What is added up over rounds, or of which the longest counts.
+enum Figure {
+    Count(u64),
+    Longest(Duration),
+}
+
+/// All figures, and what the servers' logs complained about.
+#[derive(Default)]
+pub struct Report {
+    figures: Vec<(&'static str, Figure)>,
+    complaints: Complaints,
+}
+
+impl Report {
+    pub fn add(&mut self, round: &Round, complaints: Complaints) {
+        for (complaint, count) in complaints {
+            *self.complaints.entry(complaint).or_default() += count;
+        }
+        let figures = figures(round);
+        if self.figures.is_empty() {
+            self.figures = figures;
+            return;
+        }
+        for ((_, sum), (_, figure)) in self.figures.iter_mut().zip(figures) {
+            match (sum, figure) {
+                (Figure::Count(sum), Figure::Count(count)) => *sum += count,
+                (Figure::Longest(longest), Figure::Longest(time)) => *longest = time.max(*longest),
+                _ => unreachable!("figures come in one order"),
+            }
+        }
     }
-    text
 }
 
-fn broken_for(toll: &Toll, kind: Kind) -> impl Iterator<Item = Duration> {
-    let of_kind = toll.interruptions.iter().filter(move |broken| broken.kind == kind);
-    of_kind.map(|broken| broken.until.since(broken.from))
+fn figures(round: &Round) -> Vec<(&'static str, Figure)> {
+    use Figure::{Count, Longest};
+    let Round { calls, toll, ledger, verdict, .. } = round;
+    let broken = |kind| Count(toll.broken(kind).count() as u64);
+    let acknowledged: usize = calls.made.iter().filter_map(|call| Some(call.events.as_ref()?.len())).sum();
+    vec![
+        ("rounds", Count(1)),
+        ("seconds", Count(round.plan.time.as_secs())),
+        ("servers killed", broken(Kind::Kill)),
+        ("  of them while they started", Count(toll.stumbles)),
+        ("servers stopped beyond their lease", broken(Kind::Hold)),
+        ("crashes of the database", broken(Kind::Database)),
+        ("events acknowledged", Count(acknowledged as u64)),
+        ("events recorded, but not acknowledged", Count(verdict.unacknowledged)),
+        ("calls without a good answer", Count(calls.failures)),
+        ("deliveries succeeded", Count(verdict.succeeded)),
+        ("deliveries failed", Count(verdict.failed)),
+        ("deliveries skipped", Count(verdict.skipped)),
+        ("deliveries without an end", Count(verdict.unfinished)),
+        ("attempts recorded", Count(verdict.attempts)),
+        ("notifications received", Count(ledger.all.len() as u64)),
+        ("  of them with a wrong signature", Count(ledger.forged)),
+        ("  of them not recorded", Count(verdict.unrecorded)),
+        ("  of them duplicates", Count(verdict.duplicates)),
+        ("duplicates without a cause", Count(verdict.unexplained)),
+        ("lost", Count(verdict.lost)),
+        ("servers that ended by themselves", Count(toll.gave_up.into())),
+        ("last servers that did not end well", Count(toll.bad_ends.into())),
+        ("slowest start", Longest(toll.slowest_start)),
+        ("longest time without the database", Longest(toll.broken(Kind::Database).max().unwrap_or_default())),
+        ("slowest acknowledgement", Longest(calls.longest)),
+        ("longest silence of all receivers", Longest(ledger.silence)),
+        ("furthest stamp from the future", Longest(ledger.ahead)),
+        ("until the last delivery had ended", Longest(round.settled_in)),
+    ]
 }
 
-/// What the servers' log complains about most.
-pub fn complaints(site: &Site) -> String {
-    let mut complaints: Vec<_> = site.complaints().into_iter().collect();
-    complaints.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let mut text = String::from("  the servers' log:\n");
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => f.pad(&count.to_string()),
+            Self::Longest(time) => f.pad(&format!("{time:.1?}")),
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    /// A line for each figure, then what the servers' logs complain about most.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, figure) in &self.figures {
+            writeln!(f, "  {name:40}{figure:>10}")?;
+        }
+        writeln!(f, "  the servers' logs:\n{}", loudest(&self.complaints))
+    }
+}
+
+fn loudest(complaints: &BTreeMap<String, u64>) -> String {
+    let mut complaints: Vec<_> = complaints.iter().collect();
+    complaints.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let mut text = String::new();
     for (complaint, count) in complaints.iter().take(LOUDEST) {
         writeln!(text, "  {count:>7} × {complaint}").unwrap();
     }

@@ -16,6 +16,12 @@
 mod world;
 
 mod calls;
+mod conflicts;
+mod disk;
+mod endurance;
 mod migrating;
 mod outage;
+mod own;
 mod points;
+mod proxy;
+mod starting;

@@ -1,12 +1,20 @@
-//! Bringing the tables up to date: cut off in the middle, by two at once, and on
-//! a database that is newer than the server.
+//! Bringing the tables up to date: cut off or killed in the middle, by two at once, and
+//! on a database that is newer than the server.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
 
 use fail::FailScenario;
 use reprise::db::Db;
 use rstest::rstest;
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, Statement};
 
+use crate::world::program::Site;
 use crate::world::{On, World};
+
+/// How much later the program is killed each time.
+const STEP: Duration = Duration::from_millis(8);
 
 /// The address of a database without any tables.
 async fn empty_database(world: &World) -> String {
@@ -16,7 +24,26 @@ async fn empty_database(world: &World) -> String {
         tx.commit().await.unwrap();
         return world.database_url().to_owned();
     }
-    world.database_url().replace("reprise.db", "empty.db")
+    let url = world.database_url().replace("reprise.db", "empty.db");
+    for file in ["", "-wal", "-shm"] {
+        fs::remove_file(format!("{}{file}", url.trim_start_matches("sqlite://"))).ok();
+    }
+    url
+}
+
+/// All tables, indexes and migrations, in words.
+async fn tables(db: &Db) -> Vec<String> {
+    let all = if db.is_shared() {
+        "SELECT tablename || '.' || indexname || ' ' || indexdef AS it FROM pg_indexes WHERE schemaname = 'public'
+         UNION ALL SELECT table_name || '.' || column_name FROM information_schema.columns
+         WHERE table_schema = 'public' UNION ALL SELECT version FROM seaql_migrations ORDER BY it"
+    } else {
+        "SELECT name || ' ' || coalesce(sql, '') AS it FROM sqlite_master
+         UNION ALL SELECT version FROM seaql_migrations ORDER BY it"
+    };
+    let statement = Statement::from_string(db.reader().get_database_backend(), all);
+    let rows = db.reader().query_all_raw(statement).await.unwrap();
+    rows.iter().map(|row| row.try_get("", "it").unwrap()).collect()
 }
 
 #[rstest]
@@ -26,10 +53,36 @@ async fn a_migration_that_was_cut_off_is_completed_by_the_next_start(
 ) {
     let _faults = FailScenario::setup();
     let Some(world) = World::on(on).await else { return };
+    let expected = tables(&world.app.db).await;
     let url = empty_database(&world).await;
     fail::cfg("migrating", "1*return->off").unwrap();
-    let db = Db::open(&url).await.unwrap();
-    db.reader().execute_unprepared("SELECT count(*) FROM delivery").await.unwrap();
+    assert_eq!(tables(&Db::open(&url).await.unwrap()).await, expected);
+}
+
+#[rstest]
+#[tokio::test]
+async fn whenever_a_migration_is_killed_the_next_start_completes_it(
+    #[values(On::Sqlite, On::Postgres)] on: On,
+) {
+    let _faults = FailScenario::setup();
+    let Some(world) = World::on(on).await else { return };
+    let expected = tables(&world.app.db).await;
+    for moment in 0.. {
+        let site = Site::at(&empty_database(&world).await).await;
+        let mut migration =
+            site.command(&["migrate"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        tokio::time::sleep(STEP * moment).await;
+        let ended = migration.try_wait().unwrap();
+        migration.kill().unwrap();
+        migration.wait().unwrap();
+        let db = Db::open(&site.url).await.unwrap();
+        assert_eq!(tables(&db).await, expected, "killed at moment {moment}");
+        db.close().await.unwrap();
+        if let Some(status) = ended {
+            assert!(status.success() && moment > 0, "{status} at moment {moment}");
+            break;
+        }
+    }
 }
 
 #[rstest]
@@ -37,10 +90,12 @@ async fn a_migration_that_was_cut_off_is_completed_by_the_next_start(
 async fn two_that_start_at_once_migrate_once(#[values(On::Sqlite, On::Postgres)] on: On) {
     let _faults = FailScenario::setup();
     let Some(world) = World::on(on).await else { return };
+    let expected = tables(&world.app.db).await;
     let url = empty_database(&world).await;
     let (one, two) = tokio::join!(Db::open(&url), Db::open(&url));
-    one.unwrap();
-    two.unwrap();
+    for db in [one.unwrap(), two.unwrap()] {
+        assert_eq!(tables(&db).await, expected);
+    }
 }
 
 #[rstest]

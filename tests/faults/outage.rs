@@ -1,50 +1,151 @@
-//! The database goes away and comes back.
+//! The database goes away, is slow, has no room or is cut off; and comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use fail::FailScenario;
+use reprise::app::Settings;
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-use crate::world::World;
-use crate::world::cluster::{self, Cluster};
+use crate::endurance::{ISSUED, endure, publish};
+use crate::own::{Own, beside, cut};
+use crate::proxy::Proxy;
+use crate::world::{On, World};
 
-const ISSUED: &str = "PAYMENT_CARD_ISSUED";
-
-/// The status of `/readyz`.
-async fn readiness(world: &World) -> u16 {
-    world.test.client().get(world.test.at("/readyz")).send().await.unwrap().status().as_u16()
+#[tokio::test]
+async fn while_the_database_is_away_the_server_says_so_and_afterwards_it_goes_on() {
+    let _faults = FailScenario::setup();
+    let Some(own) = Own::start() else { return };
+    let world = World::at(&own.url()).await;
+    endure(&world, async || own.crash(), async || own.recover()).await;
 }
 
 #[tokio::test]
-#[expect(clippy::zombie_processes, reason = "the watchdog outlives this process")]
-async fn while_the_database_is_away_the_server_says_so_and_afterwards_it_goes_on() {
+async fn while_the_database_is_away_the_engine_tries_now_and_then_and_does_not_spin() {
     let _faults = FailScenario::setup();
-    let Some(binaries) = cluster::newest_binaries() else { return };
-    let cluster = Cluster::create(binaries);
-    let _watchdog = cluster.watch();
-    cluster.start("fsync = off\nlisten_addresses = ''");
-    let world = World::at(cluster.url().as_str()).await;
+    let Some(own) = Own::start() else { return };
+    let world = World::at(&own.url()).await;
+    let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    own.crash();
+    let calls = Arc::new(AtomicU32::new(0));
+    let count = calls.clone();
+    fail::cfg_callback("database", move || {
+        count.fetch_add(1, Ordering::Relaxed);
+    })
+    .unwrap();
+    let start = Instant::now();
+    world.app.bell.ring([target.parse().unwrap()]);
+    while calls.load(Ordering::Relaxed) < 5 {
+        tokio::time::sleep(world.app.settings.pause).await;
+    }
+    let pauses = start.elapsed().as_millis() / world.app.settings.pause.as_millis() + 1;
+    // A look, a claim.
+    assert!(u128::from(calls.load(Ordering::Relaxed)) <= 2 * pauses, "{calls:?} calls in {pauses} pauses");
+}
+
+#[tokio::test]
+async fn a_database_that_is_slow_delays_and_loses_nothing() {
+    let _faults = FailScenario::setup();
+    let Some(behind) = World::on(On::Postgres).await else { return };
+    let proxy = Proxy::before(behind.database_url()).await;
+    let world = World::at(proxy.url.as_str()).await;
+    proxy.delay(Some(Duration::from_millis(20)));
+    endure(
+        &world,
+        async || proxy.delay(Some(Duration::from_secs(3))),
+        async || proxy.delay(Some(Duration::from_millis(20))),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_says_nothing_at_all_is_not_waited_for() {
+    let _faults = FailScenario::setup();
+    let Some(behind) = World::on(On::Postgres).await else { return };
+    let proxy = Proxy::before(behind.database_url()).await;
+    let world = World::at(proxy.url.as_str()).await;
+    endure(&world, async || proxy.delay(None), async || proxy.delay(Some(Duration::ZERO))).await;
+}
+
+#[tokio::test]
+async fn a_file_that_another_process_holds_is_waited_for() {
+    let _faults = FailScenario::setup();
+    let world = World::on(On::Sqlite).await.unwrap();
+    let other = beside(&world).await;
+    let say = async |statement| {
+        other.execute_unprepared(statement).await.unwrap();
+    };
+    endure(&world, async || say("BEGIN IMMEDIATE").await, async || say("ROLLBACK").await).await;
+}
+
+#[tokio::test]
+async fn when_others_hold_all_connections_the_server_waits_for_one() {
+    let _faults = FailScenario::setup();
+    let Some(world) = World::on(On::Postgres).await else { return };
+    let held = tokio::sync::Mutex::new(Vec::new());
+    let take_all = async || {
+        while let Ok(tx) = tokio::time::timeout(Duration::from_secs(1), world.app.db.begin()).await {
+            held.lock().await.push(tx.unwrap());
+        }
+    };
+    endure(&world, take_all, async || held.lock().await.clear()).await;
+}
+
+#[tokio::test]
+async fn connections_that_are_cut_again_and_again_lose_nothing() {
+    let _faults = FailScenario::setup();
+    let Some(world) = World::on(On::Postgres).await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
-    assert_eq!(readiness(&world).await, 200);
-    let gate = receiver::Gate::new();
-    world.receiver.script("/hook", [receiver::Answer::Held(gate.clone()), receiver::Answer::Status(200)]);
-    let in_flight = world.test.publish(ISSUED).await;
-    world.receiver.next("/hook").await;
-    world.receiver.next("/hook").await;
+    let knife = beside(&world).await;
+    let publishing = async |publisher: usize| {
+        let mut acknowledged = Vec::new();
+        for number in 0..20 {
+            let key = format!("{publisher}-{number}");
+            let event = json!({ "name": ISSUED, "node": {}, "idempotencyKey": key });
+            acknowledged.push(loop {
+                if let Ok(mut ids) = publish(&world.test, std::slice::from_ref(&event)).await {
+                    break ids.remove(0);
+                }
+            });
+        }
+        acknowledged
+    };
+    let cutting = async {
+        loop {
+            cut(&knife).await;
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+    };
+    let acknowledged = tokio::select! {
+        all = futures_util::future::join_all((0..4).map(publishing)) => all.concat(),
+        () = cutting => unreachable!(),
+    };
+    world.settle_despite_faults().await;
+    // What was claimed when a connection was cut is due again when its lease ends.
+    world.hand.advance(world.app.settings.lease);
+    world.settle_despite_faults().await;
+    assert_eq!(acknowledged.len(), 80);
+    for event in acknowledged {
+        let statuses = world.test.attempt_statuses(&event).await;
+        assert!(!statuses.is_empty() && statuses.iter().all(|status| status == "SUCCESS"), "{statuses:?}");
+    }
+}
 
-    cluster::run(&mut cluster.stop_at_once());
-    gate.open();
-    while readiness(&world).await != 503 {}
-    let publish =
-        "mutation { publishNotificationEvents(input: {events: [{name: PAYMENT_CARD_ISSUED, node: {}}]}) {
-        __typename } }";
-    let answer = world.test.ask(publish, json!({})).await;
-    assert!(answer.status >= 500 || answer.body["errors"].is_array(), "{}", answer.body);
-    assert!(!answer.body.to_string().contains("connection"), "nothing internal is told: {}", answer.body);
-
-    cluster.start_again();
-    while readiness(&world).await != 200 {}
-    world.settle().await;
-    assert_eq!(world.test.attempt_statuses(&in_flight).await, ["SUCCESS"]);
+#[tokio::test]
+async fn a_replica_that_hears_nothing_finds_its_work_by_looking() {
+    let _faults = FailScenario::setup();
+    let often = |settings: &mut Settings| settings.look_interval = Duration::from_millis(50);
+    let Some(world) = World::with(On::Postgres, often).await else { return };
+    world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    world.receiver.next("/hook").await;
+    let _replica = world.replica().await;
+    let world = world.without_engine().await;
+    let deaf = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND query LIKE 'LISTEN%'";
+    beside(&world).await.execute_unprepared(deaf).await.unwrap();
     let event = world.test.publish(ISSUED).await;
-    world.settle().await;
-    assert_eq!(world.test.attempt_statuses(&event).await, ["SUCCESS"]);
+    world.receiver.next("/hook").await;
+    while world.test.attempt_statuses(&event).await != ["SUCCESS"] {}
 }

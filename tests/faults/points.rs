@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fail::FailScenario;
+use receiver::Answer;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -59,6 +60,8 @@ async fn after_the_commit_it_is_delivered_even_if_nobody_was_told(
     fail::cfg("before-answer", "1*return->off").unwrap();
     assert!(is_our_failure(&publish(&world.test).await));
     world.settle().await;
+    // What was claimed as it was recorded is due when the lease ends.
+    world.pass(world.app.settings.lease).await;
     assert_eq!((events(&world.test).await, world.receiver.count("/hook")), (1, 2));
     assert!(publish(&world.test).await["errors"].is_null());
     world.settle().await;
@@ -73,13 +76,15 @@ async fn what_was_claimed_and_not_sent_is_sent_when_the_lease_ends(
     let _faults = FailScenario::setup();
     let Some(world) = World::on(on).await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
-    fail::cfg("claimed", "1*return->off").unwrap();
+    world.receiver.script("/hook", [Answer::Status(500), Answer::Status(200)]);
     let event = world.test.publish(ISSUED).await;
     world.settle().await;
-    assert_eq!(world.receiver.count("/hook"), 1);
-    world.pass(world.app.settings.lease).await;
+    fail::cfg("claimed", "1*return->off").unwrap();
+    world.pass(Duration::from_secs(5)).await;
     assert_eq!(world.receiver.count("/hook"), 2);
-    assert_eq!(world.test.attempt_statuses(&event).await, ["SUCCESS"]);
+    world.pass(world.app.settings.lease).await;
+    assert_eq!(world.receiver.count("/hook"), 3);
+    assert_eq!(world.test.attempt_statuses(&event).await, ["FAILURE", "SUCCESS"]);
 }
 
 #[rstest]
@@ -111,7 +116,7 @@ async fn settling_that_fails_half_way_is_done_again_and_counts_once(
     let _faults = FailScenario::setup();
     let Some(world) = World::on(on).await else { return };
     let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
-    world.receiver.script("/hook", [receiver::Answer::Status(500)]);
+    world.receiver.script("/hook", [Answer::Status(500)]);
     fail::cfg("settling", "3*return->off").unwrap();
     let event = world.test.publish(ISSUED).await;
     world.settle().await;

@@ -34,6 +34,25 @@ async fn each_attempt_comes_in_time(world: &World, api: &Api, first_pause: u64, 
 
 #[rstest]
 #[tokio::test]
+async fn a_receiver_that_has_too_much_to_do_can_put_a_retry_off(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::on(on).await else { return };
+    world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    let asks = |status| Answer::With(status, "retry-after", "60".to_owned());
+    world.receiver.script("/hook", [asks(503), asks(429), asks(500), Answer::Status(200)]);
+    let event = world.test.publish(ISSUED).await;
+    world.settle().await;
+    // The schedule says 5, 15 and 45 seconds; a 500 has nothing to ask for.
+    for (attempts, pause) in [(1, 60), (2, 60), (3, 45)] {
+        world.pass(Duration::from_secs(pause) - MILLISECOND).await;
+        assert_eq!(world.test.attempts(&event).await.len(), attempts, "too early");
+        world.pass(MILLISECOND).await;
+        assert_eq!(world.test.attempts(&event).await.len(), attempts + 1, "too late");
+    }
+    assert_eq!(world.test.attempt_statuses(&event).await, ["FAILURE", "FAILURE", "FAILURE", "SUCCESS"]);
+}
+
+#[rstest]
+#[tokio::test]
 async fn in_live_ten_attempts_over_27_hours(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     each_attempt_comes_in_time(&world, &world.live, 10, 10).await;

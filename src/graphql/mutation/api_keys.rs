@@ -8,8 +8,8 @@ use crate::app::{App, Caller};
 use crate::error::{Error, Path, Result, Violations};
 use crate::graphql::api_key::ApiKey;
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::{not_found, note};
-use crate::graphql::payload::{self, CreateSecretApiKeyPayload, Payload, RevokeApiKeyPayload};
+use crate::graphql::mutation::{change, not_found, note};
+use crate::graphql::payload::{CreateSecretApiKeyPayload, Payload, RevokeApiKeyPayload};
 use crate::rules::text;
 use crate::store::api_keys;
 
@@ -51,7 +51,7 @@ impl ApiKeyMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The key.")] input: CreateSecretApiKeyInput,
     ) -> Payload<CreateSecretApiKeyPayload> {
-        payload::of(create(app(ctx), caller(ctx), input).await)
+        change(|| create(app(ctx), caller(ctx), &input)).await
     }
 
     /// Ends an API key of the same organization and environment at once, be it the one that asks. A
@@ -63,24 +63,24 @@ impl ApiKeyMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which key.")] input: RevokeApiKeyInput,
     ) -> Payload<RevokeApiKeyPayload> {
-        payload::of(revoke(app(ctx), caller(ctx), input).await)
+        change(|| revoke(app(ctx), caller(ctx), &input)).await
     }
 }
 
-async fn create(app: &App, caller: &Caller, input: CreateSecretApiKeyInput) -> Result<ApiKey> {
-    let name = input.secret_key.name;
+async fn create(app: &App, caller: &Caller, input: &CreateSecretApiKeyInput) -> Result<ApiKey> {
+    let name = &input.secret_key.name;
     let mut violations = Violations::default();
-    violations.check(Path::from("secretKey").field("name"), text::name(&name));
+    violations.check(Path::from("secretKey").field("name"), text::name(name));
     violations.join(Ok(()))?;
     let now = app.now();
     let tx = app.db.begin().await?;
-    let order = Order { kind: ApiKeyKind::Integrator, name: &name, by: Some(&caller.key) };
+    let order = Order { kind: ApiKeyKind::Integrator, name, by: Some(&caller.key) };
     let issued = issue::key(&tx, &caller.scope, order, now).await?;
     tx.commit().await?;
     Ok(issued.into())
 }
 
-async fn revoke(app: &App, caller: &Caller, input: RevokeApiKeyInput) -> Result<ApiKey> {
+async fn revoke(app: &App, caller: &Caller, input: &RevokeApiKeyInput) -> Result<ApiKey> {
     let now = app.now();
     let tx = app.db.begin().await?;
     let found = match input.api_key_id.parse() {

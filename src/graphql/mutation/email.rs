@@ -6,9 +6,9 @@ use entity::AuditAction;
 use crate::app::{App, Caller};
 use crate::error::{Error, Result, Violations};
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::{find_target, note};
+use crate::graphql::mutation::{change, find_target, note};
 use crate::graphql::payload::{
-    self, Payload, RemoveEmailFromNotificationTargetPayload, SetEmailForNotificationTargetPayload,
+    Payload, RemoveEmailFromNotificationTargetPayload, SetEmailForNotificationTargetPayload,
 };
 use crate::graphql::target::WebhookNotificationTarget;
 use crate::rules::email;
@@ -44,7 +44,7 @@ impl EmailMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target, and the address.")] input: SetEmailForNotificationTargetInput,
     ) -> Payload<SetEmailForNotificationTargetPayload> {
-        payload::of(set(app(ctx), caller(ctx), input).await)
+        change(|| set(app(ctx), caller(ctx), &input)).await
     }
 
     /// Removes the email address of a target, if it has one. In LIVE only: with a TEST key the
@@ -54,7 +54,7 @@ impl EmailMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target.")] input: RemoveEmailFromNotificationTargetInput,
     ) -> Payload<RemoveEmailFromNotificationTargetPayload> {
-        payload::of(remove(app(ctx), caller(ctx), input).await)
+        change(|| remove(app(ctx), caller(ctx), &input)).await
     }
 }
 
@@ -69,7 +69,7 @@ pub fn allow(scope: &Scope) -> Result<()> {
 async fn set(
     app: &App,
     caller: &Caller,
-    input: SetEmailForNotificationTargetInput,
+    input: &SetEmailForNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
     allow(&caller.scope)?;
     let mut violations = Violations::default();
@@ -80,7 +80,7 @@ async fn set(
     if target.email.as_ref() == Some(&input.email) {
         return Ok(target.into());
     }
-    let target = targets::set_email(&tx, target, Some(input.email), now).await?;
+    let target = targets::set_email(&tx, target, Some(input.email.clone()), now).await?;
     note(&tx, caller, AuditAction::EmailSet, &target.id, now).await?;
     tx.commit().await?;
     Ok(target.into())
@@ -89,7 +89,7 @@ async fn set(
 async fn remove(
     app: &App,
     caller: &Caller,
-    input: RemoveEmailFromNotificationTargetInput,
+    input: &RemoveEmailFromNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
     allow(&caller.scope)?;
     let now = app.now();

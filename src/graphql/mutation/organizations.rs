@@ -7,9 +7,9 @@ use crate::app::{App, Caller, issue};
 use crate::error::{Error, Result, Violations};
 use crate::graphql::api_key::ApiKey;
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::note;
+use crate::graphql::mutation::{change, note};
 use crate::graphql::organization::Organization;
-use crate::graphql::payload::{self, CreateOrganizationPayload, CreatedOrganization, Payload};
+use crate::graphql::payload::{CreateOrganizationPayload, CreatedOrganization, Payload};
 use crate::rules::text;
 
 /// Extension: an organization about to be created.
@@ -33,11 +33,11 @@ impl OrganizationMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Extension: the organization.")] input: CreateOrganizationInput,
     ) -> Payload<CreateOrganizationPayload> {
-        payload::of(create(app(ctx), caller(ctx), input).await)
+        change(|| create(app(ctx), caller(ctx), &input)).await
     }
 }
 
-async fn create(app: &App, caller: &Caller, input: CreateOrganizationInput) -> Result<CreatedOrganization> {
+async fn create(app: &App, caller: &Caller, input: &CreateOrganizationInput) -> Result<CreatedOrganization> {
     if !caller.is_platform() {
         return Err(Error::Denied("Only PLATFORM keys create organizations.".to_owned()));
     }

@@ -7,8 +7,8 @@ use crate::app::{App, Caller};
 use crate::error::{Code, Error, Result, Violation};
 use crate::graphql::context::{app, caller};
 use crate::graphql::event::NotificationEvent;
-use crate::graphql::mutation::{find_target, note};
-use crate::graphql::payload::{self, InitiateNotificationPingTestPayload, Payload};
+use crate::graphql::mutation::{change, find_target, note};
+use crate::graphql::payload::{InitiateNotificationPingTestPayload, Payload};
 use crate::rules::payload as node;
 use crate::store::events;
 
@@ -32,14 +32,14 @@ impl PingMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Extension: which target.")] input: InitiateNotificationPingTestInput,
     ) -> Payload<InitiateNotificationPingTestPayload> {
-        payload::of(ping(app(ctx), caller(ctx), input).await)
+        change(|| ping(app(ctx), caller(ctx), &input)).await
     }
 }
 
 async fn ping(
     app: &App,
     caller: &Caller,
-    input: InitiateNotificationPingTestInput,
+    input: &InitiateNotificationPingTestInput,
 ) -> Result<NotificationEvent> {
     let now = app.now();
     let tx = app.db.begin().await?;

@@ -8,8 +8,8 @@ use crate::app::{App, Caller};
 use crate::error::{Code, Error, Result, Violation};
 use crate::graphql::context::{app, caller};
 use crate::graphql::event::NotificationEvent;
-use crate::graphql::mutation::{not_found, note};
-use crate::graphql::payload::{self, Payload, ReplayNotificationEventPayload};
+use crate::graphql::mutation::{change, not_found, note};
+use crate::graphql::payload::{Payload, ReplayNotificationEventPayload};
 use crate::store::{Scope, deliveries, events, targets};
 
 /// How many targets one call may name.
@@ -42,14 +42,14 @@ impl ReplayMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which event, and where to.")] input: ReplayNotificationEventInput,
     ) -> Payload<ReplayNotificationEventPayload> {
-        payload::of(replay(app(ctx), caller(ctx), input).await)
+        change(|| replay(app(ctx), caller(ctx), &input)).await
     }
 }
 
 async fn replay(
     app: &App,
     caller: &Caller,
-    input: ReplayNotificationEventInput,
+    input: &ReplayNotificationEventInput,
 ) -> Result<NotificationEvent> {
     let only = input.target_ids.as_deref().filter(|ids| !ids.is_empty()).map(parse).transpose()?;
     let now = app.now();

@@ -6,8 +6,8 @@ use entity::AuditAction;
 use crate::app::{App, Caller};
 use crate::error::{Code, Error, Result, Violation};
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::{find_target, note};
-use crate::graphql::payload::{self, Payload, RotateNotificationTargetSigningKeyPayload};
+use crate::graphql::mutation::{change, find_target, note};
+use crate::graphql::payload::{Payload, RotateNotificationTargetSigningKeyPayload};
 use crate::graphql::target::WebhookNotificationTarget;
 use crate::rules::{credential, limits};
 use crate::store::signing_keys;
@@ -36,14 +36,14 @@ impl SigningKeyMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target.")] input: RotateNotificationTargetSigningKeyInput,
     ) -> Payload<RotateNotificationTargetSigningKeyPayload> {
-        payload::of(rotate(app(ctx), caller(ctx), input).await)
+        change(|| rotate(app(ctx), caller(ctx), &input)).await
     }
 }
 
 async fn rotate(
     app: &App,
     caller: &Caller,
-    input: RotateNotificationTargetSigningKeyInput,
+    input: &RotateNotificationTargetSigningKeyInput,
 ) -> Result<WebhookNotificationTarget> {
     let now = app.now();
     let tx = app.db.begin().await?;
@@ -56,6 +56,8 @@ async fn rotate(
     signing_keys::add(&tx, &target.id, &secret, &app.vault, now).await?;
     note(&tx, caller, AuditAction::SigningKeyRotated, &target.id, now).await?;
     tx.commit().await?;
+    // What is about to be sent to it was addressed before.
+    app.bell.ring_everywhere();
     Ok(target.into())
 }
 

@@ -6,9 +6,9 @@ use entity::{AuditAction, NotificationEventName, Purpose, TargetStatus};
 use crate::app::{App, Caller};
 use crate::error::Result;
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::{find_target, note, room};
+use crate::graphql::mutation::{change, find_target, note, room};
 use crate::graphql::payload::{
-    self, ActivateNotificationTargetPayload, DeactivateNotificationTargetPayload, Payload,
+    ActivateNotificationTargetPayload, DeactivateNotificationTargetPayload, Payload,
 };
 use crate::graphql::target::WebhookNotificationTarget;
 use crate::rules::payload as node;
@@ -46,7 +46,7 @@ impl StatusMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target.")] input: ActivateNotificationTargetInput,
     ) -> Payload<ActivateNotificationTargetPayload> {
-        payload::of(activate(app(ctx), caller(ctx), input).await)
+        change(|| activate(app(ctx), caller(ctx), &input)).await
     }
 
     /// Stops deliveries to a target. What waits for it ends as `SKIPPED`, and so does what is
@@ -57,14 +57,14 @@ impl StatusMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target.")] input: DeactivateNotificationTargetInput,
     ) -> Payload<DeactivateNotificationTargetPayload> {
-        payload::of(deactivate(app(ctx), caller(ctx), input).await)
+        change(|| deactivate(app(ctx), caller(ctx), &input)).await
     }
 }
 
 async fn activate(
     app: &App,
     caller: &Caller,
-    input: ActivateNotificationTargetInput,
+    input: &ActivateNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
     let (now, scope) = (app.now(), &caller.scope);
     let tx = app.db.begin().await?;
@@ -93,7 +93,7 @@ async fn activate(
 async fn deactivate(
     app: &App,
     caller: &Caller,
-    input: DeactivateNotificationTargetInput,
+    input: &DeactivateNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
     let now = app.now();
     let tx = app.db.begin().await?;

@@ -8,10 +8,9 @@ use entity::{AuditAction, NotificationEventName};
 use crate::app::{App, Caller};
 use crate::error::Result;
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::{find_target, note};
+use crate::graphql::mutation::{change, find_target, note};
 use crate::graphql::payload::{
-    self, AddSubscriptionsToNotificationTargetPayload, Payload,
-    RemoveSubscriptionsFromNotificationTargetPayload,
+    AddSubscriptionsToNotificationTargetPayload, Payload, RemoveSubscriptionsFromNotificationTargetPayload,
 };
 use crate::graphql::target::WebhookNotificationTarget;
 use crate::store::{subscriptions, targets};
@@ -48,7 +47,7 @@ impl SubscriptionMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target, and the names.")] input: AddSubscriptionsToNotificationTargetInput,
     ) -> Payload<AddSubscriptionsToNotificationTargetPayload> {
-        payload::of(add(app(ctx), caller(ctx), input).await)
+        change(|| add(app(ctx), caller(ctx), &input)).await
     }
 
     /// Takes names out of the set of events that a target is sent. What waits to be delivered
@@ -59,19 +58,19 @@ impl SubscriptionMutations {
         #[graphql(desc = "Which target, and the names.")]
         input: RemoveSubscriptionsFromNotificationTargetInput,
     ) -> Payload<RemoveSubscriptionsFromNotificationTargetPayload> {
-        payload::of(remove(app(ctx), caller(ctx), input).await)
+        change(|| remove(app(ctx), caller(ctx), &input)).await
     }
 }
 
 async fn add(
     app: &App,
     caller: &Caller,
-    input: AddSubscriptionsToNotificationTargetInput,
+    input: &AddSubscriptionsToNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
     let now = app.now();
     let tx = app.db.begin().await?;
     let target = find_target(&tx, &caller.scope, &input.target_id).await?;
-    if subscriptions::add(&tx, &target.id, BTreeSet::from_iter(input.subscriptions)).await? == 0 {
+    if subscriptions::add(&tx, &target.id, BTreeSet::from_iter(input.subscriptions.clone())).await? == 0 {
         return Ok(target.into());
     }
     let target = targets::touch(&tx, target, now).await?;
@@ -83,12 +82,12 @@ async fn add(
 async fn remove(
     app: &App,
     caller: &Caller,
-    input: RemoveSubscriptionsFromNotificationTargetInput,
+    input: &RemoveSubscriptionsFromNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
     let now = app.now();
     let tx = app.db.begin().await?;
     let target = find_target(&tx, &caller.scope, &input.target_id).await?;
-    if subscriptions::remove(&tx, &target.id, BTreeSet::from_iter(input.subscriptions)).await? == 0 {
+    if subscriptions::remove(&tx, &target.id, BTreeSet::from_iter(input.subscriptions.clone())).await? == 0 {
         return Ok(target.into());
     }
     let target = targets::touch(&tx, target, now).await?;

@@ -9,9 +9,9 @@ use sea_orm::ConnectionTrait;
 use crate::app::{App, Caller};
 use crate::error::{Path, Result, Violations};
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::{email, find_target, note, room};
+use crate::graphql::mutation::{change, email, find_target, note, room};
 use crate::graphql::payload::{
-    self, AddWebhookNotificationTargetPayload, Payload, RemoveNotificationTargetPayload,
+    AddWebhookNotificationTargetPayload, Payload, RemoveNotificationTargetPayload,
     RenameNotificationTargetPayload,
 };
 use crate::graphql::target::WebhookNotificationTarget;
@@ -69,7 +69,7 @@ impl TargetMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "The target.")] input: AddWebhookNotificationTargetInput,
     ) -> Payload<AddWebhookNotificationTargetPayload> {
-        payload::of(add(app(ctx), caller(ctx), input).await)
+        change(|| add(app(ctx), caller(ctx), &input)).await
     }
 
     /// Removes a target for good, whatever its status. What waits to be delivered to it is not sent
@@ -79,7 +79,7 @@ impl TargetMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target.")] input: RemoveNotificationTargetInput,
     ) -> Payload<RemoveNotificationTargetPayload> {
-        payload::of(remove(app(ctx), caller(ctx), input).await)
+        change(|| remove(app(ctx), caller(ctx), &input)).await
     }
 
     /// Gives a target another name. Deliveries are not affected.
@@ -88,23 +88,24 @@ impl TargetMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Which target, and its new name.")] input: RenameNotificationTargetInput,
     ) -> Payload<RenameNotificationTargetPayload> {
-        payload::of(rename(app(ctx), caller(ctx), input).await)
+        change(|| rename(app(ctx), caller(ctx), &input)).await
     }
 }
 
 async fn add(
     app: &App,
     caller: &Caller,
-    input: AddWebhookNotificationTargetInput,
+    input: &AddWebhookNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
     let (now, scope) = (app.now(), &caller.scope);
-    check(app, scope, &input)?;
-    let new = NewTarget { name: input.name, uri: input.uri, email: input.email };
+    check(app, scope, input)?;
+    let AddWebhookNotificationTargetInput { name, uri, email, .. } = input;
+    let new = NewTarget { name: name.clone(), uri: uri.clone(), email: email.clone() };
     let tx = app.db.begin().await?;
     room::for_new_target(&tx, scope, Path::input()).await?;
     room::for_activation(&tx, app, scope, Path::input(), now).await?;
     let target = targets::add(&tx, scope, new, now).await?;
-    subscriptions::add(&tx, &target.id, BTreeSet::from_iter(input.subscriptions)).await?;
+    subscriptions::add(&tx, &target.id, BTreeSet::from_iter(input.subscriptions.clone())).await?;
     begin(&tx, &app.vault, &target, now).await?;
     note(&tx, caller, AuditAction::TargetAdded, &target.id, now).await?;
     tx.commit().await?;
@@ -140,7 +141,7 @@ async fn begin(
 async fn remove(
     app: &App,
     caller: &Caller,
-    input: RemoveNotificationTargetInput,
+    input: &RemoveNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
     let tx = app.db.begin().await?;
     let target = find_target(&tx, &caller.scope, &input.target_id).await?;
@@ -154,7 +155,7 @@ async fn remove(
 async fn rename(
     app: &App,
     caller: &Caller,
-    input: RenameNotificationTargetInput,
+    input: &RenameNotificationTargetInput,
 ) -> Result<WebhookNotificationTarget> {
     let mut violations = Violations::default();
     violations.check("name", text::name(&input.name));
@@ -164,7 +165,7 @@ async fn rename(
     if target.name == input.name {
         return Ok(target.into());
     }
-    let target = targets::rename(&tx, target, input.name, now).await?;
+    let target = targets::rename(&tx, target, input.name.clone(), now).await?;
     note(&tx, caller, AuditAction::TargetRenamed, &target.id, now).await?;
     tx.commit().await?;
     Ok(target.into())

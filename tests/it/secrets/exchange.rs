@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use entity::signing_key;
 use reprise::cli::rotation;
-use reprise::rules::signature;
+use reprise::rules::signature::Signer;
 use reprise::store::signing_keys;
 use reprise::vault::Vault;
 use rstest::rstest;
@@ -25,7 +25,7 @@ async fn sign_with(server: &Server, site: &Site, key: &str, target: &str) -> Vec
     let input = json!({ "targetId": target });
     api.call("initiateNotificationPingTest", input, ("NotificationEvent", "id")).await;
     let request = site.receiver.next("/hook").await;
-    let expected = signature::header(&request.body, secrets.iter().map(String::as_str));
+    let expected = Signer::new(secrets.iter().map(String::as_str)).header(&request.body);
     assert_eq!(request.header("highnote-signature"), Some(expected.as_str()));
     secrets
 }

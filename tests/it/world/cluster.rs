@@ -49,6 +49,16 @@ impl Cluster {
         run(self.command("pg_ctl").arg("-l").arg(self.folder.join("log")).args(["-w", "start"]));
     }
 
+    /// The same, but no file of it may grow beyond so many bytes.
+    #[allow(dead_code, reason = "only the stories of faults fill a disk")]
+    pub fn start_confined(&self, bytes: u64) {
+        let mut start = self.command("pg_ctl");
+        start.arg("-l").arg(self.folder.join("log")).args(["-w", "start"]);
+        let mut confined = Command::new("sh");
+        confined.args(["-c", r#"ulimit -S -f "$0" && exec "$@""#]).arg((bytes / 512).to_string());
+        run(confined.arg(start.get_program()).args(start.get_args()).current_dir(&self.folder));
+    }
+
     /// Started before the server, so that there is never a server without it.
     pub fn watch(&self) -> Child {
         let stop = self.stop_at_once();

@@ -9,6 +9,8 @@ pub mod frames;
 pub mod graph;
 pub mod mailbox;
 pub mod postgres;
+#[allow(dead_code, reason = "not every program of stories runs the real one")]
+pub mod program;
 
 use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;

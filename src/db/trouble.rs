@@ -1,0 +1,96 @@
+//! Which failures of the database pass by themselves, and what to do until then.
+
+use std::time::Duration;
+
+use sea_orm::sqlx;
+use sea_orm::sqlx::sqlite::SqliteError;
+use sea_orm::{DbErr, RuntimeErr};
+
+use crate::error::{Error, Result};
+
+/// How often a transaction is tried that others get in the way of, and the longest pause after the
+/// first try; it doubles with each.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What PostgreSQL says to a transaction that got into the way of another: a serialization failure,
+/// a deadlock. Nothing of it was done.
+const CONFLICTS: [&str; 2] = ["40001", "40P01"];
+
+/// What PostgreSQL says while it starts, stops or has no room for one more connection.
+const AWAY: [&str; 5] = ["57P01", "57P02", "57P03", "57P05", "53300"];
+
+/// How the codes begin with which PostgreSQL refuses what is written: a read-only transaction, no
+/// disk or memory left, an error of the system, an internal one.
+const POSTGRES_TAKES_NOTHING: [&str; 5] = ["25006", "531", "532", "58", "XX"];
+
+/// SQLite's codes for the same: held by another process, read-only, an error of the disk, damage, full,
+/// not to be opened.
+const SQLITE_TAKES_NOTHING: [u32; 6] = [5, 8, 10, 11, 13, 14];
+
+/// Does `work`, a transaction, and does it again when the database gave it up because of another
+/// one. On distributed databases that is usual, and nobody has to hear of it.
+pub async fn despite_conflicts<T, W>(work: impl Fn() -> W) -> Result<T>
+where
+    W: Future<Output = Result<T>>,
+{
+    for tried in 0..TRIES - 1 {
+        match work().await {
+            Err(error) if is_conflict(&error) => {}
+            ended => return ended,
+        }
+        // Those who met once would meet again if they waited equally long.
+        tokio::time::sleep(PAUSE.mul_f64(rand::random::<f64>() * f64::from(1 << tried))).await;
+    }
+    work().await
+}
+
+/// Whether the database gave a transaction up because of another one, so that trying again helps.
+pub fn is_conflict(error: &Error) -> bool {
+    let Error::Internal(error) = error else { return false };
+    told_by_database(error).is_some_and(|error| is_one_of(error, &CONFLICTS))
+}
+
+/// Whether the database cannot be reached at the moment, so that waiting helps.
+pub fn is_away(error: &anyhow::Error) -> bool {
+    let Some(error) = told_by_database(error) else { return false };
+    let is_unreached = matches!(cause(error), Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut));
+    is_unreached || matches!(error, DbErr::ConnectionAcquire(_)) || is_one_of(error, &AWAY)
+}
+
+/// Whether the database may answer, but takes nothing: its disk is full or fails, it is read-only, or
+/// somebody holds it.
+pub(super) fn takes_nothing(error: &DbErr) -> bool {
+    if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(RuntimeErr::Internal(_))) {
+        return true;
+    }
+    let Some(sqlx::Error::Database(error)) = cause(error) else { return false };
+    let code = error.code().unwrap_or_default();
+    if error.try_downcast_ref::<SqliteError>().is_some() {
+        // The lowest byte of an extended code is the code.
+        return code.parse::<u32>().is_ok_and(|code| SQLITE_TAKES_NOTHING.contains(&(code & 0xff)));
+    }
+    POSTGRES_TAKES_NOTHING.iter().any(|class| code.starts_with(class))
+}
+
+/// Whether the database answered with one of these codes.
+fn is_one_of(error: &DbErr, codes: &[&str]) -> bool {
+    let Some(sqlx::Error::Database(error)) = cause(error) else { return false };
+    error.code().is_some_and(|code| codes.contains(&code.as_ref()))
+}
+
+fn told_by_database(error: &anyhow::Error) -> Option<&DbErr> {
+    match error.downcast_ref() {
+        Some(Error::Internal(error)) => error.downcast_ref(),
+        _ => error.downcast_ref(),
+    }
+}
+
+fn cause(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
+        _ => None,
+    }
+}

@@ -1,0 +1,85 @@
+//! What the dispatcher has to do in the database, each as a task of its own.
+//!
+//! When the database fails, an errand ends after a pause, so that nothing spins.
+
+use entity::TargetId;
+use fail::fail_point;
+use tokio::time::sleep;
+
+use crate::app::App;
+use crate::delivery::parcel::{self, Addresses, Parcel};
+use crate::error::Result;
+use crate::store::deliveries::{self, Lane, Room};
+use crate::store::targets;
+
+/// How many deliveries of one target are skipped or removed in one transaction.
+const SWEEP: u64 = 500;
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Errand {
+    /// Find what waits, and read the targets of what is in stock anew.
+    Look { stocked: Vec<TargetId> },
+    /// Claim what is due, for as many as there is room for.
+    Claim(Vec<Room>),
+    /// End deliveries of the target that are not to be sent any more, a bounded number of them.
+    Sweep(TargetId),
+}
+
+/// What has come of it.
+#[derive(Debug)]
+pub enum Done {
+    Looked { lanes: Vec<Lane>, addresses: Addresses },
+    Claimed { rooms: Vec<Room>, parcels: Vec<Parcel> },
+    Swept { target: TargetId, is_clean: bool },
+    Failed,
+}
+
+/// Does it.
+pub async fn run(app: App, errand: Errand) -> Done {
+    let done = match errand {
+        Errand::Look { stocked } => look(&app, stocked).await,
+        Errand::Claim(rooms) => claim(&app, rooms).await,
+        Errand::Sweep(target) => sweep(&app, target).await,
+    };
+    match done {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::error!(%error, "the delivery engine pauses");
+            sleep(app.settings.pause).await;
+            Done::Failed
+        }
+    }
+}
+
+async fn look(app: &App, stocked: Vec<TargetId>) -> Result<Done> {
+    let db = app.db.reader();
+    let lanes = deliveries::lanes(db).await?;
+    let mut addresses = Addresses::new();
+    for ids in stocked.chunks(TARGETS_PER_READ) {
+        addresses.extend(parcel::addresses(db, ids.to_vec(), &app.vault, app.now()).await?);
+    }
+    Ok(Done::Looked { lanes, addresses })
+}
+
+/// How many targets are read by one statement.
+const TARGETS_PER_READ: usize = 1_000;
+
+async fn claim(app: &App, rooms: Vec<Room>) -> Result<Done> {
+    let now = app.now();
+    let tx = app.db.begin().await?;
+    let parcels = parcel::claim(&tx, &rooms, &app.vault, now, now + app.settings.lease).await?;
+    tx.commit().await?;
+    fail_point!("claimed", |_| Err(anyhow::anyhow!("a fault was injected").into()));
+    Ok(Done::Claimed { rooms, parcels })
+}
+
+async fn sweep(app: &App, id: TargetId) -> Result<Done> {
+    let tx = app.db.begin().await?;
+    let swept = match targets::list(&tx, vec![id.clone()]).await?.first() {
+        Some(target) => deliveries::skip_missed(&tx, target, SWEEP, app.now()).await?,
+        None => deliveries::remove_orphans(&tx, &id, SWEEP).await?,
+    };
+    tx.commit().await?;
+    Ok(Done::Swept { target: id, is_clean: swept < SWEEP })
+}

@@ -1,0 +1,66 @@
+//! A PostgreSQL of a story's own, that it may break.
+
+use std::path::PathBuf;
+use std::process::Child;
+
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+
+use crate::world::World;
+use crate::world::cluster::{self, Cluster};
+
+const SETTINGS: &str = "fsync = off\nlisten_addresses = ''";
+
+/// It ends with this value, however the process ends.
+pub struct Own {
+    cluster: Cluster,
+    _watchdog: Child,
+}
+
+impl Own {
+    /// None: there are no server binaries on this machine.
+    pub fn start() -> Option<Self> {
+        let cluster = Cluster::create(cluster::newest_binaries()?);
+        let watchdog = cluster.watch();
+        cluster.start(SETTINGS);
+        Some(Self { cluster, _watchdog: watchdog })
+    }
+
+    pub fn url(&self) -> String {
+        self.cluster.url().into()
+    }
+
+    /// Stops it: nothing is finished, nobody is told.
+    pub fn crash(&self) {
+        cluster::run(&mut self.cluster.stop_at_once());
+    }
+
+    pub fn recover(&self) {
+        self.cluster.start_again();
+    }
+
+    /// The same, but no file of it may grow beyond so many bytes.
+    pub fn recover_confined(&self, bytes: u64) {
+        self.cluster.start_confined(bytes);
+    }
+
+    /// The folder with its data.
+    pub fn files(&self) -> PathBuf {
+        let url = self.cluster.url();
+        let (_, folder) = url.query_pairs().find(|(name, _)| name == "host").unwrap();
+        PathBuf::from(&*folder).join("data")
+    }
+}
+
+/// A connection beside the server's: that of an operator, or of whoever gets in its way.
+pub async fn beside(world: &World) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(world.database_url());
+    options.max_connections(1).sqlx_logging(false);
+    Database::connect(options).await.unwrap()
+}
+
+/// Ends all connections to the database but this one.
+pub async fn cut(beside: &DatabaseConnection) {
+    let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    beside.execute_unprepared(all).await.unwrap();
+}
