@@ -52,13 +52,19 @@ pub async fn activation(
     nth: u32,
     since: Timestamp,
 ) -> Result<Option<Timestamp>> {
-    let activations = scope
-        .audit_entries()
-        .select_only()
-        .column(audit_entry::Column::CreatedAt)
-        .filter(audit_entry::Column::Action.is_in(ACTIVATIONS))
-        .filter(audit_entry::Column::Id.gte(AuditEntryId::first_at(since + MILLISECOND)))
-        .order_by_desc(audit_entry::Column::Id);
-    let before = u64::from(nth).saturating_sub(1);
-    Ok(activations.offset(before).limit(1).into_tuple().one(tx).await?)
+    let mut begun_at: Vec<Timestamp> = Vec::new();
+    // One by one, so that an index can lead to the newest of each and others are not looked at.
+    for action in ACTIVATIONS {
+        let newest = scope
+            .audit_entries()
+            .select_only()
+            .column(audit_entry::Column::CreatedAt)
+            .filter(audit_entry::Column::Action.eq(action))
+            .filter(audit_entry::Column::Id.gte(AuditEntryId::first_at(since + MILLISECOND)))
+            .order_by_desc(audit_entry::Column::Id)
+            .limit(u64::from(nth));
+        begun_at.extend(newest.into_tuple::<Timestamp>().all(tx).await?);
+    }
+    begun_at.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(begun_at.get((nth as usize).saturating_sub(1)).copied())
 }
