@@ -40,10 +40,10 @@ impl Keyring {
 
     /// The valid key of this hash.
     pub async fn find(&self, hash: String) -> Result<Option<api_key::Model>> {
-        let ended = |_| Error::Internal(anyhow!("nobody looks keys up any more"));
+        let ended = || Error::Internal(anyhow!("nobody looks keys up any more"));
         let (answer, answered) = oneshot::channel();
-        self.0.send(Question { hash, answer }).await.map_err(|_| ended(()))?;
-        answered.await.map_err(|_| ended(()))?
+        self.0.send(Question { hash, answer }).await.map_err(|_| ended())?;
+        answered.await.map_err(|_| ended())?
     }
 }
 

@@ -46,7 +46,7 @@ where
 }
 
 /// Whether the database gave a transaction up because of another one, so that trying again helps.
-pub fn is_conflict(error: &Error) -> bool {
+fn is_conflict(error: &Error) -> bool {
     let Error::Internal(error) = error else { return false };
     told_by_database(error).is_some_and(|error| is_one_of(error, &CONFLICTS))
 }

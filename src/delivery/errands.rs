@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::app::App;
 use crate::delivery::parcel::{self, Addresses, Parcel};
-use crate::error::Result;
+use crate::error::{Result, report};
 use crate::store::deliveries::{self, Lane, Room};
 use crate::store::targets;
 
@@ -45,7 +45,7 @@ pub async fn run(app: App, errand: Errand) -> Done {
     match done {
         Ok(done) => done,
         Err(error) => {
-            tracing::error!(%error, "the delivery engine pauses");
+            report("the delivery engine pauses", &error);
             sleep(app.settings.pause).await;
             Done::Failed
         }

@@ -17,7 +17,7 @@ use sea_orm::ConnectionTrait;
 use crate::app::publisher::{Call, Calls};
 use crate::app::{App, Bell};
 use crate::clock::Clock;
-use crate::db::{Db, is_conflict};
+use crate::db::{Db, despite_conflicts};
 use crate::delivery::parcel::{self, Contents, Letter, Parcel, weight_of};
 use crate::delivery::shelf::{Promises, Shelf};
 use crate::error::{Error, Result};
@@ -27,8 +27,6 @@ use crate::vault::Vault;
 
 /// How many events may share a transaction: more would keep others from writing for too long.
 const EVENTS: usize = 2_000;
-/// How often a transaction is tried that others get in the way of.
-const TRIES: usize = 5;
 
 /// Records what is published. It holds no [`App`], which it would keep alive for ever.
 #[derive(Debug)]
@@ -60,7 +58,7 @@ impl Intake {
             let gathered = gather(first, &mut calls).into_iter();
             let (publications, answers): (Vec<_>, Vec<_>) =
                 gathered.map(|call| (call.publication, call.answer)).unzip();
-            match self.record(&publications).await {
+            match despite_conflicts(|| self.record(&publications)).await {
                 Ok(events) => {
                     for (answer, events) in answers.into_iter().zip(events) {
                         answer.send(Ok(events)).ok();
@@ -77,18 +75,7 @@ impl Intake {
         }
     }
 
-    /// Distributed databases end transactions that get into each other's way: nobody has to hear of that.
     async fn record(&self, publications: &[Publication]) -> Result<Vec<Vec<event::Model>>> {
-        let mut tries = 1;
-        loop {
-            match self.record_once(publications).await {
-                Err(error) if tries < TRIES && is_conflict(&error) => tries += 1,
-                recorded => return recorded,
-            }
-        }
-    }
-
-    async fn record_once(&self, publications: &[Publication]) -> Result<Vec<Vec<event::Model>>> {
         let now = self.clock.now();
         let tx = self.db.begin().await?;
         let mut published = events::publish(&tx, publications, now).await?;
@@ -112,7 +99,7 @@ impl Intake {
         Published { events, due }: &mut Published,
         now: Timestamp,
     ) -> Result<Option<Handover>> {
-        let Some(shelf) = &self.shelf else { return Ok(None) };
+        let Some(places) = &self.shelf else { return Ok(None) };
         let addresses = parcel::addresses(tx, targets_of(due), &self.vault, now).await?;
         let address_of = |row: &delivery::Model| addresses.get(&row.target_id)?.as_ref().ok();
         let events: HashMap<&EventId, &event::Model> =
@@ -121,7 +108,7 @@ impl Intake {
             address_of(row)?;
             events.get(&row.event_id).map(|event| weight_of(event))
         };
-        let promises = shelf.promise(due, weigh, now + self.lease);
+        let promises = places.promise(due, weigh, now + self.lease);
         let mut letters: HashMap<&EventId, Arc<Letter>> = HashMap::new();
         let mut pack = |row: &delivery::Model| {
             let (id, event) = events.get_key_value(&row.event_id)?;

@@ -10,7 +10,7 @@ use entity::{Timestamp, delivery};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Result, report};
 use crate::store::deliveries::{self, Claim, claim_of};
 
 /// How many leases are renewed in one transaction.
@@ -66,7 +66,7 @@ impl Leases {
 pub async fn run(app: App, leases: Leases, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(app.settings.lease / 3)).await.is_some() {
         if let Err(error) = renew(&app, &leases).await {
-            tracing::error!(%error, "leases could not be renewed");
+            report("leases could not be renewed", &error);
         }
     }
 }

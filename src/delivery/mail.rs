@@ -8,7 +8,7 @@ use entity::mail;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, MailServer};
-use crate::error::Result;
+use crate::error::{Result, report};
 use crate::rules::retry::Backoff;
 use crate::store::mails;
 
@@ -22,7 +22,7 @@ const RETRIES: Backoff = Backoff { attempts: 12, first: Duration::from_secs(60),
 pub async fn run(app: App, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(app.settings.look_interval)).await.is_some() {
         if let Err(error) = send_due(&app).await {
-            tracing::error!(%error, "mails could not be sent");
+            report("mails could not be sent", &error);
         }
     }
 }

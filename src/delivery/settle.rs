@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::app::App;
 use crate::delivery::dispatch::Signal;
 use crate::delivery::leases::Leases;
-use crate::error::Result;
+use crate::error::{Result, report};
 use crate::store::deliveries;
 use crate::store::settlement::{self, Outcome, Terms};
 
@@ -72,7 +72,7 @@ impl Batch {
 
 async fn settle_surely(app: &App, batch: &Batch) {
     while let Err(error) = settle(app, batch).await {
-        tracing::error!(%error, "outcomes could not be written down; trying again");
+        report("outcomes could not be written down; trying again", &error);
         tokio::time::sleep(app.settings.pause).await;
     }
 }

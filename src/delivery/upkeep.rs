@@ -6,7 +6,7 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Result, report};
 use crate::store::{events, signing_keys, targets};
 
 /// How many rows go in one transaction.
@@ -16,7 +16,7 @@ const BATCH: u64 = 200;
 pub async fn run(app: App, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(app.settings.upkeep_interval)).await.is_some() {
         if let Err(error) = remove_expired(&app).await {
-            tracing::error!(%error, "expired rows could not be removed");
+            report("expired rows could not be removed", &error);
         }
     }
 }

@@ -17,6 +17,7 @@ pub struct Signer(Vec<Hmac<Sha256>>);
 
 impl Signer {
     /// Signs with each of these secrets, in their order, which should be newest first.
+    #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let keyed = |secret: &str| Hmac::new_from_slice(secret.as_bytes());
         Self(

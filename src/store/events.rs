@@ -150,6 +150,9 @@ pub async fn remove_expired(tx: &impl ConnectionTrait, until: Timestamp, limit: 
         .into_tuple()
         .all(tx)
         .await?;
+    if expired.is_empty() {
+        return Ok(0);
+    }
     attempt::Entity::delete_many().filter(attempt::Column::EventId.is_in(expired.clone())).exec(tx).await?;
     delivery::Entity::delete_many().filter(delivery::Column::EventId.is_in(expired.clone())).exec(tx).await?;
     let removed = event::Entity::delete_many().filter(event::Column::Id.is_in(expired)).exec(tx).await?;
