@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod attempts;
 pub mod audit;
 pub mod bulk;
+pub mod claims;
 pub mod deliveries;
 pub mod events;
 pub mod lists;

@@ -9,7 +9,8 @@ use tokio::time::sleep;
 use crate::app::App;
 use crate::delivery::parcel::{self, Addresses, Parcel};
 use crate::error::{Result, report};
-use crate::store::deliveries::{self, Lane, Room};
+use crate::store::claims::Room;
+use crate::store::deliveries::{self, Lane};
 use crate::store::targets;
 
 /// How many deliveries of one target are skipped or removed in one transaction.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::error::{Result, report};
-use crate::store::deliveries::{self, Claim, claim_of};
+use crate::store::claims::{self, Claim, claim_of};
 
 /// How many leases are renewed in one transaction.
 const BATCH: usize = 1_000;
@@ -76,7 +76,7 @@ async fn renew(app: &App, leases: &Leases) -> Result<()> {
     for claims in held.chunks(BATCH) {
         let until = app.now() + app.settings.lease;
         let tx = app.db.begin().await?;
-        let renewed = deliveries::renew(&tx, claims, until).await?;
+        let renewed = claims::renew(&tx, claims, until).await?;
         tx.commit().await?;
         leases.extend(&renewed, until);
     }

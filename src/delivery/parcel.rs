@@ -13,7 +13,7 @@ use url::Url;
 use crate::error::Result;
 use crate::rules::envelope::Envelope;
 use crate::rules::signature::Signer;
-use crate::store::deliveries::{self, Room};
+use crate::store::claims::{self, Room};
 use crate::store::{events, signing_keys, targets};
 use crate::vault::Vault;
 
@@ -103,7 +103,7 @@ pub async fn claim(
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<Vec<Parcel>> {
-    let claimed = deliveries::claim(tx, rooms, now, lease_until).await?;
+    let claimed = claims::claim(tx, rooms, now, lease_until).await?;
     let letters = letters(tx, &claimed).await?;
     let targets = distinct(&claimed, |delivery| &delivery.target_id);
     let addresses = addresses(tx, targets, vault, now).await?;

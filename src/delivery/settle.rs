@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::delivery::dispatch::Signal;
 use crate::delivery::leases::Leases;
 use crate::error::{Result, report};
-use crate::store::deliveries;
+use crate::store::claims;
 use crate::store::settlement::{self, Outcome, Terms};
 
 /// How many outcomes share a transaction.
@@ -86,8 +86,8 @@ async fn settle(app: &App, batch: &Batch) -> Result<()> {
     };
     let tx = app.db.begin().await?;
     let deactivated = settlement::settle(&tx, &batch.attempted, &terms).await?;
-    deliveries::give_back(&tx, &batch.given_back, terms.now).await?;
-    deliveries::remove(&tx, &batch.gone).await?;
+    claims::give_back(&tx, &batch.given_back, terms.now).await?;
+    claims::remove(&tx, &batch.gone).await?;
     tx.commit().await?;
     if deactivated {
         app.bell.ring_everywhere();

@@ -10,7 +10,7 @@ use crate::delivery::dispatch::Signal;
 use crate::delivery::lanes::{Lanes, Limits};
 use crate::delivery::leases::Leases;
 use crate::delivery::parcel::{Addresses, Parcel};
-use crate::store::deliveries::Room;
+use crate::store::claims::Room;
 
 /// Cheap to clone; all clones share it.
 #[derive(Debug, Clone)]

@@ -1,20 +1,10 @@
-//! The work to be done: scheduling, claiming and skipping deliveries.
-//!
-//! Who claims a delivery moves its `due_at` to the end of a lease and counts its
-//! `claim` up; nothing stays locked. When a worker dies, the lease runs out and
-//! the row is due again. What a claim costs does not depend on how much waits
-//! elsewhere: each target's rows stand together in an index of what is due.
-
-use std::collections::HashSet;
+//! The work to be done: scheduling and skipping deliveries. [`claims`](crate::store::claims) gives them out.
 
 use entity::{DeliveryState, EventId, Purpose, TargetId, TargetStatus, Timestamp, delivery, event, target};
-use sea_orm::sea_query::{
-    Asterisk, CommonTableExpression, Expr, ExprTrait, LockBehavior, LockType, OnConflict, Query,
-    SelectStatement, UnionType, WithClause,
-};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, Iterable, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select, Statement, Value,
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QuerySelect,
+    Statement,
 };
 
 use crate::error::Result;
@@ -115,77 +105,6 @@ pub async fn lanes(db: &impl ConnectionTrait) -> Result<Vec<Lane>> {
     Ok(Lane::find_by_statement(statement).all(db).await?)
 }
 
-/// How many deliveries of one target may be claimed.
-#[derive(Debug, Clone)]
-pub struct Room {
-    /// The target.
-    pub target: TargetId,
-    /// How many.
-    pub size: u64,
-}
-
-impl Room {
-    /// How many of them may be retries: a target that was away for long must not hear of all that
-    /// it missed before it hears anything new. One at least, or they would never be made.
-    pub fn retries(&self) -> u64 {
-        Ord::max(self.size / 4, 1)
-    }
-
-    fn first_attempts(&self) -> u64 {
-        Ord::max(self.size - self.retries(), 1)
-    }
-}
-
-/// Claims what is due, for each target as many as there is room for, until the lease ends.
-pub async fn claim(
-    tx: &impl ConnectionTrait,
-    rooms: &[Room],
-    now: Timestamp,
-    lease_until: Timestamp,
-) -> Result<Vec<delivery::Model>> {
-    use delivery::{Column, Entity};
-    let Some(due) = rooms
-        .iter()
-        .flat_map(|room| due(room, now))
-        .reduce(|mut all, one| all.union(UnionType::All, one).take())
-    else {
-        return Ok(Vec::new());
-    };
-    let due = CommonTableExpression::new().table_name("due").columns(KEY).query(due).to_owned();
-    let claim = Query::update()
-        .table(Entity)
-        .value(Column::State, DeliveryState::Claimed)
-        .value(Column::DueAt, lease_until)
-        .value(Column::Claim, Expr::col((Entity, Column::Claim)).add(1))
-        .from("due")
-        .and_where(Expr::col((Entity, Column::EventId)).equals(("due", Column::EventId)))
-        .and_where(Expr::col((Entity, Column::TargetId)).equals(("due", Column::TargetId)))
-        .returning(Query::returning().columns(Column::iter().map(|column| (Entity, column))))
-        .take();
-    let statement = claim.with(WithClause::new().cte(due).to_owned());
-    let rows = tx.query_all(&statement).await?;
-    Ok(rows.iter().map(|row| delivery::Model::from_query_result(row, "")).collect::<Result<_, _>>()?)
-}
-
-const KEY: [delivery::Column; 2] = [delivery::Column::EventId, delivery::Column::TargetId];
-
-fn due(room: &Room, now: Timestamp) -> [SelectStatement; 2] {
-    [(false, room.first_attempts()), (true, room.retries())].map(|(is_retry, limit)| {
-        let oldest = delivery::Entity::find()
-            .select_only()
-            .columns(KEY)
-            .filter(delivery::Column::TargetId.eq(&room.target))
-            .filter(delivery::Column::IsRetry.eq(is_retry))
-            .filter(delivery::Column::DueAt.lte(now))
-            .order_by_asc(delivery::Column::DueAt)
-            .limit(limit)
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
-            .into_query();
-        // A limit inside a union has to stand in a query of its own.
-        Query::select().columns(KEY).from_subquery(oldest, "oldest").take()
-    })
-}
-
 /// Ends up to `limit` deliveries that waited for the target since before its deactivation,
 /// each with a SKIPPED attempt (D4). What is in flight is left alone.
 pub async fn skip_missed(
@@ -248,83 +167,4 @@ pub async fn remove_orphans(tx: &impl ConnectionTrait, target: &TargetId, limit:
         .filter(delivery::Column::TargetId.eq(target))
         .filter(delivery::Column::EventId.is_in(orphans));
     Ok(ended.exec(tx).await?.rows_affected)
-}
-
-/// Makes claimed deliveries due again at once, unless somebody else has claimed them since.
-pub async fn give_back(tx: &impl ConnectionTrait, claimed: &[delivery::Model], now: Timestamp) -> Result<()> {
-    if claimed.is_empty() {
-        return Ok(());
-    }
-    delivery::Entity::update_many()
-        .col_expr(delivery::Column::State, Expr::value(DeliveryState::Waiting))
-        .col_expr(delivery::Column::DueAt, Expr::value(now))
-        .filter(still_held(claimed.iter().map(claim_of)))
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
-/// Removes claimed deliveries whose event or target is gone.
-pub async fn remove(tx: &impl ConnectionTrait, claimed: &[delivery::Model]) -> Result<()> {
-    if !claimed.is_empty() {
-        delivery::Entity::delete_many().filter(still_held(claimed.iter().map(claim_of))).exec(tx).await?;
-    }
-    Ok(())
-}
-
-/// Moves the ends of leases, and answers of which: not where somebody else has claimed the delivery
-/// since, nor of what is being settled at this moment, so that nobody waits for anybody.
-pub async fn renew(
-    tx: &impl ConnectionTrait,
-    claims: &[Claim],
-    lease_until: Timestamp,
-) -> Result<Vec<Claim>> {
-    let mut renewed: Vec<Claim> = Vec::new();
-    for piece in claims.chunks(bulk::ROWS) {
-        let held = claims_among(piece.iter().cloned())
-            .filter(delivery::Column::State.eq(DeliveryState::Claimed))
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-        let held: Vec<Claim> = held.into_tuple().all(tx).await?;
-        if held.is_empty() {
-            continue;
-        }
-        delivery::Entity::update_many()
-            .col_expr(delivery::Column::DueAt, Expr::value(lease_until))
-            .filter(still_held(held.iter().cloned()))
-            .exec(tx)
-            .await?;
-        renewed.extend(held);
-    }
-    Ok(renewed)
-}
-
-/// Which of these claims are still the latest. They stay so until the transaction ends.
-pub async fn hold(tx: &impl ConnectionTrait, claims: Vec<Claim>) -> Result<HashSet<Claim>> {
-    if claims.is_empty() {
-        return Ok(HashSet::new());
-    }
-    Ok(claims_among(claims).lock_exclusive().into_tuple().all(tx).await?.into_iter().collect())
-}
-
-/// Those of these claims that are still the latest.
-fn claims_among(claims: impl IntoIterator<Item = Claim>) -> Select<delivery::Entity> {
-    let columns = [delivery::Column::EventId, delivery::Column::TargetId, delivery::Column::Claim];
-    delivery::Entity::find().select_only().columns(columns).filter(still_held(claims))
-}
-
-/// A claim on a delivery: event, target, and the number of the claim.
-pub type Claim = (EventId, TargetId, i64);
-
-/// The claim under which the row was read.
-pub fn claim_of(row: &delivery::Model) -> Claim {
-    (row.event_id.clone(), row.target_id.clone(), row.claim)
-}
-
-fn still_held(claims: impl IntoIterator<Item = Claim>) -> Expr {
-    let claims = claims
-        .into_iter()
-        .map(|(event, target, claim)| (Value::from(event), Value::from(target), Value::from(claim)));
-    let held = Query::select().column(Asterisk).from_values(claims, "held").take();
-    let columns = [delivery::Column::EventId, delivery::Column::TargetId, delivery::Column::Claim];
-    Expr::tuple(columns.map(Expr::col)).in_subquery(held)
 }

@@ -16,7 +16,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 use crate::error::Result;
 use crate::rules::mail;
 use crate::rules::retry::{Backoff, Schedules};
-use crate::store::deliveries::{self, claim_of};
+use crate::store::claims::{self, claim_of};
 use crate::store::{attempts, bulk, mails, targets};
 
 /// An attempt that has ended, and the claim under which it was made.
@@ -89,7 +89,7 @@ pub async fn settle(tx: &impl ConnectionTrait, outcomes: &[Outcome], terms: &Ter
         .map(|outcome| verdict(outcome, targets.get(&outcome.delivery.target_id), terms))
         .collect();
     let ends: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.has_consequences(terms)).collect();
-    let counted = deliveries::hold(tx, ends.iter().map(|end| claim_of(&end.delivery)).collect()).await?;
+    let counted = claims::hold(tx, ends.iter().map(|end| claim_of(&end.delivery)).collect()).await?;
     apply(tx, outcomes, &verdicts).await?;
     let mut consequences = Ends::default();
     for end in ends.into_iter().filter(|end| counted.contains(&claim_of(&end.delivery))) {

@@ -22,7 +22,7 @@ use reprise::clock::{Clock, Hand};
 use reprise::db::Db;
 use reprise::delivery::Engine;
 use reprise::rules::credential;
-use reprise::store::deliveries::{self, Room};
+use reprise::store::claims::{self, Room};
 use reprise::store::{Scope, api_keys, organizations};
 use reprise::vault::{self, Vault};
 use tempfile::TempDir;
@@ -132,7 +132,7 @@ impl World {
         let room = Room { target: target.parse().unwrap(), size: 10 };
         let (now, lease) = (self.app.now(), self.app.settings.lease);
         let tx = self.app.db.begin().await.unwrap();
-        let claimed = deliveries::claim(&tx, &[room], now, now + lease).await.unwrap();
+        let claimed = claims::claim(&tx, &[room], now, now + lease).await.unwrap();
         tx.commit().await.unwrap();
         assert!(!claimed.is_empty());
         lease
