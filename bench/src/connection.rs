@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 /// An open connection to one host.
 pub struct Connection {
+    url: String,
     host: String,
     sender: SendRequest<Full<Bytes>>,
 }
@@ -23,7 +24,7 @@ impl Connection {
         stream.set_nodelay(true)?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        Ok(Self { host, sender })
+        Ok(Self { url: url.to_owned(), host, sender })
     }
 
     /// The body behind a path.
@@ -50,7 +51,10 @@ impl Connection {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        self.sender.ready().await?;
+        // Who has not asked anything for some seconds is hung up on.
+        if self.sender.ready().await.is_err() {
+            *self = Self::open(&self.url).await?;
+        }
         let response = self.sender.send_request(request.body(Full::new(body))?).await?;
         let status = response.status();
         let answer = response.into_body().collect().await?.to_bytes();

@@ -159,13 +159,15 @@ fn tables() -> [TableCreateStatement; 11] {
     ]
 }
 
-fn indexes() -> [IndexCreateStatement; 12] {
+fn indexes() -> [IndexCreateStatement; 13] {
     [
         index("api_key", &["organization_id", "environment", "id"]),
         index("target", &["organization_id", "environment", "id"]),
         index("signing_key", &["target_id", "id"]),
         index("status_change", &["target_id", "id"]),
         index("audit_entry", &["organization_id", "environment", "id"]),
+        // How many activations an organization began of late, however much else it did.
+        index("audit_entry", &["organization_id", "environment", "action", "id"]),
         index("event", &["organization_id", "environment", "id"]),
         index("event", &["organization_id", "environment", "idempotency_key"])
             .unique()

@@ -29,12 +29,15 @@ pub struct Limits {
 /// Of what is free, a lane may have one part in so many: of the requests, and of what is held.
 const SHARE_IN_FLIGHT: usize = 16;
 const SHARE_HELD: usize = 2;
-/// A lane holds no more than for so many rounds of all the requests that it may have in flight.
+/// A lane holds no more than for so many rounds of all the requests that it may have in flight, and
+/// no more than this until its target has shown that it keeps up; then two for each success.
 const ROUNDS: usize = 128;
-/// How many lanes, and how many deliveries, one claim is made for; and how many of a lane whose
-/// deliveries may be of any size.
+const UNPROVEN: usize = 64;
+/// How many lanes, and how many deliveries, one claim is made for: more would keep others from
+/// writing for too long.
 const LANES_PER_CLAIM: usize = 64;
-const DELIVERIES_PER_CLAIM: usize = 1_024;
+const DELIVERIES_PER_CLAIM: usize = 256;
+/// How many are claimed of a lane whose deliveries may be of any size.
 const FIRST_CLAIM: usize = 64;
 
 /// The lanes of all targets that have something due, held or in flight.
@@ -67,6 +70,8 @@ struct Lane<T> {
     in_flight: usize,
     held: usize,
     width: Width,
+    /// How many requests have ended well since one showed that the target was overloaded.
+    successes: usize,
     /// When the next attempt may be made.
     next_turn: Instant,
     /// What its deliveries weighed lately.
@@ -199,7 +204,7 @@ impl<T> Lanes<T> {
     pub fn freed(&mut self, target: &TargetId, weight: usize, went: Went) {
         if let Some(lane) = self.by_target.get_mut(target) {
             lane.in_flight -= 1;
-            lane.width.learn(went, lane.in_flight);
+            lane.learn(went);
             self.in_flight -= 1;
             self.let_go(target, weight);
             self.get_ready(target);
@@ -301,6 +306,7 @@ impl<T> Lane<T> {
             in_flight: 0,
             held: 0,
             width: Width::new(most),
+            successes: 0,
             next_turn: Instant::now(),
             usual_weight: None,
             is_hungry: false,
@@ -311,7 +317,16 @@ impl<T> Lane<T> {
     /// How much it may hold while so much is free in all.
     fn share(&self, free: usize) -> usize {
         let part = ((self.held + free) / SHARE_HELD).max(usize::from(free > 0));
-        part.min(self.width.get() * ROUNDS)
+        part.min(self.width.get() * ROUNDS).min(UNPROVEN + 2 * self.successes)
+    }
+
+    fn learn(&mut self, went: Went) {
+        self.width.learn(went, self.in_flight);
+        match went {
+            Went::Well => self.successes += 1,
+            Went::Overloaded => self.successes = 0,
+            Went::Otherwise => {}
+        }
     }
 
     fn is_quiet(&self) -> bool {

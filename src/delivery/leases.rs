@@ -14,7 +14,7 @@ use crate::error::{Result, report};
 use crate::store::claims::{self, Claim, claim_of};
 
 /// How many leases are renewed in one transaction.
-const BATCH: usize = 1_000;
+const BATCH: usize = 256;
 
 /// The claims of this process that are not settled yet, each with the end of its lease. Cheap to
 /// clone; all clones share them.

@@ -1,7 +1,8 @@
 //! The answer to a request that was executed.
 
 use async_graphql::{Response as Executed, Value};
-use axum::http::StatusCode;
+use async_graphql_axum::GraphQLResponse;
+use axum::body::{Body, to_bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use tracing::error;
@@ -12,7 +13,7 @@ use crate::server::refusal::Refusal;
 use crate::server::request::RequestId;
 
 /// What was executed, with the request id, which counts in the share until the client has taken it.
-pub fn executed(
+pub async fn executed(
     mut executed: Executed,
     rate_limit: Option<serde_json::Value>,
     media: Media,
@@ -23,12 +24,12 @@ pub fn executed(
     if let Some(rate_limit) = rate_limit.and_then(|told| Value::from_json(told).ok()) {
         executed.extensions.insert("rateLimit".to_owned(), rate_limit);
     }
-    match serde_json::to_vec(&executed) {
-        Ok(answer) => {
-            (StatusCode::OK, [(CONTENT_TYPE, media.content_type())], share.keep(answer)).into_response()
-        }
+    let (mut head, body) = GraphQLResponse::from(executed).into_response().into_parts();
+    head.headers.insert(CONTENT_TYPE, media.content_type());
+    match to_bytes(body, usize::MAX).await {
+        Ok(answer) => Response::from_parts(head, Body::from(share.keep(answer))),
         Err(cause) => {
-            error!(%cause, "an answer could not be written as JSON");
+            error!(%cause, "an answer could not be written");
             Refusal::internal().answer(media, id)
         }
     }

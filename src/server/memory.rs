@@ -86,7 +86,7 @@ impl Share {
     }
 
     /// An answer that gives the share back when it has been sent, or will not be.
-    pub fn keep(mut self, answer: Vec<u8>) -> Bytes {
+    pub fn keep(mut self, answer: Bytes) -> Bytes {
         self.turn_into_answer(answer.len());
         Bytes::from_owner(Kept { answer, _share: self })
     }
@@ -99,7 +99,7 @@ impl Drop for Share {
 }
 
 struct Kept {
-    answer: Vec<u8>,
+    answer: Bytes,
     _share: Share,
 }
 
@@ -163,7 +163,7 @@ mod tests {
         let (memory, greedy) = (Memory::new(100), organization());
         let mut share = memory.share(greedy.clone());
         assert_eq!(share.grow(40), Ok(()));
-        let mut answer = share.keep(vec![0; 60]);
+        let mut answer = share.keep(vec![0; 60].into());
         let rest = answer.split_off(59);
         drop(answer);
         assert_eq!(memory.share(greedy.clone()).grow(1), Err(Full::Organization));

@@ -39,6 +39,11 @@ impl Outcome {
         terms.backoff_of(self).after(failed, 0.0).is_none()
     }
 
+    /// What the receiver asked for counts for events only: an activation has its minute (T4).
+    fn not_before(&self) -> Option<Timestamp> {
+        self.not_before.filter(|_| self.delivery.purpose == Purpose::Event)
+    }
+
     /// Whether it means something for the target: an activation that came to its end, or an event
     /// that failed all its attempts (T4, D3).
     fn has_consequences(&self, terms: &Terms<'_>) -> bool {
@@ -137,7 +142,7 @@ fn verdict(outcome: &Outcome, target: Option<&target::Model>, terms: &Terms<'_>)
     match pause {
         Some(pause) => Verdict {
             state: DeliveryState::Waiting,
-            due_at: Some(terms.now + pause).max(outcome.not_before),
+            due_at: Some(terms.now + pause).max(outcome.not_before()),
             attempts,
             succeeded: false,
         },
