@@ -150,12 +150,12 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// Promises a place to something new, unless the lane is full, or something older waits for
-    /// it in the database.
+    /// Promises a place to something new, unless the lane is full. Half of it is left to what waits in
+    /// the database, if something does.
     pub fn promise(&mut self, target: &TargetId, weight: usize) -> bool {
         let free = self.limits.held.saturating_sub(self.held);
         let has_room = match self.by_target.get(target) {
-            Some(lane) => !lane.is_hungry && lane.held + weight <= lane.share(free),
+            Some(lane) => lane.held + weight <= lane.share(free) / if lane.is_hungry { 2 } else { 1 },
             None => weight <= Lane::<T>::new(self.limits.per_lane).share(free),
         };
         if self.is_closed || !has_room {
