@@ -14,8 +14,10 @@ use crate::sql::Sql;
 
 /// How many rows one transaction writes.
 const CHUNK: u64 = 500_000;
-/// The first of the rows is as old as this; events are kept for thirty days.
-const AGE: Duration = Duration::from_hours(20 * 24);
+/// Over how long a time the rows are spread; events are kept for thirty days.
+const AGES: Duration = Duration::from_hours(20 * 24);
+/// How old the last of them is: what the server wrote itself is newer.
+const YOUNGEST: Duration = Duration::from_hours(1);
 
 /// Which of all rows there will ever be are written: those from one number to another, and of those
 /// every so manyth.
@@ -41,13 +43,14 @@ pub struct Seed {
 impl Seed {
     /// Prepares to write so many rows in all, spread over the days before now.
     pub async fn begin(sql: Sql, count: u64) -> anyhow::Result<Self> {
-        let (now, age) = (sink::now() / 1_000_000, u64::try_from(AGE.as_millis())?);
+        let (now, ages) = (sink::now() / 1_000_000, u64::try_from(AGES.as_millis())?);
+        let begin = now - u64::try_from(YOUNGEST.as_millis())? - ages;
         if !sql.is_postgres() {
             // Nothing that is here would be missed after a crash.
             sql.run("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144")
                 .await?;
         }
-        Ok(Self { sql, begin: now - age, pace: (age * 1_000 / count.max(1)).max(1) })
+        Ok(Self { sql, begin, pace: (ages * 1_000 / count.max(1)).max(1) })
     }
 
     /// Writes events.
