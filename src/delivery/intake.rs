@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entity::{DeliveryState, EventId, TargetId, Timestamp, delivery, event};
+use entity::{DeliveryState, EventId, Timestamp, delivery, event};
 use fail::fail_point;
 use sea_orm::ConnectionTrait;
 
@@ -18,7 +18,7 @@ use crate::app::publisher::{Call, Calls};
 use crate::app::{App, Bell};
 use crate::clock::Clock;
 use crate::db::{Db, despite_conflicts};
-use crate::delivery::parcel::{self, Contents, Letter, Parcel, weight_of};
+use crate::delivery::parcel::{self, Contents, Letter, Parcel, distinct, weight_of};
 use crate::delivery::shelf::{Promises, Shelf};
 use crate::error::{Error, Result};
 use crate::store::deliveries;
@@ -100,7 +100,7 @@ impl Intake {
         now: Timestamp,
     ) -> Result<Option<Handover>> {
         let Some(places) = &self.shelf else { return Ok(None) };
-        let addresses = parcel::addresses(tx, targets_of(due), &self.vault, now).await?;
+        let addresses = parcel::addresses(tx, distinct(due, |row| &row.target_id), &self.vault, now).await?;
         let address_of = |row: &delivery::Model| addresses.get(&row.target_id)?.as_ref().ok();
         let events: HashMap<&EventId, &event::Model> =
             events.iter().flatten().map(|event| (&event.id, event)).collect();
@@ -133,11 +133,4 @@ fn gather(first: Call, more: &mut Calls) -> Vec<Call> {
         calls.push(call);
     }
     calls
-}
-
-fn targets_of(deliveries: &[delivery::Model]) -> Vec<TargetId> {
-    let mut ids: Vec<TargetId> = deliveries.iter().map(|row| row.target_id.clone()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids
 }

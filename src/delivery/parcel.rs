@@ -160,8 +160,9 @@ async fn letters(
     Ok(events.into_iter().map(|event| (event.id.clone(), Arc::new(Letter::new(&event)))).collect())
 }
 
-fn distinct<Id: Clone + Ord>(claimed: &[delivery::Model], id: fn(&delivery::Model) -> &Id) -> Vec<Id> {
-    let mut ids: Vec<Id> = claimed.iter().map(id).cloned().collect();
+/// The ids of one kind in these deliveries, each once.
+pub fn distinct<Id: Clone + Ord>(deliveries: &[delivery::Model], id: fn(&delivery::Model) -> &Id) -> Vec<Id> {
+    let mut ids: Vec<Id> = deliveries.iter().map(id).cloned().collect();
     ids.sort_unstable();
     ids.dedup();
     ids
