@@ -1,6 +1,7 @@
 //! Opens the database and begins transactions. The one place, besides the
 //! statements of `store`, that knows there are two kinds.
 
+mod checkpoints;
 mod connection;
 mod ownership;
 mod tables;
@@ -31,6 +32,16 @@ pub use trouble::{despite_conflicts, is_away};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 20;
+/// How PostgreSQL is to treat our sessions. A server that stands still must not hold the others up with
+/// the locks of its transaction. Every statement finds its rows by an index; for a table that was empty
+/// when it was looked at last, or for many rows at once, the planner would rather read all of it.
+const SESSION: [(&str, &str); 5] = [
+    ("idle_in_transaction_session_timeout", "2s"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+];
 /// For how long it is believed that a database takes nothing, after it refused something. A little may
 /// fit while most does not.
 const AFTERMATH: Duration = Duration::from_secs(3);
@@ -129,7 +140,9 @@ async fn open_sqlite(url: &str) -> anyhow::Result<Db> {
     make_private(url);
     let writer = Database::connect(sqlite_options(url, 1)).await.with_context(|| cannot_open(url))?;
     let reader = Database::connect(sqlite_options(url, READERS)).await.with_context(|| cannot_open(url))?;
-    Ok(Db { reader: Reader(reader), writer, writing: Writing::default() })
+    let writing = Writing::default();
+    tokio::spawn(checkpoints::run(reader.clone(), writing.committed()));
+    Ok(Db { reader: Reader(reader), writer, writing })
 }
 
 /// Nobody else on the machine has to read the file; SQLite gives its companions the same rights.
@@ -156,6 +169,7 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY_TIMEOUT)
                 .foreign_keys(true)
+                .pragma("wal_autocheckpoint", checkpoints::PAGES)
                 .pragma("cache_size", "-16384")
                 .pragma("temp_store", "memory")
         },
@@ -171,8 +185,7 @@ async fn open_postgres(url: &str) -> anyhow::Result<Db> {
         .acquire_timeout(BUSY_TIMEOUT)
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
         .sqlx_logging(false)
-        // A server that stands still must not hold the others up with the locks of its transaction.
-        .map_sqlx_postgres_opts(|postgres| postgres.options([("idle_in_transaction_session_timeout", "2s")]));
+        .map_sqlx_postgres_opts(|postgres| postgres.options(SESSION));
     let pool = Database::connect(options).await.with_context(|| cannot_open(url))?;
     Ok(Db { reader: Reader(pool.clone()), writer: pool, writing: Writing::default() })
 }

@@ -4,11 +4,11 @@
 //! nothing: the lease runs out and another worker takes it. A receiver may see
 //! a notification twice (D7).
 //!
-//! One task records what is published (`intake`) and puts what can be sent at once
-//! on the `shelf`, from which another (`dispatch`) starts one task per attempt
-//! (`deliver`, `send`); what the shelf had no place for, it claims from the
-//! database (`errands`). One task writes the outcomes down (`settle`). Mails and the
-//! removal of what has expired run beside them.
+//! One task, the `scribe`, records what is published (`intake`) and settles what has
+//! been attempted (`settle`). What can be sent at once it puts on the `shelf`, from which
+//! another (`dispatch`) starts one task per attempt (`deliver`, `send`); what the shelf had
+//! no place for, that one claims from the database (`errands`). Mails and the removal of
+//! what has expired run beside them.
 
 mod deliver;
 mod dispatch;
@@ -18,6 +18,7 @@ mod lanes;
 mod leases;
 mod mail;
 mod parcel;
+mod scribe;
 mod send;
 mod settle;
 mod shelf;
@@ -33,9 +34,10 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::error::Result;
 use dispatch::Dispatcher;
-use intake::Intake;
 use lanes::Limits;
 use leases::Leases;
+use scribe::{Desk, Scribe};
+use settle::Ended;
 use shelf::Shelf;
 
 /// How long before the end of its grace a stopping engine gives back what is still in flight.
@@ -70,11 +72,9 @@ impl Engine {
     pub fn start(app: App) -> Self {
         let (tasks, stopping) = (TaskTracker::new(), Stopping::default());
         let (idle, idlers) = mpsc::channel(1);
-        let shelf = (!app.settings.paused).then(|| Self::work(&app, &tasks, &stopping, idlers));
-        if let Some(calls) = app.publisher.calls() {
-            // Not one of the tasks that end with the engine: what is published then waits for the next.
-            tokio::spawn(Intake::new(&app, shelf).run(calls));
-        }
+        let work = (!app.settings.paused).then(|| Self::work(&app, &tasks, &stopping, idlers));
+        let (shelf, ended) = work.unzip();
+        Self::write_down(&app, shelf, ended, &tasks);
         tasks.close();
         Self { app, tasks, stopping, idle }
     }
@@ -84,7 +84,7 @@ impl Engine {
         tasks: &TaskTracker,
         stopping: &Stopping,
         idlers: mpsc::Receiver<oneshot::Sender<()>>,
-    ) -> Shelf {
+    ) -> (Shelf, mpsc::Receiver<Ended>) {
         let (outcomes, ended) = mpsc::channel(UNSETTLED);
         let (signals, heard) = mpsc::unbounded_channel();
         let leases = Leases::default();
@@ -95,7 +95,6 @@ impl Engine {
             pace: app.settings.target_rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.get()),
         };
         let shelf = Shelf::new(limits, leases.clone(), signals.clone());
-        tasks.spawn(settle::run(app.clone(), leases.clone(), ended, signals.clone()));
         tasks.spawn(leases::run(app.clone(), leases, stopping.claims.clone()));
         let reports = (outcomes, signals);
         let dispatcher =
@@ -103,7 +102,29 @@ impl Engine {
         tasks.spawn(dispatcher.run(heard, idlers));
         tasks.spawn(mail::run(app.clone(), stopping.claims.clone()));
         tasks.spawn(upkeep::run(app.clone(), stopping.claims.clone()));
-        shelf
+        (shelf, ended)
+    }
+
+    /// Sets the scribes to work.
+    fn write_down(
+        app: &App,
+        shelf: Option<Shelf>,
+        ended: Option<mpsc::Receiver<Ended>>,
+        tasks: &TaskTracker,
+    ) {
+        let engine = ended.is_some().then(|| tasks.token());
+        let calls = app.publisher.calls().unwrap_or_else(closed);
+        let ended = ended.unwrap_or_else(closed);
+        let desks = if app.db.is_shared() {
+            let recording = Desk { calls, ended: closed(), engine: None };
+            vec![recording, Desk { calls: closed(), ended, engine }]
+        } else {
+            vec![Desk { calls, ended, engine }]
+        };
+        for desk in desks {
+            // Not one of the tasks that end with the engine: what is published then waits for the next.
+            tokio::spawn(Scribe::new(app, shelf.clone(), desk).run());
+        }
     }
 
     /// Claims nothing more, and waits for what is in flight. What is not finished in time is
@@ -132,4 +153,9 @@ impl Engine {
         self.idle.send(settled).await.ok();
         wait.await.ok();
     }
+}
+
+/// A channel that brings nothing.
+fn closed<T>() -> mpsc::Receiver<T> {
+    mpsc::channel(1).1
 }

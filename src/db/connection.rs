@@ -9,6 +9,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
     RuntimeErr, Statement,
 };
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::db::trouble::takes_nothing;
@@ -31,14 +32,19 @@ pub struct Transaction {
 impl Transaction {
     /// Makes everything durable.
     pub async fn commit(self) -> Result<()> {
-        Ok(self.writing.watch(patiently(self.inner.commit()).await)?)
+        self.writing.watch(patiently(self.inner.commit()).await)?;
+        self.writing.commits.send_replace(());
+        Ok(())
     }
 }
 
-/// When writing last failed because the database takes nothing at the moment. Cheap to clone; all
-/// clones show the same.
+/// How writing goes. Cheap to clone; all clones show the same.
 #[derive(Debug, Clone, Default)]
-pub struct Writing(Arc<Mutex<Option<Instant>>>);
+pub struct Writing {
+    /// When it last failed because the database takes nothing at the moment.
+    failed_at: Arc<Mutex<Option<Instant>>>,
+    commits: watch::Sender<()>,
+}
 
 impl Writing {
     /// How long ago writing failed, unless it was seen to work since.
@@ -51,6 +57,11 @@ impl Writing {
         *self.failed_at() = None;
     }
 
+    /// Changes with each commit, until nobody can write any more.
+    pub fn committed(&self) -> watch::Receiver<()> {
+        self.commits.subscribe()
+    }
+
     pub(super) fn watch<T>(&self, ended: Result<T, DbErr>) -> Result<T, DbErr> {
         ended.inspect_err(|error| {
             if takes_nothing(error) {
@@ -60,7 +71,7 @@ impl Writing {
     }
 
     fn failed_at(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,95 +1,83 @@
-//! Records published events, as many calls in one transaction as are waiting, and
-//! puts on the shelf what can be sent at once.
+//! Records published events, and claims of their deliveries what can be sent at once.
 //!
-//! A commit costs the same for one event as for a thousand, so callers that come
-//! while one is under way share the next. Nobody is answered before his events are
-//! on disk. What there is a place for is claimed as it is inserted and handed over
-//! in memory; all else waits in the database, for any replica.
+//! What there is a place for on the shelf is claimed as it is inserted and handed over
+//! in memory, once it is on disk; all else waits in the database, for any replica.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entity::{DeliveryState, EventId, Timestamp, delivery, event};
-use fail::fail_point;
+use entity::{DeliveryState, EventId, TargetId, Timestamp, delivery, event};
 use sea_orm::ConnectionTrait;
 
-use crate::app::publisher::{Call, Calls};
 use crate::app::{App, Bell};
-use crate::clock::Clock;
-use crate::db::{Db, despite_conflicts};
 use crate::delivery::parcel::{self, Contents, Letter, Parcel, distinct, weight_of};
 use crate::delivery::shelf::{Promises, Shelf};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::deliveries;
 use crate::store::events::{self, Publication, Published};
 use crate::vault::Vault;
 
-/// How many events may share a transaction: more would keep others from writing for too long.
-const EVENTS: usize = 2_000;
-
-/// Records what is published. It holds no [`App`], which it would keep alive for ever.
+/// Records what is published.
 #[derive(Debug)]
 pub struct Intake {
-    db: Db,
-    clock: Clock,
     vault: Vault,
-    bell: Bell,
     lease: Duration,
     shelf: Option<Shelf>,
 }
 
-/// What is handed over once it is on disk.
+/// What was recorded, and what is handed over once it is on disk. Dropped, its places on the shelf are
+/// free again.
+#[derive(Debug)]
+pub struct Recorded {
+    events: Vec<Vec<event::Model>>,
+    /// The targets of what waits in the database.
+    waiting: Vec<TargetId>,
+    handover: Option<Handover>,
+}
+
+#[derive(Debug)]
 struct Handover {
     promises: Promises,
     parcels: Vec<Parcel>,
 }
 
-impl Intake {
-    /// An intake that puts on the shelf what it can. Without a shelf nothing is sent from here.
-    pub fn new(app: &App, shelf: Option<Shelf>) -> Self {
-        let (db, clock, vault) = (app.db.clone(), app.clock.clone(), app.vault.clone());
-        Self { db, clock, vault, bell: app.bell.clone(), lease: app.settings.lease, shelf }
-    }
-
-    /// Answers calls until nobody can make one any more.
-    pub async fn run(self, mut calls: Calls) {
-        while let Some(first) = calls.recv().await {
-            let gathered = gather(first, &mut calls).into_iter();
-            let (publications, answers): (Vec<_>, Vec<_>) =
-                gathered.map(|call| (call.publication, call.answer)).unzip();
-            match despite_conflicts(|| self.record(&publications)).await {
-                Ok(events) => {
-                    for (answer, events) in answers.into_iter().zip(events) {
-                        answer.send(Ok(events)).ok();
-                    }
-                }
-                Err(error) => {
-                    let shared = Arc::new(error);
-                    for answer in answers {
-                        let error = anyhow::anyhow!("events could not be recorded: {shared}");
-                        answer.send(Err(Error::Internal(error))).ok();
-                    }
-                }
-            }
-        }
-    }
-
-    async fn record(&self, publications: &[Publication]) -> Result<Vec<Vec<event::Model>>> {
-        let now = self.clock.now();
-        let tx = self.db.begin().await?;
-        let mut published = events::publish(&tx, publications, now).await?;
-        let handover = self.claim(&tx, &mut published, now).await?;
-        deliveries::insert_all(&tx, &published.due).await?;
-        fail_point!("before-commit", |_| Err(anyhow::anyhow!("a fault was injected").into()));
-        tx.commit().await?;
-        fail_point!("before-answer", |_| Err(anyhow::anyhow!("a fault was injected").into()));
-        if let Some(Handover { promises, parcels }) = handover {
+impl Recorded {
+    /// Puts on the shelf what was claimed, rings for the rest, and tells for each publication its events.
+    pub fn hand_over(self, bell: &Bell) -> Vec<Vec<event::Model>> {
+        if let Some(Handover { promises, parcels }) = self.handover {
             promises.keep(parcels);
         }
+        if !self.waiting.is_empty() {
+            bell.ring(self.waiting);
+        }
+        self.events
+    }
+}
+
+impl Intake {
+    /// An intake that claims what the shelf has a place for; without a shelf, nothing.
+    pub fn new(app: &App, shelf: Option<Shelf>) -> Self {
+        Self { vault: app.vault.clone(), lease: app.settings.lease, shelf }
+    }
+
+    /// Records events with their deliveries, in a transaction that is still to be committed (D1).
+    pub async fn record(
+        &self,
+        tx: &impl ConnectionTrait,
+        publications: &[Publication],
+        now: Timestamp,
+    ) -> Result<Recorded> {
+        if publications.is_empty() {
+            return Ok(Recorded { events: Vec::new(), waiting: Vec::new(), handover: None });
+        }
+        let mut published = events::publish(tx, publications, now).await?;
+        let handover = self.claim(tx, &mut published, now).await?;
+        let Published { events, due } = published;
+        deliveries::insert_all(tx, &due).await?;
         let is_waiting = |row: &delivery::Model| row.state == DeliveryState::Waiting;
-        self.bell.ring(published.due.into_iter().filter(is_waiting).map(|row| row.target_id));
-        Ok(published.events)
+        let waiting = due.into_iter().filter(is_waiting).map(|row| row.target_id).collect();
+        Ok(Recorded { events, waiting, handover })
     }
 
     /// Claims what there is a place for on the shelf, before it is inserted.
@@ -120,17 +108,4 @@ impl Intake {
         let parcels = claimed.filter_map(&mut pack).collect();
         Ok(Some(Handover { promises, parcels }))
     }
-}
-
-/// Takes what else is waiting already, as long as it fits.
-fn gather(first: Call, more: &mut Calls) -> Vec<Call> {
-    let mut count = first.publication.events.len();
-    let mut calls = vec![first];
-    while count < EVENTS
-        && let Ok(call) = more.try_recv()
-    {
-        count += call.publication.events.len();
-        calls.push(call);
-    }
-    calls
 }

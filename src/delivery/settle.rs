@@ -1,20 +1,13 @@
-//! Writes outcomes down, as many in one transaction as have come together.
-//!
-//! While the database does not take them they are kept and tried again; senders
-//! wait with their results, and claiming stops by itself.
+//! Settles: outcomes of attempts, and what was claimed in vain.
 
-use entity::delivery;
-use tokio::sync::mpsc;
+use entity::{Timestamp, delivery};
+use sea_orm::ConnectionTrait;
 
 use crate::app::App;
-use crate::delivery::dispatch::Signal;
-use crate::delivery::leases::Leases;
-use crate::error::{Result, report};
+use crate::error::Result;
+use crate::rules::retry::Schedules;
 use crate::store::claims;
 use crate::store::settlement::{self, Outcome, Terms};
-
-/// How many outcomes share a transaction.
-const BATCH: usize = 500;
 
 /// What has become of a claimed delivery.
 #[derive(Debug)]
@@ -27,70 +20,65 @@ pub enum Ended {
     Gone(delivery::Model),
 }
 
-/// Settles until all senders are gone.
-pub async fn run(
-    app: App,
-    leases: Leases,
-    mut ended: mpsc::Receiver<Ended>,
-    signals: mpsc::UnboundedSender<Signal>,
-) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while ended.recv_many(&mut batch, BATCH).await > 0 {
-        let batch = Batch::of(batch.drain(..));
-        settle_surely(&app, &batch).await;
-        leases.end(batch.deliveries());
-        signals.send(Signal::Settled).ok();
-    }
-}
-
 /// Outcomes, sorted by what has to be done with them.
 #[derive(Debug, Default)]
-struct Batch {
+pub struct Batch {
     attempted: Vec<Outcome>,
     given_back: Vec<delivery::Model>,
     gone: Vec<delivery::Model>,
 }
 
 impl Batch {
-    fn of(ended: impl Iterator<Item = Ended>) -> Self {
-        let mut batch = Self::default();
-        for one in ended {
-            match one {
-                Ended::Attempted(outcome) => batch.attempted.push(outcome),
-                Ended::GivenBack(delivery) => batch.given_back.push(delivery),
-                Ended::Gone(delivery) => batch.gone.push(delivery),
-            }
+    /// Takes one more in.
+    pub fn add(&mut self, ended: Ended) {
+        match ended {
+            Ended::Attempted(outcome) => self.attempted.push(outcome),
+            Ended::GivenBack(delivery) => self.given_back.push(delivery),
+            Ended::Gone(delivery) => self.gone.push(delivery),
         }
-        batch
     }
 
-    fn deliveries(&self) -> impl Iterator<Item = &delivery::Model> {
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.attempted.len() + self.given_back.len() + self.gone.len()
+    }
+
+    /// There is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The claims that they were made under.
+    pub fn deliveries(&self) -> impl Iterator<Item = &delivery::Model> {
         let attempted = self.attempted.iter().map(|outcome| &outcome.delivery);
         attempted.chain(&self.given_back).chain(&self.gone)
     }
 }
 
-async fn settle_surely(app: &App, batch: &Batch) {
-    while let Err(error) = settle(app, batch).await {
-        report("outcomes could not be written down; trying again", &error);
-        tokio::time::sleep(app.settings.pause).await;
-    }
+/// What settling goes by.
+#[derive(Debug)]
+pub struct Settling {
+    schedules: Schedules,
+    sends_mail: bool,
 }
 
-async fn settle(app: &App, batch: &Batch) -> Result<()> {
-    let terms = Terms {
-        schedules: &app.settings.schedules,
-        sends_mail: app.mail.is_some(),
-        random: rand::random,
-        now: app.now(),
-    };
-    let tx = app.db.begin().await?;
-    let deactivated = settlement::settle(&tx, &batch.attempted, &terms).await?;
-    claims::give_back(&tx, &batch.given_back, terms.now).await?;
-    claims::remove(&tx, &batch.gone).await?;
-    tx.commit().await?;
-    if deactivated {
-        app.bell.ring_everywhere();
+impl Settling {
+    /// By the settings of the server.
+    pub fn new(app: &App) -> Self {
+        Self { schedules: app.settings.schedules.clone(), sends_mail: app.mail.is_some() }
     }
-    Ok(())
+
+    /// Settles, in a transaction that is still to be committed. Answers whether a target was deactivated, so
+    /// that what waits for it has to be skipped.
+    pub async fn settle(&self, tx: &impl ConnectionTrait, batch: &Batch, now: Timestamp) -> Result<bool> {
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        let Self { schedules, sends_mail } = self;
+        let terms = Terms { schedules, sends_mail: *sends_mail, random: rand::random, now };
+        let deactivated = settlement::settle(tx, &batch.attempted, &terms).await?;
+        claims::give_back(tx, &batch.given_back, now).await?;
+        claims::remove(tx, &batch.gone).await?;
+        Ok(deactivated)
+    }
 }

@@ -51,6 +51,12 @@ impl Shelf {
         self.lanes().claimed(rooms, brought);
     }
 
+    /// These are written down.
+    pub fn settled<'a>(&self, deliveries: impl Iterator<Item = &'a delivery::Model>) {
+        self.leases.end(deliveries);
+        self.signals.send(Signal::Settled).ok();
+    }
+
     /// Claims, of deliveries that are about to be inserted, those that there is a place for. `weigh`
     /// tells how much room one takes; none, if it cannot be sent now.
     pub fn promise(
