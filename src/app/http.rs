@@ -44,6 +44,10 @@ const SILENCE: Duration = Duration::from_secs(5);
 const STREAM_WINDOW: u32 = 64 * 1_024;
 const CONNECTION_WINDOW: u32 = 1_024 * 1_024;
 
+/// How long the head of an answer over HTTP/1.1 may become while it is read: what its headers may
+/// have, and room for the status line and for what stands between names and values.
+const HEAD_BYTES: usize = limits::ANSWER_HEADER_BYTES as usize + 8 * 1_024;
+
 /// How often a request is sent again that HTTP/2 says was not processed.
 const RESENDS: u32 = 2;
 
@@ -87,6 +91,7 @@ impl HttpClient {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(settings.target_concurrency)
+            .http1_max_buf_size(HEAD_BYTES)
             .http2_max_header_list_size(limits::ANSWER_HEADER_BYTES)
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
