@@ -3,8 +3,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::vec;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use futures_util::future::BoxFuture;
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
 
 use crate::app::lookups::{Found, Lookups};
 use crate::rules::address;
@@ -39,13 +43,18 @@ impl Resolver {
     }
 }
 
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for Resolver {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = Refusal;
+    type Future = BoxFuture<'static, Result<Self::Response, Refusal>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let addresses = self.clone().addresses(name);
-        Box::pin(async move {
-            let found: Vec<SocketAddr> = addresses.await?.iter().copied().collect();
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
+        Box::pin(async { Ok(addresses.await?.to_vec().into_iter()) })
     }
 }
 

@@ -4,12 +4,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::Context;
 use entity::{Environment, EventId, TargetId, Timestamp, delivery, event, signing_key, target};
 use sea_orm::ConnectionTrait;
 use secrecy::ExposeSecret;
-use url::Url;
 
+use crate::app::http::Destination;
 use crate::error::Result;
 use crate::rules::envelope::Envelope;
 use crate::rules::signature::Signer;
@@ -55,7 +54,7 @@ pub struct Address {
     /// The target.
     pub target: target::Model,
     /// Its URI, read.
-    pub url: Url,
+    pub destination: Destination,
     /// Its unexpired keys.
     pub signer: Signer,
 }
@@ -147,8 +146,8 @@ fn address(target: target::Model, keys: &[signing_key::Model], vault: &Vault) ->
     let open = |key: &signing_key::Model| vault.open(key.id.as_str(), &key.sealed_secret);
     let secrets = keys.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     let signer = Signer::new(secrets.iter().map(ExposeSecret::expose_secret));
-    let url = Url::parse(&target.uri).context("the URI of a target cannot be read")?;
-    Ok(Address { target, url, signer })
+    let destination = Destination::new(&target.uri)?;
+    Ok(Address { target, destination, signer })
 }
 
 async fn letters(

@@ -2,7 +2,9 @@
 //!
 //! It has no error: a receiver that misbehaves is an outcome to be written down.
 
+use bytes::Bytes;
 use entity::{AttemptId, AttemptStatus, FailureReason, Timestamp, attempt, delivery};
+use hyper::header::HeaderValue;
 
 use crate::app::App;
 use crate::app::http::{Answer, Notification};
@@ -17,14 +19,24 @@ use crate::store::settlement::Outcome;
 pub async fn attempt(app: &App, delivery: delivery::Model, contents: &Contents) -> (Outcome, Went) {
     let Contents { letter, address } = contents;
     let started_at = app.now();
-    let body = letter.envelope.stamped(started_at);
-    let signature = address.signer.header(&body);
-    let notification = Notification { url: &address.url, body, signature, replay: delivery.replay };
+    let notification = notification(&delivery, contents, started_at);
     let answer = app.http.post(notification).await;
     let went = went(&answer);
     let not_before = answer.retry_after.as_deref().and_then(|text| retry::asked_for(text, app.now()));
     let attempt = row(&delivery, address, started_at, answer);
     (Outcome { delivery, environment: letter.environment, attempt, not_before }, went)
+}
+
+fn notification<'a>(
+    delivery: &delivery::Model,
+    contents: &'a Contents,
+    stamped_at: Timestamp,
+) -> Notification<'a> {
+    let Contents { letter, address } = contents;
+    let body = letter.envelope.stamped(stamped_at);
+    let signature = HeaderValue::from_maybe_shared(Bytes::from(address.signer.header(&body)))
+        .expect("signatures are hexadecimal digits and commas");
+    Notification { destination: &address.destination, body: body.into(), signature, replay: delivery.replay }
 }
 
 fn went(answer: &Answer) -> Went {

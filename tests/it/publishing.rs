@@ -2,12 +2,14 @@
 //! (W1–W5), and publishing the same thing twice (X1).
 
 use entity::NotificationEventName;
+use receiver::{Certificate, Protocols, Receiver};
 use reprise::rules::signature;
+use reqwest::header::HeaderName;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::world::api::{codes, id, nodes};
-use crate::world::{Api, On, START, World};
+use crate::world::{Api, On, START, World, authority};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 
@@ -92,6 +94,28 @@ async fn a_notification_has_the_form_and_the_signature_of_the_contract(
     let signature = received.header(signature::HEADER).unwrap();
     assert!(signature.len() == 64 && signature.bytes().all(|digit| digit.is_ascii_hexdigit()));
     assert!(signature::is_valid(signature, &received.body, &secret));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_notification_has_these_headers_and_no_others(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::on(on).await else { return };
+    let ours = ["content-type", "highnote-signature", "accept", "user-agent"];
+    for (protocols, its) in
+        [(Protocols::Http1, &["host", "content-length"][..]), (Protocols::Http2, &["content-length"])]
+    {
+        let receiver = Receiver::start_as(authority(), Certificate::Valid, protocols).await.unwrap();
+        let uri = receiver.uri("/hook?a=%20b");
+        world.live.add_target(&uri, &[]).await;
+        world.settle().await;
+        let received = receiver.next("/hook").await;
+        let names: Vec<&str> = received.headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, [&ours, its].concat(), "{protocols:?}");
+        assert_eq!(received.header("accept"), Some("*/*"));
+        assert_eq!(received.header("content-length"), Some(received.body.len().to_string().as_str()));
+        assert!(received.header("host").is_none_or(|host| uri.contains(&format!("//{host}/"))));
+        assert_eq!(received.query.as_deref(), Some("a=%20b"));
+    }
 }
 
 #[rstest]

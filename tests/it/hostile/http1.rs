@@ -27,7 +27,8 @@ async fn answers_that_are_not_http_are_failures(#[values(On::Sqlite, On::Postgre
         ),
         ("10,000 headers", Act::say(many), failure(None, "PROTOCOL")),
         ("60 KB of headers", Act::say(long(60)), success()),
-        ("100 KB of headers", Act::say(long(100)), failure(200, "PROTOCOL")),
+        ("68 KB of headers", Act::say(long(68)), failure(200, "PROTOCOL")),
+        ("100 KB of headers", Act::say(long(100)), failure(None, "PROTOCOL")),
         ("1 MB of headers", Act::say(long(1_024)), failure(None, "PROTOCOL")),
         ("no chunk", Act::say(head("transfer-encoding: chunked\r\n\r\nZZ\r\n")), failure(200, "PROTOCOL")),
         (
@@ -60,6 +61,25 @@ async fn answers_that_are_not_http_are_failures(#[values(On::Sqlite, On::Postgre
     // It can come to itself again.
     rogue.script([Act::ok()]);
     assert_eq!(outcome(&attempt(&world).await), success());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_head_that_is_too_long_is_refused_before_its_end(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = hasty(on).await else { return };
+    let rogue = active_rogue(&world, []).await;
+    let beginnings: [fn(usize) -> String; 3] = [
+        |kilobytes| format!("HTTP/1.1 200 {}", "y".repeat(kilobytes * 1_024)),
+        |kilobytes| head(&format!("x: {}", "y".repeat(kilobytes * 1_024))),
+        |kilobytes| head(&format!("x: {}\r\n", "y".repeat(1_019)).repeat(kilobytes)),
+    ];
+    for beginning in beginnings {
+        // The rest could come until the deadline, and does not.
+        rogue.script([Act::say(beginning(71))]);
+        assert_eq!(outcome(&attempt(&world).await), failure(None, "TIMEOUT"));
+        rogue.script([Act::say(beginning(73))]);
+        assert_eq!(outcome(&attempt(&world).await), failure(None, "PROTOCOL"));
+    }
 }
 
 #[rstest]
