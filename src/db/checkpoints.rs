@@ -10,10 +10,10 @@ use sea_orm::{ConnectionTrait, DatabaseConnection};
 use tokio::sync::watch;
 
 /// How many pages the log may have before the writer itself sees to it.
-pub const PAGES: &str = "8000";
+pub const PAGES: &str = "16000";
 
 /// The least time between two checkpoints.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Works until nobody can write any more. What fails is tried again after the next commit.
 pub async fn run(db: DatabaseConnection, mut committed: watch::Receiver<()>) {

@@ -317,7 +317,7 @@ impl<T> Lane<T> {
     /// How much it may hold while so much is free in all.
     fn share(&self, free: usize) -> usize {
         let part = ((self.held + free) / SHARE_HELD).max(usize::from(free > 0));
-        part.min(self.width.get() * ROUNDS).min(UNPROVEN + 2 * self.successes)
+        part.min(self.width.get() * ROUNDS).min(UNPROVEN + 8 * self.successes)
     }
 
     fn learn(&mut self, went: Went) {

@@ -13,8 +13,8 @@ use crate::app::App;
 use crate::error::{Result, report};
 use crate::store::claims::{self, Claim, claim_of};
 
-/// How many leases are renewed in one transaction.
-const BATCH: usize = 256;
+/// How many leases are renewed in one transaction: few, because others want to write meanwhile.
+const BATCH: usize = 64;
 
 /// The claims of this process that are not settled yet, each with the end of its lease. Cheap to
 /// clone; all clones share them.
@@ -47,6 +47,12 @@ impl Leases {
         self.held().is_empty()
     }
 
+    /// What ends before then.
+    fn ending_before(&self, then: Timestamp) -> Vec<Claim> {
+        let held = self.held();
+        held.iter().filter(|(_, until)| **until < then).map(|(claim, _)| claim.clone()).collect()
+    }
+
     /// These were renewed.
     fn extend(&self, renewed: &[Claim], until: Timestamp) {
         let mut held = self.held();
@@ -62,9 +68,9 @@ impl Leases {
     }
 }
 
-/// Renews what is held three times within a lease, until the engine stops.
+/// Renews what has less than half of its lease left, until the engine stops. There is time for a few tries.
 pub async fn run(app: App, leases: Leases, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(app.settings.lease / 3)).await.is_some() {
+    while stop.run_until_cancelled(tokio::time::sleep(app.settings.lease / 6)).await.is_some() {
         if let Err(error) = renew(&app, &leases).await {
             report("leases could not be renewed", &error);
         }
@@ -72,8 +78,8 @@ pub async fn run(app: App, leases: Leases, stop: CancellationToken) {
 }
 
 async fn renew(app: &App, leases: &Leases) -> Result<()> {
-    let held: Vec<Claim> = leases.held().keys().cloned().collect();
-    for claims in held.chunks(BATCH) {
+    let ending = leases.ending_before(app.now() + app.settings.lease / 2);
+    for claims in ending.chunks(BATCH) {
         let until = app.now() + app.settings.lease;
         let tx = app.db.begin().await?;
         let renewed = claims::renew(&tx, claims, until).await?;
