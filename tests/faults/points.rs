@@ -128,3 +128,22 @@ async fn settling_that_fails_half_way_is_done_again_and_counts_once(
     assert_eq!(world.test.attempt_statuses(&event).await, ["FAILURE"; 4]);
     assert_eq!(world.test.history(&target).await, ["PENDING_VERIFICATION", "ACTIVE", "DEACTIVATED"]);
 }
+
+#[rstest]
+#[tokio::test]
+async fn outcomes_that_cannot_be_written_down_keep_nobody_from_publishing(
+    #[values(On::Sqlite, On::Postgres)] on: On,
+) {
+    let _faults = FailScenario::setup();
+    let Some(world) = World::on(on).await else { return };
+    world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    fail::cfg("settling", "return").unwrap();
+    world.test.publish(ISSUED).await;
+    // One call may have been about to share a transaction with the outcome, the next has not.
+    let tries = [publish(&world.test).await, publish(&world.test).await];
+    assert!(tries.iter().any(|body| body["errors"].is_null()), "{tries:?}");
+    assert_eq!(events(&world.test).await, 2);
+    fail::remove("settling");
+    world.settle().await;
+    assert_eq!(world.receiver.count("/hook"), 3);
+}
