@@ -9,7 +9,6 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
     big_integer, big_integer_null, blob, boolean, boolean_null, integer, integer_null, text, text_null,
 };
-use sea_orm_migration::sea_orm::DbBackend;
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -22,11 +21,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let clustered = match manager.get_database_backend() {
-            DbBackend::Sqlite => "WITHOUT ROWID",
-            _ => "",
-        };
-        for table in tables(clustered) {
+        for table in tables() {
             manager.create_table(table).await?;
         }
         fail_point!("migrating", |_| Err(DbErr::Migration("a fault was injected".to_owned())));
@@ -37,9 +32,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// `clustered` keeps the short rows of a hot table in the index of their key, where a database can do that.
 #[expect(clippy::too_many_lines, reason = "a list is read from top to bottom")]
-fn tables(clustered: &str) -> [TableCreateStatement; 11] {
+fn tables() -> [TableCreateStatement; 11] {
     [
         Table::create()
             .table("organization")
@@ -138,7 +132,6 @@ fn tables(clustered: &str) -> [TableCreateStatement; 11] {
             .col(integer("epoch"))
             .col(boolean_null("succeeded"))
             .primary_key(Index::create().col("event_id").col("target_id"))
-            .extra(clustered)
             .to_owned(),
         Table::create()
             .table("attempt")
@@ -152,7 +145,6 @@ fn tables(clustered: &str) -> [TableCreateStatement; 11] {
             .col(text_null("response_excerpt"))
             .col(big_integer_null("duration_ms"))
             .col(big_integer("created_at"))
-            .extra(clustered)
             .to_owned(),
         Table::create()
             .table("mail")
