@@ -74,7 +74,7 @@ impl Engine {
         let (idle, idlers) = mpsc::channel(1);
         let work = (!app.settings.paused).then(|| Self::work(&app, &tasks, &stopping, idlers));
         let (shelf, ended) = work.unzip();
-        Self::write_down(&app, shelf, ended, &tasks);
+        Self::write_down(&app, shelf.as_ref(), ended, &tasks);
         tasks.close();
         Self { app, tasks, stopping, idle }
     }
@@ -108,7 +108,7 @@ impl Engine {
     /// Sets the scribes to work.
     fn write_down(
         app: &App,
-        shelf: Option<Shelf>,
+        shelf: Option<&Shelf>,
         ended: Option<mpsc::Receiver<Ended>>,
         tasks: &TaskTracker,
     ) {
@@ -123,7 +123,7 @@ impl Engine {
         };
         for desk in desks {
             // Not one of the tasks that end with the engine: what is published then waits for the next.
-            tokio::spawn(Scribe::new(app, shelf.clone(), desk).run());
+            tokio::spawn(Scribe::new(app, shelf.cloned(), desk).run());
         }
     }
 

@@ -112,13 +112,13 @@ impl Scribe {
             let (has_engine, due_at) = (self.desk.engine.is_some(), self.owed.as_ref().map(|owed| owed.1));
             tokio::select! {
                 Some(call) = self.desk.calls.recv() => work.calls.push(call),
-                ended = self.desk.ended.recv(), if has_engine && due_at.is_none() => match ended {
-                    Some(ended) => work.batch.add(ended),
-                    None => {
+                ended = self.desk.ended.recv(), if has_engine && due_at.is_none() => {
+                    let Some(ended) = ended else {
                         self.desk.engine = None;
                         continue;
-                    }
-                },
+                    };
+                    work.batch.add(ended);
+                }
                 () = sleep_until(due_at.unwrap_or_else(Instant::now)), if due_at.is_some() => {
                     return self.owed.take().map(|(batch, _)| Work { batch, ..Work::default() });
                 }
