@@ -30,7 +30,7 @@ pub struct Limits {
 const SHARE_IN_FLIGHT: usize = 16;
 const SHARE_HELD: usize = 2;
 /// A lane holds no more than for so many rounds of all the requests that it may have in flight, and
-/// no more than this until its target has shown that it keeps up; then two for each success.
+/// no more than this until its target has shown that it keeps up; then eight for each success.
 const ROUNDS: usize = 128;
 const UNPROVEN: usize = 64;
 /// How many lanes, and how many deliveries, one claim is made for: more would keep others from

@@ -1,5 +1,5 @@
 //! What this process has claimed: the lanes that it waits in, and the leases that
-//! keep it ours. The dispatcher takes from it, the intake adds to it.
+//! keep it ours. The dispatcher takes from it, the scribe adds to it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
