@@ -10,6 +10,7 @@
 //! no place for, that one claims from the database (`errands`). Mails and the removal of
 //! what has expired run beside them.
 
+mod addresses;
 mod deliver;
 mod dispatch;
 mod errands;
@@ -33,6 +34,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::error::Result;
+use addresses::AddressBook;
 use dispatch::Dispatcher;
 use lanes::Limits;
 use leases::Leases;
@@ -94,7 +96,8 @@ impl Engine {
             held: HELD,
             pace: app.settings.target_rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.get()),
         };
-        let shelf = Shelf::new(limits, leases.clone(), signals.clone());
+        let addresses = AddressBook::new(app.vault.clone());
+        let shelf = Shelf::new(limits, leases.clone(), addresses, signals.clone());
         tasks.spawn(leases::run(app.clone(), leases, stopping.claims.clone()));
         let reports = (outcomes, signals);
         let dispatcher =

@@ -34,6 +34,8 @@ pub struct Model {
     pub activated_at: Option<Timestamp>,
     /// How often it was deactivated. Deliveries of an earlier epoch are not sent any more (D4).
     pub epoch: i32,
+    /// How often its signing key was rotated: who knows its keys sees by it whether they still are.
+    pub rotations: i32,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -68,6 +68,7 @@ fn tables() -> [TableCreateStatement; 11] {
             .col(big_integer_null("deactivated_at"))
             .col(big_integer_null("activated_at"))
             .col(integer("epoch"))
+            .col(integer("rotations"))
             .foreign_key(&mut belongs_to("target", "organization"))
             .to_owned(),
         Table::create()

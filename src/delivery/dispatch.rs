@@ -14,9 +14,10 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::app::bell::Rung;
 use crate::delivery::Stopping;
+use crate::delivery::addresses::Addresses;
 use crate::delivery::deliver::{Place, Reports, deliver};
 use crate::delivery::errands::{self, Done, Errand};
-use crate::delivery::parcel::{Addresses, Parcel};
+use crate::delivery::parcel::Parcel;
 use crate::delivery::settle::Ended;
 use crate::delivery::shelf::Shelf;
 use crate::delivery::width::Went;
@@ -141,7 +142,8 @@ impl Dispatcher {
             return;
         };
         self.has_just_claimed = matches!(errand, Errand::Claim(_));
-        self.errand = Some(self.tasks.spawn(errands::run(self.app.clone(), errand)));
+        self.errand =
+            Some(self.tasks.spawn(errands::run(self.app.clone(), self.shelf.addresses().clone(), errand)));
     }
 
     fn claim_or_sweep(&self) -> Option<Errand> {

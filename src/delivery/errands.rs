@@ -7,7 +7,8 @@ use fail::fail_point;
 use tokio::time::sleep;
 
 use crate::app::App;
-use crate::delivery::parcel::{self, Addresses, Parcel};
+use crate::delivery::addresses::{AddressBook, Addresses};
+use crate::delivery::parcel::{self, Parcel};
 use crate::error::{Result, report};
 use crate::store::claims::Room;
 use crate::store::deliveries::{self, Lane};
@@ -37,10 +38,10 @@ pub enum Done {
 }
 
 /// Does it.
-pub async fn run(app: App, errand: Errand) -> Done {
+pub async fn run(app: App, book: AddressBook, errand: Errand) -> Done {
     let done = match errand {
-        Errand::Look { stocked } => look(&app, stocked).await,
-        Errand::Claim(rooms) => claim(&app, rooms).await,
+        Errand::Look { stocked } => look(&app, &book, stocked).await,
+        Errand::Claim(rooms) => claim(&app, &book, rooms).await,
         Errand::Sweep(target) => sweep(&app, target).await,
     };
     match done {
@@ -53,12 +54,13 @@ pub async fn run(app: App, errand: Errand) -> Done {
     }
 }
 
-async fn look(app: &App, stocked: Vec<TargetId>) -> Result<Done> {
+async fn look(app: &App, book: &AddressBook, stocked: Vec<TargetId>) -> Result<Done> {
     let db = app.db.reader();
     let lanes = deliveries::lanes(db).await?;
     let mut addresses = Addresses::new();
     for ids in stocked.chunks(TARGETS_PER_READ) {
-        addresses.extend(parcel::addresses(db, ids.to_vec(), &app.vault, app.now()).await?);
+        let targets = targets::list(db, ids.to_vec()).await?;
+        addresses.extend(book.find(db, targets, app.now()).await?);
     }
     Ok(Done::Looked { lanes, addresses })
 }
@@ -66,10 +68,10 @@ async fn look(app: &App, stocked: Vec<TargetId>) -> Result<Done> {
 /// How many targets are read by one statement.
 const TARGETS_PER_READ: usize = 1_000;
 
-async fn claim(app: &App, rooms: Vec<Room>) -> Result<Done> {
+async fn claim(app: &App, book: &AddressBook, rooms: Vec<Room>) -> Result<Done> {
     let now = app.now();
     let tx = app.db.begin().await?;
-    let parcels = parcel::claim(&tx, &rooms, &app.vault, now, now + app.settings.lease).await?;
+    let parcels = parcel::claim(&tx, &rooms, book, now, now + app.settings.lease).await?;
     tx.commit().await?;
     fail_point!("claimed", |_| Err(anyhow::anyhow!("a fault was injected").into()));
     Ok(Done::Claimed { rooms, parcels })

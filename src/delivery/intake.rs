@@ -7,21 +7,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entity::{DeliveryState, EventId, TargetId, Timestamp, delivery, event};
+use entity::{DeliveryState, EventId, TargetId, TargetStatus, Timestamp, delivery, event, target};
 use sea_orm::ConnectionTrait;
 
 use crate::app::{App, Bell};
-use crate::delivery::parcel::{self, Contents, Letter, Parcel, distinct, weight_of};
+use crate::delivery::parcel::{Contents, Letter, Parcel, weight_of};
 use crate::delivery::shelf::{Promises, Shelf};
 use crate::error::Result;
-use crate::store::deliveries;
 use crate::store::events::{self, Publication, Published};
-use crate::vault::Vault;
 
 /// Records what is published.
 #[derive(Debug)]
 pub struct Intake {
-    vault: Vault,
     lease: Duration,
     shelf: Option<Shelf>,
 }
@@ -58,7 +55,7 @@ impl Recorded {
 impl Intake {
     /// An intake that claims what the shelf has a place for; without a shelf, nothing.
     pub fn new(app: &App, shelf: Option<Shelf>) -> Self {
-        Self { vault: app.vault.clone(), lease: app.settings.lease, shelf }
+        Self { lease: app.settings.lease, shelf }
     }
 
     /// Records events with their deliveries, in a transaction that is still to be committed (D1).
@@ -73,10 +70,9 @@ impl Intake {
         }
         let mut published = events::publish(tx, publications, now).await?;
         let handover = self.claim(tx, &mut published, now).await?;
-        let Published { events, due } = published;
-        deliveries::insert_all(tx, &due).await?;
-        let is_waiting = |row: &delivery::Model| row.state == DeliveryState::Waiting;
-        let waiting = due.into_iter().filter(is_waiting).map(|row| row.target_id).collect();
+        let is_waiting = |row: &&delivery::Model| row.state == DeliveryState::Waiting;
+        let waiting = published.due.iter().filter(is_waiting).map(|row| row.target_id.clone()).collect();
+        let events = published.write(tx).await?;
         Ok(Recorded { events, waiting, handover })
     }
 
@@ -84,11 +80,13 @@ impl Intake {
     async fn claim(
         &self,
         tx: &impl ConnectionTrait,
-        Published { events, due }: &mut Published,
+        Published { events, due, targets, .. }: &mut Published,
         now: Timestamp,
     ) -> Result<Option<Handover>> {
         let Some(places) = &self.shelf else { return Ok(None) };
-        let addresses = parcel::addresses(tx, distinct(due, |row| &row.target_id), &self.vault, now).await?;
+        let is_active = |target: &target::Model| target.status == TargetStatus::Active;
+        let targets = std::mem::take(targets).into_values().filter(is_active).collect();
+        let addresses = places.addresses().find(tx, targets, now).await?;
         let address_of = |row: &delivery::Model| addresses.get(&row.target_id)?.as_ref().ok();
         let events: HashMap<&EventId, &event::Model> =
             events.iter().flatten().map(|event| (&event.id, event)).collect();

@@ -4,17 +4,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use entity::{Environment, EventId, TargetId, Timestamp, delivery, event, signing_key, target};
+use entity::{Environment, EventId, Timestamp, delivery, event};
 use sea_orm::ConnectionTrait;
-use secrecy::ExposeSecret;
 
-use crate::app::http::Destination;
+use crate::delivery::addresses::{Address, AddressBook, Unreadable};
 use crate::error::Result;
 use crate::rules::envelope::Envelope;
-use crate::rules::signature::Signer;
 use crate::store::claims::{self, Room};
-use crate::store::{events, signing_keys, targets};
-use crate::vault::Vault;
+use crate::store::{events, targets};
 
 /// How many bytes of a payload are one unit of weight.
 const UNIT: usize = 2_048;
@@ -48,25 +45,6 @@ pub struct Letter {
     pub weight: usize,
 }
 
-/// A target and its signing keys, newest first. Deliveries share it.
-#[derive(Debug)]
-pub struct Address {
-    /// The target.
-    pub target: target::Model,
-    /// Its URI, read.
-    pub destination: Destination,
-    /// Its unexpired keys.
-    pub signer: Signer,
-}
-
-/// The addresses of targets that were asked for. Who is not among them is gone.
-pub type Addresses = HashMap<TargetId, Result<Arc<Address>, Unreadable>>;
-
-/// The secrets of a target cannot be opened. Its deliveries wait, one lease after another, for
-/// somebody to put the encryption key right; those of others do not.
-#[derive(Debug, Clone, Copy)]
-pub struct Unreadable;
-
 impl Letter {
     /// Writes the letter of an event.
     pub fn new(event: &event::Model) -> Self {
@@ -98,14 +76,14 @@ impl Contents {
 pub async fn claim(
     tx: &impl ConnectionTrait,
     rooms: &[Room],
-    vault: &Vault,
+    book: &AddressBook,
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<Vec<Parcel>> {
     let claimed = claims::claim(tx, rooms, now, lease_until).await?;
     let letters = letters(tx, &claimed).await?;
-    let targets = distinct(&claimed, |delivery| &delivery.target_id);
-    let addresses = addresses(tx, targets, vault, now).await?;
+    let targets = targets::list(tx, distinct(&claimed, |delivery| &delivery.target_id)).await?;
+    let addresses = book.find(tx, targets, now).await?;
     let pack = |delivery: delivery::Model| {
         let letter = letters.get(&delivery.event_id).cloned();
         let address = match addresses.get(&delivery.target_id) {
@@ -117,37 +95,6 @@ pub async fn claim(
         Some(Parcel { delivery, contents })
     };
     Ok(claimed.into_iter().filter_map(pack).collect())
-}
-
-/// Reads targets and the keys that sign for them now.
-pub async fn addresses(
-    db: &impl ConnectionTrait,
-    ids: Vec<TargetId>,
-    vault: &Vault,
-    now: Timestamp,
-) -> Result<Addresses> {
-    if ids.is_empty() {
-        return Ok(Addresses::new());
-    }
-    let mut keys = signing_keys::of_targets(db, &ids, now).await?;
-    let mut addresses = Addresses::new();
-    for target in targets::list(db, ids).await? {
-        let (id, keys) = (target.id.clone(), keys.remove(&target.id).unwrap_or_default());
-        let address = address(target, &keys, vault).map(Arc::new).map_err(|error| {
-            tracing::error!(target = %id, %error, "deliveries wait for the encryption key");
-            Unreadable
-        });
-        addresses.insert(id, address);
-    }
-    Ok(addresses)
-}
-
-fn address(target: target::Model, keys: &[signing_key::Model], vault: &Vault) -> anyhow::Result<Address> {
-    let open = |key: &signing_key::Model| vault.open(key.id.as_str(), &key.sealed_secret);
-    let secrets = keys.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
-    let signer = Signer::new(secrets.iter().map(ExposeSecret::expose_secret));
-    let destination = Destination::new(&target.uri)?;
-    Ok(Address { target, destination, signer })
 }
 
 async fn letters(

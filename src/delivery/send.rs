@@ -8,7 +8,8 @@ use hyper::header::HeaderValue;
 
 use crate::app::App;
 use crate::app::http::{Answer, Notification};
-use crate::delivery::parcel::{Address, Contents};
+use crate::delivery::addresses::Address;
+use crate::delivery::parcel::Contents;
 use crate::delivery::width::Went;
 use crate::rules::retry;
 use crate::store::attempts;

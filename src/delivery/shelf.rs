@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use entity::{DeliveryState, TargetId, Timestamp, delivery};
 use tokio::sync::mpsc;
 
+use crate::delivery::addresses::{AddressBook, Addresses};
 use crate::delivery::dispatch::Signal;
 use crate::delivery::lanes::{Lanes, Limits};
 use crate::delivery::leases::Leases;
-use crate::delivery::parcel::{Addresses, Parcel};
+use crate::delivery::parcel::Parcel;
 use crate::store::claims::Room;
 
 /// Cheap to clone; all clones share it.
@@ -17,13 +18,19 @@ use crate::store::claims::Room;
 pub struct Shelf {
     lanes: Arc<Mutex<Lanes<Parcel>>>,
     leases: Leases,
+    addresses: AddressBook,
     signals: mpsc::UnboundedSender<Signal>,
 }
 
 impl Shelf {
     /// An empty shelf. `signals` hears when something was put on it.
-    pub fn new(limits: Limits, leases: Leases, signals: mpsc::UnboundedSender<Signal>) -> Self {
-        Self { lanes: Arc::new(Mutex::new(Lanes::new(limits))), leases, signals }
+    pub fn new(
+        limits: Limits,
+        leases: Leases,
+        addresses: AddressBook,
+        signals: mpsc::UnboundedSender<Signal>,
+    ) -> Self {
+        Self { lanes: Arc::new(Mutex::new(Lanes::new(limits))), leases, addresses, signals }
     }
 
     /// The lanes.
@@ -34,6 +41,11 @@ impl Shelf {
     /// The leases.
     pub fn leases(&self) -> &Leases {
         &self.leases
+    }
+
+    /// Where it all goes.
+    pub fn addresses(&self) -> &AddressBook {
+        &self.addresses
     }
 
     /// Nothing is claimed, and nothing due as far as is known.

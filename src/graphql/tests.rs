@@ -98,9 +98,10 @@ async fn record(app: App) {
     let mut calls = app.publisher.calls().unwrap();
     while let Some(Call { publication, answer }) = calls.recv().await {
         let tx = app.db.begin().await.unwrap();
-        let mut published = events::publish(&tx, &[publication], app.now()).await.unwrap();
+        let published = events::publish(&tx, &[publication], app.now()).await.unwrap();
+        let mut events = published.write(&tx).await.unwrap();
         tx.commit().await.unwrap();
-        answer.send(Ok(published.events.remove(0))).unwrap();
+        answer.send(Ok(events.remove(0))).unwrap();
     }
 }
 

@@ -4,7 +4,8 @@ use entity::{AttemptId, AttemptStatus, EventId, TargetId, Timestamp, attempt};
 use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter};
 
 use crate::error::Result;
-use crate::store::{Scope, bulk};
+use crate::store::Scope;
+use crate::store::bulk::Script;
 
 /// An attempt that was not made, because the target is deactivated (D1, D4).
 pub fn skipped(event: &EventId, target: &TargetId, uri: &str, now: Timestamp) -> attempt::Model {
@@ -32,6 +33,6 @@ pub async fn find(
 }
 
 /// Writes attempts down. What is written already stays: whoever did not hear of his commit tries again.
-pub async fn insert_all(tx: &impl ConnectionTrait, rows: &[attempt::Model]) -> Result<()> {
-    bulk::insert::<attempt::Entity>(tx, rows, "ON CONFLICT (id) DO NOTHING").await
+pub fn insert_all<'a>(script: &mut Script, rows: impl IntoIterator<Item = &'a attempt::Model>) {
+    script.insert::<attempt::Entity>(rows, "ON CONFLICT (id) DO NOTHING");
 }

@@ -8,7 +8,8 @@ use sea_orm::{
 };
 
 use crate::error::Result;
-use crate::store::{attempts, bulk};
+use crate::store::attempts;
+use crate::store::bulk::Script;
 
 /// A delivery that is due at once.
 pub fn waiting(
@@ -35,8 +36,8 @@ pub fn waiting(
 }
 
 /// Schedules new deliveries.
-pub async fn insert_all(tx: &impl ConnectionTrait, rows: &[delivery::Model]) -> Result<()> {
-    bulk::insert::<delivery::Entity>(tx, rows, "").await
+pub fn insert_all(script: &mut Script, rows: &[delivery::Model]) {
+    script.insert::<delivery::Entity>(rows, "");
 }
 
 /// Schedules the event for these targets once more, with the full number of attempts (R3).
@@ -127,7 +128,9 @@ pub async fn skip_missed(
         .all(tx)
         .await?;
     let skipped = missed.iter().map(|event| attempts::skipped(event, &target.id, &target.uri, now));
-    attempts::insert_all(tx, &skipped.collect::<Vec<_>>()).await?;
+    let mut script = Script::new(tx);
+    attempts::insert_all(&mut script, &skipped.collect::<Vec<_>>());
+    script.run(tx).await?;
     let ended = delivery::Entity::update_many()
         .col_expr(delivery::Column::State, Expr::value(DeliveryState::Skipped))
         .col_expr(delivery::Column::DueAt, Expr::value(None::<Timestamp>))

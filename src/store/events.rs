@@ -12,12 +12,13 @@ use entity::{
 };
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, JoinType,
-    QueryFilter, QueryOrder, QuerySelect, RelationTrait,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use crate::error::Result;
-use crate::store::{Scope, attempts, bulk, deliveries};
+use crate::store::bulk::Script;
+use crate::store::{Scope, attempts, deliveries};
 
 /// What one caller publishes: events that are recorded all or none.
 #[derive(Debug)]
@@ -39,16 +40,30 @@ pub struct NewEvent {
     pub idempotency_key: Option<String>,
 }
 
-/// What publishing has recorded, and what is to be recorded with it.
+/// What is published, and what is still to be written.
 #[derive(Debug)]
 pub struct Published {
     /// For each publication its events, in order; for a key used before, the event that it made first.
     pub events: Vec<Vec<event::Model>>,
-    /// The deliveries that are due now, to be scheduled in the same transaction.
+    /// The deliveries that are due now.
     pub due: Vec<delivery::Model>,
+    /// Where they go.
+    pub targets: HashMap<TargetId, target::Model>,
+    /// Writes all else.
+    script: Script,
 }
 
-/// Records events, and ends the deliveries that are not to be made. Answers those that are (D1).
+impl Published {
+    /// Writes what is not written yet (D1).
+    pub async fn write(self, tx: &impl ConnectionTrait) -> Result<Vec<Vec<event::Model>>> {
+        let Self { events, due, mut script, .. } = self;
+        deliveries::insert_all(&mut script, &due);
+        script.run(tx).await?;
+        Ok(events)
+    }
+}
+
+/// Makes events and deliveries of what is published. Those that are not to be made end at once.
 pub async fn publish(
     tx: &impl ConnectionTrait,
     publications: &[Publication],
@@ -60,26 +75,29 @@ pub async fn publish(
         .flat_map(|publication| publication.events.iter().map(|new| (&publication.scope, new)))
         .map(|(scope, new)| row(scope, new, subscribers.of_event(scope, new.name).is_some(), now))
         .collect();
-    let repeated = insert(tx, &rows).await?;
+    let repeated = insert_keyed(tx, &rows).await?;
+    let mut script = Script::new(tx);
+    script.insert::<event::Entity>(rows.iter().filter(|event| event.idempotency_key.is_none()), "");
 
     let mut due = Vec::new();
     let mut missed = Missed::default();
     for event in rows.iter().filter(|event| !repeated.contains_key(&event.id)) {
         let scope = scope_of(event);
-        for subscriber in event.name.and_then(|name| subscribers.of_event(&scope, name)).unwrap_or_default() {
-            let row = deliveries::waiting(&event.id, &subscriber.id, Purpose::Event, subscriber.epoch, now);
-            if subscriber.status == TargetStatus::Active {
+        let targets = event.name.and_then(|name| subscribers.of_event(&scope, name)).unwrap_or_default();
+        for target in targets.iter().filter_map(|id| subscribers.targets.get(id)) {
+            let row = deliveries::waiting(&event.id, &target.id, Purpose::Event, target.epoch, now);
+            if target.status == TargetStatus::Active {
                 due.push(row);
             } else {
-                missed.add(row, subscriber, now);
+                missed.add(row, target, now);
             }
         }
     }
-    missed.insert(tx).await?;
+    missed.insert(&mut script);
 
     let mut rows = rows.into_iter().map(|event| repeated.get(&event.id).cloned().unwrap_or(event));
     let events = publications.iter().map(|call| rows.by_ref().take(call.events.len()).collect()).collect();
-    Ok(Published { events, due })
+    Ok(Published { events, due, targets: subscribers.targets, script })
 }
 
 /// Records an event that the server makes itself for one target, due at once.
@@ -174,17 +192,20 @@ fn row(scope: &Scope, new: &NewEvent, is_addressed: bool, now: Timestamp) -> eve
 
 /// Inserts the events whose keys are new. Answers, by the id that was not used, the event that
 /// has the key already. The unique index decides, so concurrent callers cannot both be first.
-async fn insert(tx: &impl ConnectionTrait, rows: &[event::Model]) -> Result<HashMap<EventId, event::Model>> {
-    let (keyed, unkeyed): (Vec<_>, Vec<_>) =
-        rows.iter().cloned().partition(|event| event.idempotency_key.is_some());
-    bulk::insert::<event::Entity>(tx, &unkeyed, "").await?;
-    bulk::insert::<event::Entity>(tx, &keyed, "ON CONFLICT DO NOTHING").await?;
+async fn insert_keyed(
+    tx: &impl ConnectionTrait,
+    rows: &[event::Model],
+) -> Result<HashMap<EventId, event::Model>> {
+    let keyed: Vec<&event::Model> = rows.iter().filter(|event| event.idempotency_key.is_some()).collect();
+    let mut script = Script::new(tx);
+    script.insert::<event::Entity>(keyed.iter().copied(), "ON CONFLICT DO NOTHING");
+    script.run(tx).await?;
     made_before(tx, &keyed).await
 }
 
 async fn made_before(
     tx: &impl ConnectionTrait,
-    rows: &[event::Model],
+    rows: &[&event::Model],
 ) -> Result<HashMap<EventId, event::Model>> {
     let mut same_scope: HashMap<Scope, Vec<&str>> = HashMap::new();
     for row in rows {
@@ -209,19 +230,11 @@ fn scope_of(event: &event::Model) -> Scope {
     Scope { organization: event.organization_id.clone(), environment: event.environment }
 }
 
-/// Who has to hear of what: the ACTIVE and DEACTIVATED targets by scope and event name.
+/// Who has to hear of what: the ACTIVE and DEACTIVATED targets, and which events go to which of them.
 #[derive(Default)]
-struct Subscribers(HashMap<Scope, HashMap<NotificationEventName, Vec<Subscriber>>>);
-
-#[derive(FromQueryResult)]
-struct Subscriber {
-    event_name: NotificationEventName,
-    id: TargetId,
-    organization_id: entity::OrganizationId,
-    environment: entity::Environment,
-    status: TargetStatus,
-    uri: String,
-    epoch: i32,
+struct Subscribers {
+    targets: HashMap<TargetId, target::Model>,
+    by_event: HashMap<Scope, HashMap<NotificationEventName, Vec<TargetId>>>,
 }
 
 impl Subscribers {
@@ -236,33 +249,25 @@ impl Subscribers {
                 of_scopes.add(same_organization.and(target::Column::Environment.eq(scope.environment)));
         }
         let rows = subscription::Entity::find()
-            .select_only()
-            .columns([subscription::Column::EventName])
-            .columns([
-                target::Column::Id,
-                target::Column::OrganizationId,
-                target::Column::Environment,
-                target::Column::Status,
-                target::Column::Uri,
-                target::Column::Epoch,
-            ])
-            .join(JoinType::InnerJoin, subscription::Relation::Target.def())
+            .find_both_related(target::Entity)
             .filter(of_scopes)
             .filter(subscription::Column::EventName.is_in(names))
             .filter(target::Column::Status.is_in([TargetStatus::Active, TargetStatus::Deactivated]))
-            .into_model::<Subscriber>()
             .all(tx)
             .await?;
         let mut subscribers = Self::default();
-        for row in rows {
-            let scope = Scope { organization: row.organization_id.clone(), environment: row.environment };
-            subscribers.0.entry(scope).or_default().entry(row.event_name).or_default().push(row);
+        for (subscription, target) in rows {
+            let scope =
+                Scope { organization: target.organization_id.clone(), environment: target.environment };
+            let by_name = subscribers.by_event.entry(scope).or_default();
+            by_name.entry(subscription.event_name).or_default().push(target.id.clone());
+            subscribers.targets.insert(target.id.clone(), target);
         }
         Ok(subscribers)
     }
 
-    fn of_event(&self, scope: &Scope, name: NotificationEventName) -> Option<&[Subscriber]> {
-        Some(self.0.get(scope)?.get(&name)?)
+    fn of_event(&self, scope: &Scope, name: NotificationEventName) -> Option<&[TargetId]> {
+        Some(self.by_event.get(scope)?.get(&name)?)
     }
 }
 
@@ -274,14 +279,14 @@ struct Missed {
 }
 
 impl Missed {
-    fn add(&mut self, row: delivery::Model, subscriber: &Subscriber, now: Timestamp) {
-        self.attempts.push(attempts::skipped(&row.event_id, &row.target_id, &subscriber.uri, now));
+    fn add(&mut self, row: delivery::Model, target: &target::Model, now: Timestamp) {
+        self.attempts.push(attempts::skipped(&row.event_id, &row.target_id, &target.uri, now));
         let state = DeliveryState::Skipped;
         self.deliveries.push(delivery::Model { state, due_at: None, succeeded: Some(false), ..row });
     }
 
-    async fn insert(self, tx: &impl ConnectionTrait) -> Result<()> {
-        deliveries::insert_all(tx, &self.deliveries).await?;
-        attempts::insert_all(tx, &self.attempts).await
+    fn insert(&self, script: &mut Script) {
+        deliveries::insert_all(script, &self.deliveries);
+        attempts::insert_all(script, &self.attempts);
     }
 }

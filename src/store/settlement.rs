@@ -16,8 +16,9 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 use crate::error::Result;
 use crate::rules::mail;
 use crate::rules::retry::{Backoff, Schedules};
+use crate::store::bulk::Script;
 use crate::store::claims::{self, claim_of};
-use crate::store::{attempts, bulk, mails, targets};
+use crate::store::{attempts, mails, targets};
 
 /// An attempt that has ended, and the claim under which it was made.
 #[derive(Debug, Clone)]
@@ -86,16 +87,14 @@ struct Verdict {
 /// Settles outcomes. Answers whether a target was deactivated, so that what waits for it has to be skipped.
 pub async fn settle(tx: &impl ConnectionTrait, outcomes: &[Outcome], terms: &Terms<'_>) -> Result<bool> {
     let targets = find_targets(tx, outcomes, terms).await?;
-    let rows: Vec<attempt::Model> = outcomes.iter().map(|outcome| outcome.attempt.clone()).collect();
-    attempts::insert_all(tx, &rows).await?;
-    fail_point!("settling", |_| Err(anyhow::anyhow!("a fault was injected").into()));
     let verdicts: Vec<Verdict> = outcomes
         .iter()
         .map(|outcome| verdict(outcome, targets.get(&outcome.delivery.target_id), terms))
         .collect();
     let ends: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.has_consequences(terms)).collect();
     let counted = claims::hold(tx, ends.iter().map(|end| claim_of(&end.delivery)).collect()).await?;
-    apply(tx, outcomes, &verdicts).await?;
+    write(tx, outcomes, &verdicts).await?;
+    fail_point!("settling", |_| Err(anyhow::anyhow!("a fault was injected").into()));
     let mut consequences = Ends::default();
     for end in ends.into_iter().filter(|end| counted.contains(&claim_of(&end.delivery))) {
         consequences.add(end);
@@ -150,34 +149,34 @@ fn verdict(outcome: &Outcome, target: Option<&target::Model>, terms: &Terms<'_>)
     }
 }
 
-/// Writes the verdicts of those whose claim is still the latest.
-async fn apply(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verdict]) -> Result<()> {
-    let verdicts: Vec<_> = outcomes.iter().zip(verdicts).collect();
-    for piece in verdicts.chunks(bulk::ROWS) {
-        let row = |(Outcome { delivery, .. }, verdict): &(&Outcome, &Verdict)| -> [Value; 7] {
-            [
-                (&delivery.event_id).into(),
-                (&delivery.target_id).into(),
-                delivery.claim.into(),
-                verdict.state.into(),
-                verdict.due_at.into(),
-                verdict.attempts.into(),
-                verdict.succeeded.into(),
-            ]
-        };
-        let rows = bulk::Rows::new(tx.get_database_backend(), piece.iter().map(row));
-        let text = format!(
-            "WITH settled (event_id, target_id, claim, state, due_at, attempts, succeeded) AS (VALUES {}) \
-             UPDATE delivery SET state = settled.state, due_at = settled.due_at, \
+/// Writes down the attempts, and the verdicts of those whose claim is still the latest.
+async fn write(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verdict]) -> Result<()> {
+    let rows = outcomes.iter().zip(verdicts).map(|(Outcome { delivery, .. }, verdict)| -> [Value; 7] {
+        [
+            (&delivery.event_id).into(),
+            (&delivery.target_id).into(),
+            delivery.claim.into(),
+            verdict.state.into(),
+            verdict.due_at.into(),
+            verdict.attempts.into(),
+            verdict.succeeded.into(),
+        ]
+    });
+    let mut script = Script::new(tx);
+    attempts::insert_all(&mut script, outcomes.iter().map(|outcome| &outcome.attempt));
+    script.add(7, rows, |places| {
+        format!(
+            "UPDATE delivery SET state = settled.state, due_at = settled.due_at, \
                     attempts = settled.attempts, is_retry = settled.attempts > 0, \
                     succeeded = settled.succeeded \
-             FROM settled WHERE delivery.event_id = settled.event_id \
-                    AND delivery.target_id = settled.target_id AND delivery.claim = settled.claim",
-            rows.places
-        );
-        rows.execute(tx, text).await?;
-    }
-    Ok(())
+             FROM (SELECT column1 AS event_id, column2 AS target_id, column3 AS claim, column4 AS state, \
+                          column5 AS due_at, column6 AS attempts, column7 AS succeeded \
+                   FROM (VALUES {places}) AS rows) AS settled \
+             WHERE delivery.event_id = settled.event_id \
+                    AND delivery.target_id = settled.target_id AND delivery.claim = settled.claim"
+        )
+    });
+    script.run(tx).await
 }
 
 /// What the ends of deliveries mean for their targets.

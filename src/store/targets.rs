@@ -42,6 +42,7 @@ pub async fn add(
         deactivated_at: None,
         activated_at: None,
         epoch: 0,
+        rotations: 0,
     };
     let target = row.into_active_model().insert(tx).await?;
     status_changes::add(tx, &target.id, None, target.status, now).await?;
@@ -146,6 +147,14 @@ pub async fn touch(
 ) -> Result<target::Model> {
     let mut row = target.into_active_model();
     row.updated_at = Set(now);
+    Ok(row.update(tx).await?)
+}
+
+/// Counts that its signing key was rotated.
+pub async fn count_rotation(tx: &impl ConnectionTrait, target: target::Model) -> Result<target::Model> {
+    let rotations = target.rotations + 1;
+    let mut row = target.into_active_model();
+    row.rotations = Set(rotations);
     Ok(row.update(tx).await?)
 }
 

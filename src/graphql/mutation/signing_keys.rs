@@ -10,7 +10,7 @@ use crate::graphql::mutation::{change, find_target, note};
 use crate::graphql::payload::{Payload, RotateNotificationTargetSigningKeyPayload};
 use crate::graphql::target::WebhookNotificationTarget;
 use crate::rules::{credential, limits};
-use crate::store::signing_keys;
+use crate::store::{signing_keys, targets};
 use crate::vault;
 
 /// A target that needs a new signing key.
@@ -54,6 +54,7 @@ async fn rotate(
     signing_keys::expire_current(&tx, &target.id, now + app.settings.key_overlap).await?;
     let secret = credential::signing_secret(vault::random());
     signing_keys::add(&tx, &target.id, &secret, &app.vault, now).await?;
+    let target = targets::count_rotation(&tx, target).await?;
     note(&tx, caller, AuditAction::SigningKeyRotated, &target.id, now).await?;
     tx.commit().await?;
     // What is about to be sent to it was addressed before.
