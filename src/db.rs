@@ -35,7 +35,8 @@ const POSTGRES_CONNECTIONS: u32 = 20;
 /// How PostgreSQL is to treat our sessions. A server that stands still must not hold the others up with
 /// the locks of its transaction. Every statement finds its rows by an index; for a table that was empty
 /// when it was looked at last, or for many rows at once, the planner would rather read all of it.
-const SESSION: [(&str, &str); 5] = [
+const SESSION: [(&str, &str); 6] = [
+    ("plan_cache_mode", "force_generic_plan"),
     ("idle_in_transaction_session_timeout", "2s"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
