@@ -27,7 +27,7 @@ use connection::Writing;
 use connection::patiently;
 pub use connection::{Reader, Transaction};
 pub use ownership::Ownership;
-pub use trouble::{despite_conflicts, is_away};
+pub use trouble::{Tries, despite_conflicts, is_away};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;

@@ -34,15 +34,31 @@ pub async fn despite_conflicts<T, W>(work: impl Fn() -> W) -> Result<T>
 where
     W: Future<Output = Result<T>>,
 {
-    for tried in 0..TRIES - 1 {
+    let mut tries = Tries::default();
+    loop {
         match work().await {
-            Err(error) if is_conflict(&error) => {}
+            Err(error) if tries.again(&error).await => {}
             ended => return ended,
         }
-        // Those who met once would meet again if they waited equally long.
-        tokio::time::sleep(PAUSE.mul_f64(rand::random::<f64>() * f64::from(1 << tried))).await;
     }
-    work().await
+}
+
+/// How often a transaction was tried.
+#[derive(Debug, Default)]
+pub struct Tries(u32);
+
+impl Tries {
+    /// Whether to try again, after a pause that is over when it answers.
+    pub async fn again(&mut self, error: &Error) -> bool {
+        let is_worth_it = is_conflict(error) && self.0 < TRIES - 1;
+        if is_worth_it {
+            // Those who met once would meet again if they waited equally long.
+            let most = PAUSE * (1 << self.0);
+            tokio::time::sleep(most.mul_f64(rand::random())).await;
+            self.0 += 1;
+        }
+        is_worth_it
+    }
 }
 
 /// Whether the database gave a transaction up because of another one, so that trying again helps.

@@ -7,14 +7,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entity::{DeliveryState, EventId, TargetId, TargetStatus, Timestamp, delivery, event, target};
+use entity::{DeliveryState, EventId, TargetId, Timestamp, delivery, event};
 use sea_orm::ConnectionTrait;
 
 use crate::app::{App, Bell};
+use crate::delivery::addresses::Addresses;
 use crate::delivery::parcel::{Contents, Letter, Parcel, weight_of};
 use crate::delivery::shelf::{Promises, Shelf};
 use crate::error::Result;
-use crate::store::events::{self, Publication, Published};
+use crate::store::bulk::Script;
+use crate::store::events::{Publication, Published, Repeated, Sketch};
 
 /// Records what is published.
 #[derive(Debug)]
@@ -23,9 +25,25 @@ pub struct Intake {
     shelf: Option<Shelf>,
 }
 
+/// What is about to be recorded. Dropped, its places on the shelf are free again.
+#[derive(Debug)]
+pub enum Draft {
+    /// It has only to be written.
+    Finished(Box<Finished>),
+    /// Some of it may have been published before, which only the database can tell.
+    Keyed(Sketch, Addresses),
+}
+
+/// All that is to be written, and what is handed over once it is on disk.
+#[derive(Debug)]
+pub struct Finished {
+    script: Script,
+    recorded: Recorded,
+}
+
 /// What was recorded, and what is handed over once it is on disk. Dropped, its places on the shelf are
 /// free again.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Recorded {
     events: Vec<Vec<event::Model>>,
     /// The targets of what waits in the database.
@@ -58,35 +76,62 @@ impl Intake {
         Self { lease: app.settings.lease, shelf }
     }
 
-    /// Records events with their deliveries, in a transaction that is still to be committed (D1).
-    pub async fn record(
+    /// Reads what has to be known of subscribers, and does all that can be done before a transaction.
+    pub async fn draft(
         &self,
-        tx: &impl ConnectionTrait,
+        db: &impl ConnectionTrait,
         publications: &[Publication],
         now: Timestamp,
-    ) -> Result<Recorded> {
-        if publications.is_empty() {
-            return Ok(Recorded { events: Vec::new(), waiting: Vec::new(), handover: None });
-        }
-        let mut published = events::publish(tx, publications, now).await?;
-        let handover = self.claim(tx, &mut published, now).await?;
+    ) -> Result<Draft> {
+        let sketch = Sketch::of(db, publications, now).await?;
+        let addresses = match &self.shelf {
+            Some(shelf) => shelf.addresses().find(db, sketch.targets(), now).await?,
+            None => Addresses::new(),
+        };
+        Ok(if sketch.has_keys() {
+            Draft::Keyed(sketch, addresses)
+        } else {
+            Draft::Finished(Box::new(self.finish(db, sketch, &addresses, &Repeated::new(), now)))
+        })
+    }
+
+    /// Records events with their deliveries, in a transaction that is still to be committed (D1).
+    pub async fn record(&self, tx: &impl ConnectionTrait, draft: Draft, now: Timestamp) -> Result<Recorded> {
+        let Finished { script, recorded } = match draft {
+            Draft::Finished(finished) => *finished,
+            Draft::Keyed(sketch, addresses) => {
+                let repeated = sketch.insert_keyed(tx).await?;
+                self.finish(tx, sketch, &addresses, &repeated, now)
+            }
+        };
+        script.run(tx).await?;
+        Ok(recorded)
+    }
+
+    fn finish(
+        &self,
+        db: &impl ConnectionTrait,
+        sketch: Sketch,
+        addresses: &Addresses,
+        repeated: &Repeated,
+        now: Timestamp,
+    ) -> Finished {
+        let mut published = sketch.publish(db, repeated, now);
+        let handover = self.shelf.as_ref().map(|shelf| self.claim(shelf, &mut published, addresses, now));
         let is_waiting = |row: &&delivery::Model| row.state == DeliveryState::Waiting;
         let waiting = published.due.iter().filter(is_waiting).map(|row| row.target_id.clone()).collect();
-        let events = published.write(tx).await?;
-        Ok(Recorded { events, waiting, handover })
+        let (script, events) = published.written();
+        Finished { script, recorded: Recorded { events, waiting, handover } }
     }
 
     /// Claims what there is a place for on the shelf, before it is inserted.
-    async fn claim(
+    fn claim(
         &self,
-        tx: &impl ConnectionTrait,
-        Published { events, due, targets, .. }: &mut Published,
+        shelf: &Shelf,
+        Published { events, due, .. }: &mut Published,
+        addresses: &Addresses,
         now: Timestamp,
-    ) -> Result<Option<Handover>> {
-        let Some(places) = &self.shelf else { return Ok(None) };
-        let is_active = |target: &target::Model| target.status == TargetStatus::Active;
-        let targets = std::mem::take(targets).into_values().filter(is_active).collect();
-        let addresses = places.addresses().find(tx, targets, now).await?;
+    ) -> Handover {
         let address_of = |row: &delivery::Model| addresses.get(&row.target_id)?.as_ref().ok();
         let events: HashMap<&EventId, &event::Model> =
             events.iter().flatten().map(|event| (&event.id, event)).collect();
@@ -94,7 +139,7 @@ impl Intake {
             address_of(row)?;
             events.get(&row.event_id).map(|event| weight_of(event))
         };
-        let promises = places.promise(due, weigh, now + self.lease);
+        let promises = shelf.promise(due, weigh, now + self.lease);
         let mut letters: HashMap<&EventId, Arc<Letter>> = HashMap::new();
         let mut pack = |row: &delivery::Model| {
             let (id, event) = events.get_key_value(&row.event_id)?;
@@ -104,6 +149,6 @@ impl Intake {
         };
         let claimed = due.iter().filter(|row| row.state == DeliveryState::Claimed);
         let parcels = claimed.filter_map(&mut pack).collect();
-        Ok(Some(Handover { promises, parcels }))
+        Handover { promises, parcels }
     }
 }

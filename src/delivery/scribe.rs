@@ -21,8 +21,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use crate::app::publisher::{Call, Calls};
 use crate::app::{App, Bell};
 use crate::clock::Clock;
-use crate::db::{Db, despite_conflicts};
-use crate::delivery::intake::Intake;
+use crate::db::{Db, Transaction, Tries};
+use crate::delivery::intake::{Draft, Intake, Recorded};
 use crate::delivery::settle::{Batch, Ended, Settling};
 use crate::delivery::shelf::Shelf;
 use crate::error::{Error, Result, report};
@@ -49,21 +49,30 @@ pub struct Desk {
 #[derive(Debug)]
 pub struct Scribe {
     desk: Desk,
+    pen: Pen,
+    pause: Duration,
+    /// What the database did not take, and when to try again.
+    owed: Option<(Batch, Instant)>,
+}
+
+/// What it writes with.
+#[derive(Debug)]
+struct Pen {
     db: Db,
     clock: Clock,
     bell: Bell,
     shelf: Option<Shelf>,
     intake: Intake,
     settling: Settling,
-    pause: Duration,
-    /// What the database did not take, and when to try again.
-    owed: Option<(Batch, Instant)>,
 }
 
 /// What is written in one transaction.
 #[derive(Debug, Default)]
 struct Work {
-    calls: Vec<Call>,
+    publications: Vec<Publication>,
+    answers: Vec<Answer>,
+    /// What is to be recorded of the publications, once it is known.
+    draft: Option<Draft>,
     batch: Batch,
 }
 
@@ -73,45 +82,61 @@ type Answer = oneshot::Sender<Result<Vec<event::Model>>>;
 impl Scribe {
     /// A scribe that hands over what it can to the shelf. Without one nothing is sent from here.
     pub fn new(app: &App, shelf: Option<Shelf>, desk: Desk) -> Self {
-        Self {
-            desk,
+        let pen = Pen {
             db: app.db.clone(),
             clock: app.clock.clone(),
             bell: app.bell.clone(),
             intake: Intake::new(app, shelf.clone()),
             settling: Settling::new(app),
             shelf,
-            pause: app.settings.pause,
-            owed: None,
-        }
+        };
+        Self { desk, pen, pause: app.settings.pause, owed: None }
     }
 
     /// Works until nobody can bring anything any more.
     pub async fn run(mut self) {
-        while let Some(Work { calls, batch }) = self.next().await {
-            let (publications, answers): (Vec<_>, Vec<_>) =
-                calls.into_iter().map(|call| (call.publication, call.answer)).unzip();
-            match despite_conflicts(|| self.write(&publications, &batch)).await {
-                Ok(events) => {
-                    self.settled(&batch);
-                    answer(answers, events);
-                }
-                Err(error) => {
-                    self.owe(batch, &error);
-                    refuse(answers, error);
+        let mut ahead = None;
+        while let Some(mut work) = self.next(ahead.take()).await {
+            let mut tries = Tries::default();
+            while let Err(error) = self.write_down(&mut work, &mut ahead).await {
+                if !tries.again(&error).await {
+                    self.owe(work.batch, &error);
+                    refuse(work.answers, error);
+                    break;
                 }
             }
         }
     }
 
+    /// Writes, and drafts the next transaction while this one is brought to the disk.
+    async fn write_down(&mut self, work: &mut Work, ahead: &mut Option<Work>) -> Result<()> {
+        let Self { desk, pen, owed, .. } = self;
+        let (tx, written) = pen.write(work).await?;
+        let is_stale = written.deactivated;
+        let look_ahead = async {
+            if ahead.is_none() && owed.is_none() {
+                *ahead = pen.look_ahead(desk).await;
+            }
+        };
+        let (committed, ()) = tokio::join!(pen.commit(tx, written, work), look_ahead);
+        if let Some(ahead) = ahead.as_mut().filter(|_| is_stale) {
+            ahead.draft = None;
+        }
+        committed
+    }
+
     /// Waits for something to do, and takes what else is there, as long as it fits. What is owed is
     /// tried alone, and others wait for it: whoever publishes has nothing to do with it.
-    async fn next(&mut self) -> Option<Work> {
+    async fn next(&mut self, ahead: Option<Work>) -> Option<Work> {
+        if let Some(mut work) = ahead {
+            self.desk.take_outcomes(&mut work);
+            return Some(work);
+        }
         let mut work = Work::default();
         loop {
             let (has_engine, due_at) = (self.desk.engine.is_some(), self.owed.as_ref().map(|owed| owed.1));
             tokio::select! {
-                Some(call) = self.desk.calls.recv() => work.calls.push(call),
+                Some(call) = self.desk.calls.recv() => work.add(call),
                 ended = self.desk.ended.recv(), if has_engine && due_at.is_none() => {
                     let Some(ended) = ended else {
                         self.desk.engine = None;
@@ -124,43 +149,11 @@ impl Scribe {
                 }
                 else => return None,
             }
-            self.take_what_waits(&mut work);
+            self.desk.take_calls(&mut work);
+            if self.owed.is_none() {
+                self.desk.take_outcomes(&mut work);
+            }
             return Some(work);
-        }
-    }
-
-    fn take_what_waits(&mut self, work: &mut Work) {
-        while work.events() < EVENTS
-            && let Ok(call) = self.desk.calls.try_recv()
-        {
-            work.calls.push(call);
-        }
-        while self.owed.is_none()
-            && work.batch.len() < OUTCOMES
-            && let Ok(ended) = self.desk.ended.try_recv()
-        {
-            work.batch.add(ended);
-        }
-    }
-
-    /// Settles first: a target that is deactivated by it hears of nothing that is published with it.
-    async fn write(&self, publications: &[Publication], batch: &Batch) -> Result<Vec<Vec<event::Model>>> {
-        let now = self.clock.now();
-        let tx = self.db.begin().await?;
-        let deactivated = self.settling.settle(&tx, batch, now).await?;
-        let recorded = self.intake.record(&tx, publications, now).await?;
-        fail_point!("before-commit", |_| Err(anyhow::anyhow!("a fault was injected").into()));
-        tx.commit().await?;
-        fail_point!("before-answer", |_| Err(anyhow::anyhow!("a fault was injected").into()));
-        if deactivated {
-            self.bell.ring_everywhere();
-        }
-        Ok(recorded.hand_over(&self.bell))
-    }
-
-    fn settled(&self, batch: &Batch) {
-        if let Some(shelf) = self.shelf.as_ref().filter(|_| !batch.is_empty()) {
-            shelf.settled(batch.deliveries());
         }
     }
 
@@ -172,15 +165,97 @@ impl Scribe {
     }
 }
 
-impl Work {
-    fn events(&self) -> usize {
-        self.calls.iter().map(|call| call.publication.events.len()).sum()
+impl Desk {
+    fn take_calls(&mut self, work: &mut Work) {
+        let mut events = work.events();
+        while events < EVENTS
+            && let Ok(call) = self.calls.try_recv()
+        {
+            events += call.publication.events.len();
+            work.add(call);
+        }
+    }
+
+    fn take_outcomes(&mut self, work: &mut Work) {
+        while work.batch.len() < OUTCOMES
+            && let Ok(ended) = self.ended.try_recv()
+        {
+            work.batch.add(ended);
+        }
     }
 }
 
-fn answer(answers: Vec<Answer>, events: Vec<Vec<event::Model>>) {
-    for (answer, events) in answers.into_iter().zip(events) {
-        answer.send(Ok(events)).ok();
+impl Pen {
+    /// Takes the calls that wait, and drafts what is to be written of them. A draft that does not come
+    /// about is made once more when it is needed.
+    async fn look_ahead(&self, desk: &mut Desk) -> Option<Work> {
+        let mut work = Work::default();
+        desk.take_calls(&mut work);
+        if work.publications.is_empty() {
+            return None;
+        }
+        work.draft = self.draft(&work).await.ok();
+        Some(work)
+    }
+
+    async fn draft(&self, work: &Work) -> Result<Draft> {
+        self.intake.draft(self.db.reader(), &work.publications, self.clock.now()).await
+    }
+
+    /// Writes all in a transaction that is still to be committed. Settles first: a target that is
+    /// deactivated by it hears of nothing that is published with it.
+    async fn write(&self, work: &mut Work) -> Result<(Transaction, Written)> {
+        if work.draft.is_none() && !work.publications.is_empty() {
+            work.draft = Some(self.draft(work).await?);
+        }
+        let now = self.clock.now();
+        let tx = self.db.begin().await?;
+        let deactivated = self.settling.settle(&tx, &work.batch, now).await?;
+        let recorded = match work.draft.take() {
+            Some(_) if deactivated => {
+                let draft = self.intake.draft(&tx, &work.publications, now).await?;
+                self.intake.record(&tx, draft, now).await?
+            }
+            Some(draft) => self.intake.record(&tx, draft, now).await?,
+            None => Recorded::default(),
+        };
+        fail_point!("before-commit", |_| Err(anyhow::anyhow!("a fault was injected").into()));
+        Ok((tx, Written { recorded, deactivated }))
+    }
+
+    /// Brings it to the disk, and tells everybody.
+    async fn commit(&self, tx: Transaction, written: Written, work: &mut Work) -> Result<()> {
+        tx.commit().await?;
+        fail_point!("before-answer", |_| Err(anyhow::anyhow!("a fault was injected").into()));
+        if written.deactivated {
+            self.bell.ring_everywhere();
+        }
+        let events = written.recorded.hand_over(&self.bell);
+        for (answer, events) in work.answers.drain(..).zip(events) {
+            answer.send(Ok(events)).ok();
+        }
+        if let Some(shelf) = self.shelf.as_ref().filter(|_| !work.batch.is_empty()) {
+            shelf.settled(work.batch.deliveries());
+        }
+        Ok(())
+    }
+}
+
+/// What has been written, and has to be committed.
+#[derive(Debug)]
+struct Written {
+    recorded: Recorded,
+    deactivated: bool,
+}
+
+impl Work {
+    fn add(&mut self, Call { publication, answer }: Call) {
+        self.publications.push(publication);
+        self.answers.push(answer);
+    }
+
+    fn events(&self) -> usize {
+        self.publications.iter().map(|publication| publication.events.len()).sum()
     }
 }
 

@@ -9,7 +9,8 @@ use crate::app::Settings;
 use crate::app::publisher::Call;
 use crate::clock::Clock;
 use crate::db::Db;
-use crate::store::{Scope, events, organizations};
+use crate::store::events::Sketch;
+use crate::store::{Scope, organizations};
 use crate::vault::Vault;
 
 const INTROSPECTION: &str = "{ __schema { types {
@@ -98,8 +99,10 @@ async fn record(app: App) {
     let mut calls = app.publisher.calls().unwrap();
     while let Some(Call { publication, answer }) = calls.recv().await {
         let tx = app.db.begin().await.unwrap();
-        let published = events::publish(&tx, &[publication], app.now()).await.unwrap();
-        let mut events = published.write(&tx).await.unwrap();
+        let sketch = Sketch::of(&tx, &[publication], app.now()).await.unwrap();
+        let repeated = sketch.insert_keyed(&tx).await.unwrap();
+        let (script, mut events) = sketch.publish(&tx, &repeated, app.now()).written();
+        script.run(&tx).await.unwrap();
         tx.commit().await.unwrap();
         answer.send(Ok(events.remove(0))).unwrap();
     }

@@ -40,6 +40,79 @@ pub struct NewEvent {
     pub idempotency_key: Option<String>,
 }
 
+/// What is about to be published, and who has to hear of it.
+#[derive(Debug)]
+pub struct Sketch {
+    /// How many events each publication has.
+    sizes: Vec<usize>,
+    events: Vec<event::Model>,
+    subscribers: Subscribers,
+}
+
+impl Sketch {
+    /// Makes events of publications, and looks for those who subscribe to them.
+    pub async fn of(db: &impl ConnectionTrait, publications: &[Publication], now: Timestamp) -> Result<Self> {
+        let subscribers = Subscribers::of(db, publications).await?;
+        let events = publications
+            .iter()
+            .flat_map(|publication| publication.events.iter().map(|new| (&publication.scope, new)))
+            .map(|(scope, new)| row(scope, new, subscribers.of_event(scope, new.name).is_some(), now))
+            .collect();
+        let sizes = publications.iter().map(|publication| publication.events.len()).collect();
+        Ok(Self { sizes, events, subscribers })
+    }
+
+    /// The ACTIVE targets among the subscribers.
+    pub fn targets(&self) -> Vec<target::Model> {
+        self.subscribers.targets.values().filter(|target| is_active(target)).cloned().collect()
+    }
+
+    /// Whether some of it may have been published before.
+    pub fn has_keys(&self) -> bool {
+        self.keyed().next().is_some()
+    }
+
+    /// Inserts the events whose keys are new. Answers, by the id that was not used, the event that
+    /// has the key already. The unique index decides, so concurrent callers cannot both be first.
+    pub async fn insert_keyed(&self, tx: &impl ConnectionTrait) -> Result<Repeated> {
+        let mut script = Script::new(tx);
+        script.insert::<event::Entity>(self.keyed(), "ON CONFLICT DO NOTHING");
+        script.run(tx).await?;
+        made_before(tx, &self.keyed().collect::<Vec<_>>()).await
+    }
+
+    fn keyed(&self) -> impl Iterator<Item = &event::Model> {
+        self.events.iter().filter(|event| event.idempotency_key.is_some())
+    }
+
+    /// What is to be written, but for those that were published before. Deliveries that are not to be
+    /// made end at once.
+    pub fn publish(self, db: &impl ConnectionTrait, repeated: &Repeated, now: Timestamp) -> Published {
+        let Self { sizes, events, subscribers } = self;
+        let mut script = Script::new(db);
+        script.insert::<event::Entity>(events.iter().filter(|event| event.idempotency_key.is_none()), "");
+        let mut due = Vec::new();
+        let mut missed = Missed::default();
+        for event in events.iter().filter(|event| !repeated.contains_key(&event.id)) {
+            for target in subscribers.hear_of(event) {
+                let row = deliveries::waiting(&event.id, &target.id, Purpose::Event, target.epoch, now);
+                if is_active(target) {
+                    due.push(row);
+                } else {
+                    missed.add(row, target, now);
+                }
+            }
+        }
+        missed.insert(&mut script);
+        let mut events = events.into_iter().map(|event| repeated.get(&event.id).cloned().unwrap_or(event));
+        let events = sizes.into_iter().map(|size| events.by_ref().take(size).collect()).collect();
+        Published { events, due, script }
+    }
+}
+
+/// The events that hold keys that were to be used once more, by the ids that were not used.
+pub type Repeated = HashMap<EventId, event::Model>;
+
 /// What is published, and what is still to be written.
 #[derive(Debug)]
 pub struct Published {
@@ -47,57 +120,21 @@ pub struct Published {
     pub events: Vec<Vec<event::Model>>,
     /// The deliveries that are due now.
     pub due: Vec<delivery::Model>,
-    /// Where they go.
-    pub targets: HashMap<TargetId, target::Model>,
     /// Writes all else.
     script: Script,
 }
 
 impl Published {
-    /// Writes what is not written yet (D1).
-    pub async fn write(self, tx: &impl ConnectionTrait) -> Result<Vec<Vec<event::Model>>> {
-        let Self { events, due, mut script, .. } = self;
+    /// What writes it down, deliveries included (D1), and for each publication its events.
+    pub fn written(self) -> (Script, Vec<Vec<event::Model>>) {
+        let Self { events, due, mut script } = self;
         deliveries::insert_all(&mut script, &due);
-        script.run(tx).await?;
-        Ok(events)
+        (script, events)
     }
 }
 
-/// Makes events and deliveries of what is published. Those that are not to be made end at once.
-pub async fn publish(
-    tx: &impl ConnectionTrait,
-    publications: &[Publication],
-    now: Timestamp,
-) -> Result<Published> {
-    let subscribers = Subscribers::of(tx, publications).await?;
-    let rows: Vec<event::Model> = publications
-        .iter()
-        .flat_map(|publication| publication.events.iter().map(|new| (&publication.scope, new)))
-        .map(|(scope, new)| row(scope, new, subscribers.of_event(scope, new.name).is_some(), now))
-        .collect();
-    let repeated = insert_keyed(tx, &rows).await?;
-    let mut script = Script::new(tx);
-    script.insert::<event::Entity>(rows.iter().filter(|event| event.idempotency_key.is_none()), "");
-
-    let mut due = Vec::new();
-    let mut missed = Missed::default();
-    for event in rows.iter().filter(|event| !repeated.contains_key(&event.id)) {
-        let scope = scope_of(event);
-        let targets = event.name.and_then(|name| subscribers.of_event(&scope, name)).unwrap_or_default();
-        for target in targets.iter().filter_map(|id| subscribers.targets.get(id)) {
-            let row = deliveries::waiting(&event.id, &target.id, Purpose::Event, target.epoch, now);
-            if target.status == TargetStatus::Active {
-                due.push(row);
-            } else {
-                missed.add(row, target, now);
-            }
-        }
-    }
-    missed.insert(&mut script);
-
-    let mut rows = rows.into_iter().map(|event| repeated.get(&event.id).cloned().unwrap_or(event));
-    let events = publications.iter().map(|call| rows.by_ref().take(call.events.len()).collect()).collect();
-    Ok(Published { events, due, targets: subscribers.targets, script })
+fn is_active(target: &target::Model) -> bool {
+    target.status == TargetStatus::Active
 }
 
 /// Records an event that the server makes itself for one target, due at once.
@@ -190,23 +227,7 @@ fn row(scope: &Scope, new: &NewEvent, is_addressed: bool, now: Timestamp) -> eve
     }
 }
 
-/// Inserts the events whose keys are new. Answers, by the id that was not used, the event that
-/// has the key already. The unique index decides, so concurrent callers cannot both be first.
-async fn insert_keyed(
-    tx: &impl ConnectionTrait,
-    rows: &[event::Model],
-) -> Result<HashMap<EventId, event::Model>> {
-    let keyed: Vec<&event::Model> = rows.iter().filter(|event| event.idempotency_key.is_some()).collect();
-    let mut script = Script::new(tx);
-    script.insert::<event::Entity>(keyed.iter().copied(), "ON CONFLICT DO NOTHING");
-    script.run(tx).await?;
-    made_before(tx, &keyed).await
-}
-
-async fn made_before(
-    tx: &impl ConnectionTrait,
-    rows: &[&event::Model],
-) -> Result<HashMap<EventId, event::Model>> {
+async fn made_before(tx: &impl ConnectionTrait, rows: &[&event::Model]) -> Result<Repeated> {
     let mut same_scope: HashMap<Scope, Vec<&str>> = HashMap::new();
     for row in rows {
         same_scope.entry(scope_of(row)).or_default().extend(row.idempotency_key.as_deref());
@@ -231,7 +252,7 @@ fn scope_of(event: &event::Model) -> Scope {
 }
 
 /// Who has to hear of what: the ACTIVE and DEACTIVATED targets, and which events go to which of them.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Subscribers {
     targets: HashMap<TargetId, target::Model>,
     by_event: HashMap<Scope, HashMap<NotificationEventName, Vec<TargetId>>>,
@@ -264,6 +285,11 @@ impl Subscribers {
             subscribers.targets.insert(target.id.clone(), target);
         }
         Ok(subscribers)
+    }
+
+    fn hear_of(&self, event: &event::Model) -> impl Iterator<Item = &target::Model> {
+        let targets = event.name.and_then(|name| self.of_event(&scope_of(event), name)).unwrap_or_default();
+        targets.iter().filter_map(|id| self.targets.get(id))
     }
 
     fn of_event(&self, scope: &Scope, name: NotificationEventName) -> Option<&[TargetId]> {
