@@ -85,7 +85,7 @@ impl Intake {
     ) -> Result<Draft> {
         let sketch = Sketch::of(db, publications, now).await?;
         let addresses = match &self.shelf {
-            Some(shelf) => shelf.addresses().find(db, sketch.targets(), now).await?,
+            Some(places) => places.addresses().find(db, sketch.targets(), now).await?,
             None => Addresses::new(),
         };
         Ok(if sketch.has_keys() {
@@ -117,7 +117,7 @@ impl Intake {
         now: Timestamp,
     ) -> Finished {
         let mut published = sketch.publish(db, repeated, now);
-        let handover = self.shelf.as_ref().map(|shelf| self.claim(shelf, &mut published, addresses, now));
+        let handover = self.shelf.as_ref().map(|places| self.claim(places, &mut published, addresses, now));
         let is_waiting = |row: &&delivery::Model| row.state == DeliveryState::Waiting;
         let waiting = published.due.iter().filter(is_waiting).map(|row| row.target_id.clone()).collect();
         let (script, events) = published.written();
@@ -127,7 +127,7 @@ impl Intake {
     /// Claims what there is a place for on the shelf, before it is inserted.
     fn claim(
         &self,
-        shelf: &Shelf,
+        places: &Shelf,
         Published { events, due, .. }: &mut Published,
         addresses: &Addresses,
         now: Timestamp,
@@ -139,7 +139,7 @@ impl Intake {
             address_of(row)?;
             events.get(&row.event_id).map(|event| weight_of(event))
         };
-        let promises = shelf.promise(due, weigh, now + self.lease);
+        let promises = places.promise(due, weigh, now + self.lease);
         let mut letters: HashMap<&EventId, Arc<Letter>> = HashMap::new();
         let mut pack = |row: &delivery::Model| {
             let (id, event) = events.get_key_value(&row.event_id)?;
