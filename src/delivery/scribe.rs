@@ -32,6 +32,8 @@ use crate::store::events::Publication;
 /// writing for too long.
 const EVENTS: usize = 1_000;
 const OUTCOMES: usize = 500;
+/// How many events are worth being drafted ahead.
+const WORTH_A_DRAFT: usize = 100;
 
 /// What a scribe writes down. A channel that is closed brings nothing.
 #[derive(Debug)]
@@ -129,6 +131,9 @@ impl Scribe {
     /// tried alone, and others wait for it: whoever publishes has nothing to do with it.
     async fn next(&mut self, ahead: Option<Work>) -> Option<Work> {
         if let Some(mut work) = ahead {
+            if work.draft.is_none() {
+                self.desk.take_calls(&mut work);
+            }
             self.desk.take_outcomes(&mut work);
             return Some(work);
         }
@@ -186,16 +191,16 @@ impl Desk {
 }
 
 impl Pen {
-    /// Takes the calls that wait, and drafts what is to be written of them. A draft that does not come
-    /// about is made once more when it is needed.
+    /// Takes the calls that wait, and drafts what is to be written of them if that is much: few had
+    /// better be written with those that are still to come. A draft that does not come about is made
+    /// once more when it is needed.
     async fn look_ahead(&self, desk: &mut Desk) -> Option<Work> {
         let mut work = Work::default();
         desk.take_calls(&mut work);
-        if work.publications.is_empty() {
-            return None;
+        if work.events() >= WORTH_A_DRAFT {
+            work.draft = self.draft(&work).await.ok();
         }
-        work.draft = self.draft(&work).await.ok();
-        Some(work)
+        Some(work).filter(|work| !work.publications.is_empty())
     }
 
     async fn draft(&self, work: &Work) -> Result<Draft> {
