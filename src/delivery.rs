@@ -89,7 +89,6 @@ impl Engine {
     ) -> (Shelf, mpsc::Receiver<Ended>) {
         let (outcomes, ended) = mpsc::channel(UNSETTLED);
         let (signals, heard) = mpsc::unbounded_channel();
-        let leases = Leases::default();
         let limits = Limits {
             per_lane: app.settings.target_concurrency,
             in_flight: app.settings.concurrency,
@@ -97,8 +96,8 @@ impl Engine {
             pace: app.settings.target_rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.get()),
         };
         let addresses = AddressBook::new(app.vault.clone());
-        let shelf = Shelf::new(limits, leases.clone(), addresses, signals.clone());
-        tasks.spawn(leases::run(app.clone(), leases, stopping.claims.clone()));
+        let shelf = Shelf::new(limits, Leases::default(), addresses, signals.clone());
+        tasks.spawn(leases::run(app.clone(), shelf.clone(), outcomes.clone(), stopping.claims.clone()));
         let reports = (outcomes, signals);
         let dispatcher =
             Dispatcher::new(app.clone(), tasks.clone(), stopping.clone(), shelf.clone(), reports);

@@ -33,6 +33,8 @@ const SHARE_HELD: usize = 2;
 /// no more than this until its target has shown that it keeps up; then eight for each success.
 const ROUNDS: usize = 128;
 const UNPROVEN: usize = 64;
+/// A lane whose target has too much to do holds no more than for so many rounds.
+const ROUNDS_WHEN_SLOW: usize = 4;
 /// How many lanes, and how many deliveries, one claim is made for: more would keep others from
 /// writing for too long.
 const LANES_PER_CLAIM: usize = 64;
@@ -72,6 +74,8 @@ struct Lane<T> {
     width: Width,
     /// How many requests have ended well since one showed that the target was overloaded.
     successes: usize,
+    /// Nothing has ended well since.
+    is_slow: bool,
     /// When the next attempt may be made.
     next_turn: Instant,
     /// What its deliveries weighed lately.
@@ -224,6 +228,27 @@ impl<T> Lanes<T> {
         lane.into_iter().flat_map(|lane| &mut lane.stock).map(|(item, _)| item)
     }
 
+    /// Takes out of the stock what is not to wait there any longer.
+    pub fn withdraw(&mut self, is_out: impl Fn(&T) -> bool) -> Vec<T> {
+        let (mut out, mut targets) = (Vec::new(), Vec::new());
+        for (target, lane) in &mut self.by_target {
+            let stock = std::mem::take(&mut lane.stock);
+            let (gone, stay): (VecDeque<_>, VecDeque<_>) =
+                stock.into_iter().partition(|(item, _)| is_out(item));
+            lane.stock = stay;
+            if !gone.is_empty() {
+                targets.push(target.clone());
+            }
+            for (item, weight) in gone {
+                lane.held -= weight;
+                self.held -= weight;
+                out.push(item);
+            }
+        }
+        targets.iter().for_each(|target| self.forget_if_quiet(target));
+        out
+    }
+
     /// Lets nothing more in, and hands out what is in stock.
     pub fn close(&mut self) -> Vec<T> {
         self.is_closed = true;
@@ -307,6 +332,7 @@ impl<T> Lane<T> {
             held: 0,
             width: Width::new(most),
             successes: 0,
+            is_slow: false,
             next_turn: Instant::now(),
             usual_weight: None,
             is_hungry: false,
@@ -317,14 +343,15 @@ impl<T> Lane<T> {
     /// How much it may hold while so much is free in all.
     fn share(&self, free: usize) -> usize {
         let part = ((self.held + free) / SHARE_HELD).max(usize::from(free > 0));
-        part.min(self.width.get() * ROUNDS).min(UNPROVEN + 8 * self.successes)
+        let rounds = if self.is_slow { ROUNDS_WHEN_SLOW } else { ROUNDS };
+        part.min(self.width.get() * rounds).min(UNPROVEN + 8 * self.successes)
     }
 
     fn learn(&mut self, went: Went) {
         self.width.learn(went, self.in_flight);
         match went {
-            Went::Well => self.successes += 1,
-            Went::Overloaded => self.successes = 0,
+            Went::Well => (self.successes, self.is_slow) = (self.successes + 1, false),
+            Went::Overloaded => (self.successes, self.is_slow) = (0, true),
             Went::Otherwise => {}
         }
     }

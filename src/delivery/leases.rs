@@ -1,15 +1,19 @@
 //! Holds on to what was claimed until it is settled.
 //!
 //! A lease is long enough for an attempt, but not for a database that is away
-//! for a while; so leases are renewed as long as their holder lives.
+//! for a while; so leases of what is in flight are renewed as long as their
+//! holder lives.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use entity::{Timestamp, delivery};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::delivery::settle::Ended;
+use crate::delivery::shelf::Shelf;
 use crate::error::{Result, report};
 use crate::store::claims::{self, Claim, claim_of};
 
@@ -48,7 +52,7 @@ impl Leases {
     }
 
     /// What ends before then.
-    fn ending_before(&self, then: Timestamp) -> Vec<Claim> {
+    fn ending_before(&self, then: Timestamp) -> HashSet<Claim> {
         let held = self.held();
         held.iter().filter(|(_, until)| **until < then).map(|(claim, _)| claim.clone()).collect()
     }
@@ -68,17 +72,30 @@ impl Leases {
     }
 }
 
-/// Renews what has less than half of its lease left, until the engine stops. There is time for a few tries.
-pub async fn run(app: App, leases: Leases, stop: CancellationToken) {
+/// Until the engine stops, sees to what has less than half of its lease left: there is time for a few
+/// tries. What is in flight is renewed. What has waited in memory for so long is given back, because
+/// its lane does not move: it waits in the database until there is a place for it.
+pub async fn run(app: App, shelf: Shelf, ended: mpsc::Sender<Ended>, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(app.settings.lease / 6)).await.is_some() {
-        if let Err(error) = renew(&app, &leases).await {
+        let mut ending = shelf.leases().ending_before(app.now() + app.settings.lease / 2);
+        if ending.is_empty() {
+            continue;
+        }
+        let unmoved = shelf.lanes().withdraw(|parcel| ending.contains(&claim_of(&parcel.delivery)));
+        for parcel in &unmoved {
+            ending.remove(&claim_of(&parcel.delivery));
+        }
+        if let Err(error) = renew(&app, shelf.leases(), ending).await {
             report("leases could not be renewed", &error);
+        }
+        for parcel in unmoved {
+            ended.send(Ended::GivenBack(parcel.delivery)).await.ok();
         }
     }
 }
 
-async fn renew(app: &App, leases: &Leases) -> Result<()> {
-    let ending = leases.ending_before(app.now() + app.settings.lease / 2);
+async fn renew(app: &App, leases: &Leases, ending: HashSet<Claim>) -> Result<()> {
+    let ending: Vec<Claim> = ending.into_iter().collect();
     for claims in ending.chunks(BATCH) {
         let until = app.now() + app.settings.lease;
         let tx = app.db.begin().await?;

@@ -95,10 +95,10 @@ pub async fn lanes(db: &impl ConnectionTrait) -> Result<Vec<Lane>> {
         SELECT lane.target_id, target.status,
                (SELECT min(first.due_at) FROM (
                     SELECT min(d.due_at) AS due_at FROM delivery AS d
-                    WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id AND NOT d.is_retry
+                    WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id AND d.is_retry = FALSE
                     UNION ALL
                     SELECT min(d.due_at) FROM delivery AS d
-                    WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id AND d.is_retry
+                    WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id AND d.is_retry = TRUE
                 ) AS first) AS due_at
         FROM lane LEFT JOIN target ON target.id = lane.target_id
         WHERE lane.target_id IS NOT NULL";

@@ -137,6 +137,33 @@ fn heavy_deliveries_take_more_room() {
 }
 
 #[test]
+fn a_lane_whose_target_has_too_much_to_do_holds_little_until_something_ends_well() {
+    let (mut lanes, one) = (Lanes::new(LIMITS), target());
+    lanes.feed(one.clone());
+    while claim_all(&mut lanes) > 0 {}
+    lanes.next(Instant::now());
+    lanes.next(Instant::now());
+    let share = |lanes: &Lanes<()>| lanes.by_target[&one].share(LIMITS.held - lanes.held);
+    lanes.freed(&one, 1, Went::Overloaded);
+    assert_eq!(share(&lanes), lanes.by_target[&one].width.get() * ROUNDS_WHEN_SLOW);
+    lanes.freed(&one, 1, Went::Well);
+    assert_eq!(share(&lanes), UNPROVEN + 8);
+}
+
+#[test]
+fn what_waits_too_long_is_taken_out_of_the_stock() {
+    let (mut lanes, one) = (Lanes::new(LIMITS), target());
+    for (item, weight) in [("old", 3), ("new", 1), ("old", 3)] {
+        assert!(lanes.promise(&one, weight));
+        lanes.put(&one, item, weight);
+    }
+    assert_eq!(lanes.withdraw(|item| *item == "old"), ["old", "old"]);
+    assert_eq!((lanes.held, lanes.by_target[&one].held), (1, 1));
+    assert_eq!(lanes.withdraw(|_| true), ["new"]);
+    assert!(lanes.are_quiet());
+}
+
+#[test]
 fn a_promise_that_is_not_kept_leaves_nothing_behind() {
     let (mut lanes, one) = (Lanes::<()>::new(LIMITS), target());
     assert!(lanes.promise(&one, 3));
