@@ -134,7 +134,7 @@ impl Scribe {
             if work.draft.is_none() {
                 self.desk.take_calls(&mut work);
             }
-            self.desk.take_outcomes(&mut work);
+            self.take_outcomes(&mut work);
             return Some(work);
         }
         let mut work = Work::default();
@@ -155,10 +155,18 @@ impl Scribe {
                 else => return None,
             }
             self.desk.take_calls(&mut work);
-            if self.owed.is_none() {
-                self.desk.take_outcomes(&mut work);
-            }
+            self.take_outcomes(&mut work);
             return Some(work);
+        }
+    }
+
+    /// None, while others are owed: they would be owed too.
+    fn take_outcomes(&mut self, work: &mut Work) {
+        while self.owed.is_none()
+            && work.batch.len() < OUTCOMES
+            && let Ok(ended) = self.desk.ended.try_recv()
+        {
+            work.batch.add(ended);
         }
     }
 
@@ -178,14 +186,6 @@ impl Desk {
         {
             events += call.publication.events.len();
             work.add(call);
-        }
-    }
-
-    fn take_outcomes(&mut self, work: &mut Work) {
-        while work.batch.len() < OUTCOMES
-            && let Ok(ended) = self.ended.try_recv()
-        {
-            work.batch.add(ended);
         }
     }
 }
