@@ -245,7 +245,9 @@ impl<T> Lanes<T> {
                 out.push(item);
             }
         }
-        targets.iter().for_each(|target| self.forget_if_quiet(target));
+        for target in targets {
+            self.forget_if_quiet(&target);
+        }
         out
     }
 
