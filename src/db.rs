@@ -31,18 +31,21 @@ pub use trouble::{Tries, despite_conflicts, is_away};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
-const POSTGRES_CONNECTIONS: u32 = 20;
+/// To read with, and as many to write with.
+const POSTGRES_CONNECTIONS: u32 = 10;
 /// How PostgreSQL is to treat our sessions. A server that stands still must not hold the others up with
 /// the locks of its transaction. Every statement finds its rows by an index; for a table that was empty
 /// when it was looked at last, or for many rows at once, the planner would rather read all of it.
-const SESSION: [(&str, &str); 6] = [
-    ("plan_cache_mode", "force_generic_plan"),
+const SESSION: [(&str, &str); 5] = [
     ("idle_in_transaction_session_timeout", "2s"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("jit", "off"),
 ];
+/// The same for those that write: thousands of values take long to plan for, and change no plan. A
+/// page of a long list needs a plan for its values.
+const WRITING_SESSION: [(&str, &str); 1] = [("plan_cache_mode", "force_generic_plan")];
 /// For how long it is believed that a database takes nothing, after it refused something. A little may
 /// fit while most does not.
 const AFTERMATH: Duration = Duration::from_secs(3);
@@ -180,15 +183,23 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
 
 async fn open_postgres(url: &str) -> anyhow::Result<Db> {
     check(url)?;
+    let writer = connect_to_postgres(url, &WRITING_SESSION).await?;
+    let reader = connect_to_postgres(url, &[]).await?;
+    Ok(Db { reader: Reader(reader), writer, writing: Writing::default() })
+}
+
+async fn connect_to_postgres(
+    url: &str,
+    session: &'static [(&'static str, &'static str)],
+) -> anyhow::Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(BUSY_TIMEOUT)
         .test_before_acquire_if_idle_for(Duration::from_secs(30))
         .sqlx_logging(false)
-        .map_sqlx_postgres_opts(|postgres| postgres.options(SESSION));
-    let pool = Database::connect(options).await.with_context(|| cannot_open(url))?;
-    Ok(Db { reader: Reader(pool.clone()), writer: pool, writing: Writing::default() })
+        .map_sqlx_postgres_opts(|postgres| postgres.options(SESSION).options(session.iter().copied()));
+    Database::connect(options).await.with_context(|| cannot_open(url))
 }
 
 /// The driver repeats a URL that it cannot read, with the password that may be in it.
