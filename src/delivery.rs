@@ -49,7 +49,7 @@ const GIVING_BACK: Duration = Duration::from_secs(1);
 const UNSETTLED: usize = 4_096;
 
 /// How much may be held in memory to be sent next, in units of weight: 2 KiB of payload, or less.
-const HELD: usize = 16_384;
+const HELD: usize = 32_768;
 
 /// The running engine.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Engine {
         };
         let addresses = AddressBook::new(app.vault.clone());
         let shelf = Shelf::new(limits, Leases::default(), addresses, signals.clone());
-        tasks.spawn(leases::run(app.clone(), shelf.clone(), outcomes.clone(), stopping.claims.clone()));
+        tasks.spawn(leases::run(app.clone(), shelf.clone(), stopping.claims.clone()));
         let reports = (outcomes, signals);
         let dispatcher =
             Dispatcher::new(app.clone(), tasks.clone(), stopping.clone(), shelf.clone(), reports);

@@ -2,7 +2,9 @@
 //! memory to be sent next. A slow target fills its own lane and nothing else.
 //!
 //! The fuller the whole is, the less may a single lane take, and a lane that has
-//! been quiet always finds room. What does not fit stays in the database.
+//! been quiet always finds room (`lane`). What does not fit stays in the database.
+
+mod lane;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -10,8 +12,9 @@ use std::time::Duration;
 use entity::TargetId;
 use tokio::time::Instant;
 
-use crate::delivery::width::{Went, Width};
+use crate::delivery::width::Went;
 use crate::store::claims::Room;
+use lane::{Lane, Stocked};
 
 /// How many requests, and how many deliveries of 2 KiB, fit into what is held in all.
 #[derive(Debug, Clone, Copy)]
@@ -26,15 +29,8 @@ pub struct Limits {
     pub pace: Duration,
 }
 
-/// Of what is free, a lane may have one part in so many: of the requests, and of what is held.
+/// Of the requests that are free, a lane may have one part in so many.
 const SHARE_IN_FLIGHT: usize = 16;
-const SHARE_HELD: usize = 2;
-/// A lane holds no more than for so many rounds of all the requests that it may have in flight, and
-/// no more than this until its target has shown that it keeps up; then eight for each success.
-const ROUNDS: usize = 128;
-const UNPROVEN: usize = 64;
-/// A lane whose target has too much to do holds no more than for so many rounds.
-const ROUNDS_WHEN_SLOW: usize = 4;
 /// How many lanes, and how many deliveries, one claim is made for: more would keep others from
 /// writing for too long.
 const LANES_PER_CLAIM: usize = 64;
@@ -60,29 +56,8 @@ pub struct Lanes<T> {
     ready: VecDeque<TargetId>,
 }
 
-/// Something in stock, and its weight.
-type Stocked<T> = (T, usize);
-
 /// What is to be sent, its weight, and how long it has to wait for its turn.
 pub type Next<T> = (T, usize, Duration);
-
-#[derive(Debug)]
-struct Lane<T> {
-    stock: VecDeque<Stocked<T>>,
-    in_flight: usize,
-    held: usize,
-    width: Width,
-    /// How many requests have ended well since one showed that the target was overloaded.
-    successes: usize,
-    /// Nothing has ended well since.
-    is_slow: bool,
-    /// When the next attempt may be made.
-    next_turn: Instant,
-    /// What its deliveries weighed lately.
-    usual_weight: Option<usize>,
-    is_hungry: bool,
-    is_ready: bool,
-}
 
 impl<T> Lanes<T> {
     /// Lanes that are empty.
@@ -228,10 +203,10 @@ impl<T> Lanes<T> {
         lane.into_iter().flat_map(|lane| &mut lane.stock).map(|(item, _)| item)
     }
 
-    /// Takes out of the stock what is not to wait there any longer.
+    /// Takes out of the stock of lanes whose targets do not keep up what is not to wait there any longer.
     pub fn withdraw(&mut self, is_out: impl Fn(&T) -> bool) -> Vec<T> {
         let (mut out, mut targets) = (Vec::new(), Vec::new());
-        for (target, lane) in &mut self.by_target {
+        for (target, lane) in self.by_target.iter_mut().filter(|(_, lane)| lane.is_slow) {
             let stock = std::mem::take(&mut lane.stock);
             let (gone, stay): (VecDeque<_>, VecDeque<_>) =
                 stock.into_iter().partition(|(item, _)| is_out(item));
@@ -323,43 +298,6 @@ impl<T> Lanes<T> {
         if self.by_target.get(target).is_some_and(Lane::is_quiet) {
             self.by_target.remove(target);
         }
-    }
-}
-
-impl<T> Lane<T> {
-    fn new(most: usize) -> Self {
-        Self {
-            stock: VecDeque::new(),
-            in_flight: 0,
-            held: 0,
-            width: Width::new(most),
-            successes: 0,
-            is_slow: false,
-            next_turn: Instant::now(),
-            usual_weight: None,
-            is_hungry: false,
-            is_ready: false,
-        }
-    }
-
-    /// How much it may hold while so much is free in all.
-    fn share(&self, free: usize) -> usize {
-        let part = ((self.held + free) / SHARE_HELD).max(usize::from(free > 0));
-        let rounds = if self.is_slow { ROUNDS_WHEN_SLOW } else { ROUNDS };
-        part.min(self.width.get() * rounds).min(UNPROVEN + 8 * self.successes)
-    }
-
-    fn learn(&mut self, went: Went) {
-        self.width.learn(went, self.in_flight);
-        match went {
-            Went::Well => (self.successes, self.is_slow) = (self.successes + 1, false),
-            Went::Overloaded => (self.successes, self.is_slow) = (0, true),
-            Went::Otherwise => {}
-        }
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.in_flight == 0 && self.held == 0 && !self.is_hungry
     }
 }
 

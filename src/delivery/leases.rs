@@ -1,18 +1,17 @@
 //! Holds on to what was claimed until it is settled.
 //!
 //! A lease is long enough for an attempt, but not for a database that is away
-//! for a while; so leases of what is in flight are renewed as long as their
-//! holder lives.
+//! for a while; so leases are renewed as long as their holder lives, and their
+//! targets keep up.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use entity::{Timestamp, delivery};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::delivery::settle::Ended;
+use crate::delivery::parcel::Parcel;
 use crate::delivery::shelf::Shelf;
 use crate::error::{Result, report};
 use crate::store::claims::{self, Claim, claim_of};
@@ -52,7 +51,7 @@ impl Leases {
     }
 
     /// What ends before then.
-    fn ending_before(&self, then: Timestamp) -> HashSet<Claim> {
+    fn ending_before(&self, then: Timestamp) -> Vec<Claim> {
         let held = self.held();
         held.iter().filter(|(_, until)| **until < then).map(|(claim, _)| claim.clone()).collect()
     }
@@ -73,29 +72,20 @@ impl Leases {
 }
 
 /// Until the engine stops, sees to what has less than half of its lease left: there is time for a few
-/// tries. What is in flight is renewed. What has waited in memory for so long is given back, because
-/// its lane does not move: it waits in the database until there is a place for it.
-pub async fn run(app: App, shelf: Shelf, ended: mpsc::Sender<Ended>, stop: CancellationToken) {
+/// tries. What waits for a target that does not keep up is let go instead, without a word to the
+/// database: when its lease has run out it is due again, and claimed when there is a place for it.
+pub async fn run(app: App, shelf: Shelf, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(app.settings.lease / 6)).await.is_some() {
-        let mut ending = shelf.leases().ending_before(app.now() + app.settings.lease / 2);
-        if ending.is_empty() {
-            continue;
-        }
-        let unmoved = shelf.lanes().withdraw(|parcel| ending.contains(&claim_of(&parcel.delivery)));
-        for parcel in &unmoved {
-            ending.remove(&claim_of(&parcel.delivery));
-        }
-        if let Err(error) = renew(&app, shelf.leases(), ending).await {
+        let soon = app.now() + app.settings.lease / 2;
+        let stuck = shelf.lanes().withdraw(|Parcel { delivery, .. }| delivery.due_at < Some(soon));
+        shelf.leases().end(stuck.iter().map(|parcel| &parcel.delivery));
+        if let Err(error) = renew(&app, shelf.leases(), shelf.leases().ending_before(soon)).await {
             report("leases could not be renewed", &error);
-        }
-        for parcel in unmoved {
-            ended.send(Ended::GivenBack(parcel.delivery)).await.ok();
         }
     }
 }
 
-async fn renew(app: &App, leases: &Leases, ending: HashSet<Claim>) -> Result<()> {
-    let ending: Vec<Claim> = ending.into_iter().collect();
+async fn renew(app: &App, leases: &Leases, ending: Vec<Claim>) -> Result<()> {
     for claims in ending.chunks(BATCH) {
         let until = app.now() + app.settings.lease;
         let tx = app.db.begin().await?;

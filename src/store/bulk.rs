@@ -13,7 +13,7 @@ use crate::error::Result;
 
 /// How many rows one statement has at most: with no table it binds more values than SQLite takes
 /// (32,766).
-pub const ROWS: usize = 256;
+const ROWS: usize = 256;
 
 /// Statements over many rows that go to the database together, because each way there and back
 /// costs as much as writing some dozens of rows. None of them may need what another one writes.

@@ -18,7 +18,6 @@ use sea_orm::{
 };
 
 use crate::error::Result;
-use crate::store::bulk;
 
 /// How many deliveries of one target may be claimed.
 #[derive(Debug, Clone)]
@@ -120,23 +119,18 @@ pub async fn renew(
     claims: &[Claim],
     lease_until: Timestamp,
 ) -> Result<Vec<Claim>> {
-    let mut renewed: Vec<Claim> = Vec::new();
-    for piece in claims.chunks(bulk::ROWS) {
-        let held = claims_among(piece.iter().cloned())
-            .filter(delivery::Column::State.eq(DeliveryState::Claimed))
-            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-        let held: Vec<Claim> = held.into_tuple().all(tx).await?;
-        if held.is_empty() {
-            continue;
-        }
+    let held = claims_among(claims.iter().cloned())
+        .filter(delivery::Column::State.eq(DeliveryState::Claimed))
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    let held: Vec<Claim> = held.into_tuple().all(tx).await?;
+    if !held.is_empty() {
         delivery::Entity::update_many()
             .col_expr(delivery::Column::DueAt, Expr::value(lease_until))
             .filter(still_held(held.iter().cloned()))
             .exec(tx)
             .await?;
-        renewed.extend(held);
     }
-    Ok(renewed)
+    Ok(held)
 }
 
 /// Which of these claims are still the latest. They stay so until the transaction ends.

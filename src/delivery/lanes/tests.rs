@@ -3,8 +3,9 @@
 use entity::Timestamp;
 
 use super::*;
+use crate::delivery::lanes::lane::{ROUNDS, SHARE_UNPROVEN};
 
-const LIMITS: Limits = Limits { per_lane: 8, in_flight: 1_024, held: 16_384, pace: Duration::ZERO };
+const LIMITS: Limits = Limits { per_lane: 16, in_flight: 1_024, held: 16_384, pace: Duration::ZERO };
 
 fn target() -> TargetId {
     TargetId::new(Timestamp::from_millis(1_700_000_000_000))
@@ -38,12 +39,12 @@ fn a_lane_begins_narrow_and_widens_to_its_limit() {
     lanes.feed(one.clone());
     claim(&mut lanes, 1);
     let mut widths = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..5 {
         let sent = send(&mut lanes);
         widths.push(sent);
         (0..sent).for_each(|_| lanes.freed(&one, 1, Went::Well));
     }
-    assert_eq!(widths, [2, 4, 8, 8]);
+    assert_eq!(widths, [2, 4, 8, 16, 16]);
 }
 
 #[test]
@@ -102,11 +103,12 @@ fn what_is_new_leaves_half_of_a_lane_to_what_waits_in_the_database() {
     let (mut lanes, one) = (Lanes::<()>::new(LIMITS), target());
     let promised = |lanes: &mut Lanes<()>| (0..LIMITS.held).take_while(|_| lanes.promise(&one, 1)).count();
     lanes.feed(one.clone());
-    assert_eq!(promised(&mut lanes), UNPROVEN / 2);
+    let half = LIMITS.held / SHARE_UNPROVEN / 2;
+    assert_eq!(promised(&mut lanes), half);
     let rooms = lanes.rooms();
-    assert_eq!(rooms[0].size, (UNPROVEN / 2) as u64);
+    assert_eq!(rooms[0].size, FIRST_CLAIM.min(half) as u64);
     lanes.claimed(&rooms, std::iter::empty());
-    assert_eq!(promised(&mut lanes), UNPROVEN / 2, "nothing waits any more");
+    assert_eq!(promised(&mut lanes), half, "nothing waits any more");
 }
 
 #[test]
@@ -145,18 +147,21 @@ fn a_lane_whose_target_has_too_much_to_do_holds_little_until_something_ends_well
     lanes.next(Instant::now());
     let share = |lanes: &Lanes<()>| lanes.by_target[&one].share(LIMITS.held - lanes.held);
     lanes.freed(&one, 1, Went::Overloaded);
-    assert_eq!(share(&lanes), lanes.by_target[&one].width.get() * ROUNDS_WHEN_SLOW);
+    assert_eq!(share(&lanes), lanes.by_target[&one].width.get());
     lanes.freed(&one, 1, Went::Well);
-    assert_eq!(share(&lanes), UNPROVEN + 8);
+    assert_eq!(share(&lanes), lanes.by_target[&one].width.get() * ROUNDS);
 }
 
 #[test]
-fn what_waits_too_long_is_taken_out_of_the_stock() {
+fn what_waits_too_long_for_a_slow_target_is_taken_out_of_the_stock() {
     let (mut lanes, one) = (Lanes::new(LIMITS), target());
-    for (item, weight) in [("old", 3), ("new", 1), ("old", 3)] {
+    for (item, weight) in [("first", 5), ("old", 3), ("new", 1), ("old", 3)] {
         assert!(lanes.promise(&one, weight));
         lanes.put(&one, item, weight);
     }
+    lanes.next(Instant::now());
+    assert!(lanes.withdraw(|_| true).is_empty(), "it may keep up");
+    lanes.freed(&one, 5, Went::Overloaded);
     assert_eq!(lanes.withdraw(|item| *item == "old"), ["old", "old"]);
     assert_eq!((lanes.held, lanes.by_target[&one].held), (1, 1));
     assert_eq!(lanes.withdraw(|_| true), ["new"]);
