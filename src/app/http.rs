@@ -90,7 +90,8 @@ impl HttpClient {
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(settings.target_concurrency)
+            // Many targets may be on one host: what all of them had open is kept, or most would be opened anew.
+            .pool_max_idle_per_host(settings.concurrency)
             .http1_max_buf_size(HEAD_BYTES)
             .http2_max_header_list_size(limits::ANSWER_HEADER_BYTES)
             .http2_initial_stream_window_size(STREAM_WINDOW)
