@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use futures_util::future::BoxFuture;
 use hyper::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
@@ -103,9 +103,10 @@ fn tls(extra_ca: Option<&Path>) -> anyhow::Result<ClientConfig> {
 
 fn authorities(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let pem = std::fs::read(path).with_context(|| format!("{} could not be read", path.display()))?;
-    CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("{} holds no PEM certificates", path.display()))
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = read.with_context(|| format!("{} is damaged PEM", path.display()))?;
+    ensure!(!certificates.is_empty(), "{} holds no PEM certificates", path.display());
+    Ok(certificates)
 }
 
 #[cfg(test)]
@@ -117,6 +118,13 @@ mod tests {
 
     use super::*;
     use crate::app::http::fault;
+
+    #[test]
+    fn a_file_without_certificates_is_refused() {
+        for file in ["Cargo.toml", "no such file"] {
+            assert!(authorities(Path::new(file)).is_err(), "{file}");
+        }
+    }
 
     #[tokio::test]
     async fn a_handshake_that_does_not_end_is_given_up() {
