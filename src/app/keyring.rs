@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use entity::api_key;
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::yield_now;
 
 use crate::db::Db;
 use crate::error::{Error, Result};
@@ -50,9 +51,14 @@ impl Keyring {
 async fn ask(db: Db, mut waiting: mpsc::Receiver<Question>) {
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     while let Ok(turn) = turns.clone().acquire_owned().await {
-        let mut questions = Vec::new();
-        if waiting.recv_many(&mut questions, TOGETHER).await == 0 {
-            return;
+        let Some(first) = waiting.recv().await else { return };
+        // Others that are about to ask are let go first: a query costs the same for all of them.
+        yield_now().await;
+        let mut questions = vec![first];
+        while questions.len() < TOGETHER
+            && let Ok(question) = waiting.try_recv()
+        {
+            questions.push(question);
         }
         let db = db.clone();
         tokio::spawn(async move {
