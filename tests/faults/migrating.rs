@@ -16,6 +16,11 @@ use crate::world::{On, World};
 /// How much later the program is killed each time.
 const STEP: Duration = Duration::from_millis(8);
 
+/// A world whose engine has stopped: it would look for tables while they are taken away.
+async fn quiet_world(on: On) -> Option<World> {
+    Some(World::on(on).await?.without_engine().await)
+}
+
 /// The address of a database without any tables.
 async fn empty_database(world: &World) -> String {
     let tx = world.app.db.begin().await.unwrap();
@@ -52,7 +57,7 @@ async fn a_migration_that_was_cut_off_is_completed_by_the_next_start(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let _faults = FailScenario::setup();
-    let Some(world) = World::on(on).await else { return };
+    let Some(world) = quiet_world(on).await else { return };
     let expected = tables(&world.app.db).await;
     let url = empty_database(&world).await;
     fail::cfg("migrating", "1*return->off").unwrap();
@@ -65,7 +70,7 @@ async fn whenever_a_migration_is_killed_the_next_start_completes_it(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let _faults = FailScenario::setup();
-    let Some(world) = World::on(on).await else { return };
+    let Some(world) = quiet_world(on).await else { return };
     let expected = tables(&world.app.db).await;
     for moment in 0.. {
         let site = Site::at(&empty_database(&world).await).await;
@@ -89,7 +94,7 @@ async fn whenever_a_migration_is_killed_the_next_start_completes_it(
 #[tokio::test]
 async fn two_that_start_at_once_migrate_once(#[values(On::Sqlite, On::Postgres)] on: On) {
     let _faults = FailScenario::setup();
-    let Some(world) = World::on(on).await else { return };
+    let Some(world) = quiet_world(on).await else { return };
     let expected = tables(&world.app.db).await;
     let url = empty_database(&world).await;
     let (one, two) = tokio::join!(Db::open(&url), Db::open(&url));
@@ -102,7 +107,7 @@ async fn two_that_start_at_once_migrate_once(#[values(On::Sqlite, On::Postgres)]
 #[tokio::test]
 async fn a_database_newer_than_the_server_is_refused(#[values(On::Sqlite, On::Postgres)] on: On) {
     let _faults = FailScenario::setup();
-    let Some(world) = World::on(on).await else { return };
+    let Some(world) = quiet_world(on).await else { return };
     let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m29990101_000001_future', 0)";
     let tx = world.app.db.begin().await.unwrap();
     tx.execute_unprepared(newer).await.unwrap();
