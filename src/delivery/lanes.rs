@@ -87,13 +87,13 @@ impl<T> Lanes<T> {
     pub fn rooms(&self) -> Vec<Room> {
         let mut free = self.limits.held.saturating_sub(self.held);
         // Many that are hungry at once divide what is free.
-        let portion = (free / self.hungry.len().max(1)).max(1);
+        let portion = free / self.hungry.len().max(1);
         let mut rooms = Vec::new();
         let mut asked = 0;
         for target in &self.hungry {
             let Some(lane) = self.by_target.get(target) else { continue };
-            let weight = lane.usual_weight.unwrap_or(1).max(1);
-            let size = self.room(lane, free).min(portion) / weight;
+            let weight = lane.weight();
+            let size = self.room(lane, free).min(portion.max(weight)) / weight;
             let size = size.min(DELIVERIES_PER_CLAIM - asked);
             let size = if lane.usual_weight.is_none() { size.min(FIRST_CLAIM) } else { size };
             if size > 0 {

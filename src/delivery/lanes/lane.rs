@@ -60,11 +60,17 @@ impl<T> Lane<T> {
         }
     }
 
-    /// How much it may hold while so much is free in all.
+    /// How much it may hold while so much is free in all: one delivery at least, if that fits.
     pub fn share(&self, free: usize) -> usize {
         let (rest, rounds) = (self.held + free, if self.is_slow { 1 } else { ROUNDS });
         let part = (rest / SHARE).min(rest / SHARE_UNPROVEN + PER_SUCCESS * self.successes);
-        part.max(usize::from(free > 0)).min(self.width.get() * rounds)
+        let one = self.weight();
+        part.max(one.min(rest)).min(self.width.get() * rounds * one)
+    }
+
+    /// What one delivery weighs, as far as is known.
+    pub fn weight(&self) -> usize {
+        self.usual_weight.unwrap_or(1).max(1)
     }
 
     /// A request has ended.

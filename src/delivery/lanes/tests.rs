@@ -153,6 +153,17 @@ fn a_lane_whose_target_has_too_much_to_do_holds_little_until_something_ends_well
 }
 
 #[test]
+fn a_slow_target_gets_its_heavy_deliveries_one_by_one() {
+    let (mut lanes, one) = (Lanes::new(Limits { per_lane: 1, ..LIMITS }), target());
+    assert!(lanes.promise(&one, 200));
+    lanes.put(&one, (), 200);
+    lanes.feed(one.clone());
+    lanes.next(Instant::now());
+    lanes.freed(&one, 200, Went::Overloaded);
+    assert_eq!(lanes.rooms()[0].size, 1);
+}
+
+#[test]
 fn what_waits_too_long_for_a_slow_target_is_taken_out_of_the_stock() {
     let (mut lanes, one) = (Lanes::new(LIMITS), target());
     for (item, weight) in [("first", 5), ("old", 3), ("new", 1), ("old", 3)] {
