@@ -163,7 +163,8 @@ impl<T> Lanes<T> {
         while self.in_flight < self.limits.in_flight {
             let target = self.ready.pop_front()?;
             let share = ((self.limits.in_flight - self.in_flight) / SHARE_IN_FLIGHT).max(1);
-            let lane = self.by_target.get_mut(&target)?;
+            // What a lane had in stock may have been withdrawn, and the lane forgotten.
+            let Some(lane) = self.by_target.get_mut(&target) else { continue };
             lane.is_ready = false;
             if lane.in_flight < lane.width.get().min(share)
                 && let Some((item, weight)) = lane.stock.pop_front()
