@@ -4,11 +4,12 @@
 //! so are its errands to the database, one at a time.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use entity::{TargetId, TargetStatus};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
@@ -22,6 +23,11 @@ use crate::delivery::settle::Ended;
 use crate::delivery::shelf::Shelf;
 use crate::delivery::width::Went;
 use crate::store::deliveries::Lane;
+
+/// A claim of less than so many deliveries is made this long after the one before at the earliest: when
+/// requests of many slow targets end together, one claim serves most of them.
+const FEW: u64 = 32;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What the other tasks tell the dispatcher.
 #[derive(Debug)]
@@ -49,6 +55,9 @@ pub struct Dispatcher {
     /// The errand that is under way, and whether the one before was a claim.
     errand: Option<JoinHandle<Done>>,
     has_just_claimed: bool,
+    /// When a few may be claimed again, and whether that is waited for.
+    few_at: Instant,
+    is_put_off: bool,
     /// Who waits for the engine to have nothing to do, by the look that is under way and by the next.
     idlers: Vec<oneshot::Sender<()>>,
     newcomers: Vec<oneshot::Sender<()>>,
@@ -67,6 +76,8 @@ impl Dispatcher {
             sweeps: HashSet::new(),
             errand: None,
             has_just_claimed: false,
+            few_at: Instant::now(),
+            is_put_off: false,
             idlers: Vec::new(),
             newcomers: Vec::new(),
         }
@@ -90,6 +101,7 @@ impl Dispatcher {
                 rung = bell.heard() => self.answer_bell(rung),
                 Some(signal) = signals.recv() => self.hear(signal, &mut signals),
                 _ = look.tick() => self.is_look_due = true,
+                () = sleep_until(self.few_at), if self.is_put_off => {}
                 Some(idler) = idlers.recv() => self.newcomers.push(idler),
                 done = ended(&mut self.errand) => self.take_in(done),
             }
@@ -129,6 +141,7 @@ impl Dispatcher {
 
     /// Looks come first, because what is overdue depends on them; claims and sweeps take turns.
     fn send_errand(&mut self) {
+        self.is_put_off = false;
         if self.errand.is_some() {
             return;
         }
@@ -142,14 +155,24 @@ impl Dispatcher {
             return;
         };
         self.has_just_claimed = matches!(errand, Errand::Claim(_));
+        if self.has_just_claimed {
+            self.few_at = Instant::now() + PAUSE;
+        }
         self.errand =
             Some(self.tasks.spawn(errands::run(self.app.clone(), self.shelf.addresses().clone(), errand)));
     }
 
-    fn claim_or_sweep(&self) -> Option<Errand> {
-        let claim = Some(self.shelf.lanes().rooms()).filter(|rooms| !rooms.is_empty()).map(Errand::Claim);
+    fn claim_or_sweep(&mut self) -> Option<Errand> {
+        let claim = self.claim();
         let sweep = self.sweeps.iter().next().cloned().map(Errand::Sweep);
         if self.has_just_claimed { sweep.or(claim) } else { claim.or(sweep) }
+    }
+
+    fn claim(&mut self) -> Option<Errand> {
+        let rooms = self.shelf.lanes().rooms();
+        let size: u64 = rooms.iter().map(|room| room.size).sum();
+        self.is_put_off = (1..FEW).contains(&size) && Instant::now() < self.few_at;
+        (size > 0 && !self.is_put_off).then_some(Errand::Claim(rooms))
     }
 
     fn take_in(&mut self, done: Done) {

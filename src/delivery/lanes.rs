@@ -33,7 +33,7 @@ pub struct Limits {
 const SHARE_IN_FLIGHT: usize = 16;
 /// How many lanes, and how many deliveries, one claim is made for: more would keep others from
 /// writing for too long.
-const LANES_PER_CLAIM: usize = 64;
+const LANES_PER_CLAIM: usize = 16;
 const DELIVERIES_PER_CLAIM: usize = 256;
 /// How many are claimed of a lane whose deliveries may be of any size.
 const FIRST_CLAIM: usize = 64;
@@ -204,25 +204,25 @@ impl<T> Lanes<T> {
         lane.into_iter().flat_map(|lane| &mut lane.stock).map(|(item, _)| item)
     }
 
-    /// Takes out of the stock of lanes whose targets do not keep up what is not to wait there any longer.
-    pub fn withdraw(&mut self, is_out: impl Fn(&T) -> bool) -> Vec<T> {
-        let (mut out, mut targets) = (Vec::new(), Vec::new());
+    /// Takes out of the stock of lanes whose targets do not keep up what is not to wait there any longer:
+    /// up to so many, those first that would be sent first.
+    pub fn withdraw(&mut self, is_out: impl Fn(&T) -> bool, limit: usize) -> Vec<T> {
+        let mut out = Vec::new();
+        let mut quiet = Vec::new();
         for (target, lane) in self.by_target.iter_mut().filter(|(_, lane)| lane.is_slow) {
-            let stock = std::mem::take(&mut lane.stock);
-            let (gone, stay): (VecDeque<_>, VecDeque<_>) =
-                stock.into_iter().partition(|(item, _)| is_out(item));
-            lane.stock = stay;
-            if !gone.is_empty() {
-                targets.push(target.clone());
-            }
-            for (item, weight) in gone {
+            while out.len() < limit
+                && let Some((item, weight)) = lane.stock.pop_front_if(|(item, _)| is_out(item))
+            {
                 lane.held -= weight;
                 self.held -= weight;
                 out.push(item);
             }
+            if lane.is_quiet() {
+                quiet.push(target.clone());
+            }
         }
-        for target in targets {
-            self.forget_if_quiet(&target);
+        for target in quiet {
+            self.by_target.remove(&target);
         }
         out
     }

@@ -6,8 +6,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use entity::{Timestamp, delivery};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -16,8 +18,11 @@ use crate::delivery::shelf::Shelf;
 use crate::error::{Result, report};
 use crate::store::claims::{self, Claim, claim_of};
 
-/// How many leases are renewed in one transaction: few, because others want to write meanwhile.
-const BATCH: usize = 64;
+/// How many leases are renewed in one transaction, and how many deliveries let go at a time: few, because
+/// others want to write meanwhile, or to send.
+const RENEWED: usize = 64;
+const LET_GO: usize = 256;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The claims of this process that are not settled yet, each with the end of its lease. Cheap to
 /// clone; all clones share them.
@@ -75,18 +80,30 @@ impl Leases {
 /// tries. What waits for a target that does not keep up is let go instead, without a word to the
 /// database: when its lease has run out it is due again, and claimed when there is a place for it.
 pub async fn run(app: App, shelf: Shelf, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(app.settings.lease / 6)).await.is_some() {
+    while stop.run_until_cancelled(sleep(app.settings.lease / 6)).await.is_some() {
         let soon = app.now() + app.settings.lease / 2;
-        let stuck = shelf.lanes().withdraw(|Parcel { delivery, .. }| delivery.due_at < Some(soon));
-        shelf.leases().end(stuck.iter().map(|parcel| &parcel.delivery));
+        let_go(&shelf, soon).await;
         if let Err(error) = renew(&app, shelf.leases(), shelf.leases().ending_before(soon)).await {
             report("leases could not be renewed", &error);
         }
     }
 }
 
+/// Lets go what has a lease that ends before then, and waits for a target that does not keep up.
+async fn let_go(shelf: &Shelf, then: Timestamp) {
+    loop {
+        let stuck = shelf.lanes().withdraw(|Parcel { delivery, .. }| delivery.due_at < Some(then), LET_GO);
+        if stuck.is_empty() {
+            return;
+        }
+        shelf.leases().end(stuck.iter().map(|parcel| &parcel.delivery));
+        drop(stuck);
+        sleep(PAUSE).await;
+    }
+}
+
 async fn renew(app: &App, leases: &Leases, ending: Vec<Claim>) -> Result<()> {
-    for claims in ending.chunks(BATCH) {
+    for claims in ending.chunks(RENEWED) {
         let until = app.now() + app.settings.lease;
         let tx = app.db.begin().await?;
         let renewed = claims::renew(&tx, claims, until).await?;

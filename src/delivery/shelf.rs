@@ -96,8 +96,9 @@ impl Shelf {
         let mut lanes = self.lanes();
         for (target, address) in addresses {
             let Ok(address) = address else { continue };
-            for contents in lanes.stock_of(target).filter_map(|parcel| parcel.contents.as_mut()) {
-                contents.address = address.clone();
+            let contents = lanes.stock_of(target).filter_map(|parcel| parcel.contents.as_mut());
+            for old in contents.filter(|contents| !Arc::ptr_eq(&contents.address, address)) {
+                old.address = address.clone();
             }
         }
     }

@@ -5,7 +5,7 @@
 //! wrong; from then on it widens by one request a round.
 
 /// A new lane begins with one part in so many of the most that it may have.
-const BEGINNING: usize = 8;
+const BEGINNING: usize = 16;
 
 /// What the end of a request says about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,16 +85,16 @@ mod tests {
     fn it_widens_with_each_success_until_something_goes_wrong_and_then_slowly() {
         use Went::{Otherwise, Overloaded, Well};
         assert_eq!(course(8, &[Well; 8]), [2, 3, 4, 5, 6, 7, 8, 8]);
-        assert_eq!(course(16, &[Well, Well, Overloaded, Well, Well, Well]), [3, 4, 2, 2, 3, 3]);
-        assert_eq!(course(16, &[Otherwise; 3]), [2, 2, 2], "a refused connection says nothing");
-        assert_eq!(course(16, &[Overloaded; 3]), [1, 1, 1]);
+        assert_eq!(course(32, &[Well, Well, Overloaded, Well, Well, Well]), [3, 4, 2, 2, 3, 3]);
+        assert_eq!(course(32, &[Otherwise; 3]), [2, 2, 2], "a refused connection says nothing");
+        assert_eq!(course(32, &[Overloaded; 3]), [1, 1, 1]);
         assert_eq!(Width::new(1).get(), 1);
     }
 
     #[test]
     fn a_round_that_ends_badly_halves_it_once() {
         let mut width = Width::new(32);
-        (0..28).for_each(|_| width.learn(Went::Well, 31));
+        (0..30).for_each(|_| width.learn(Went::Well, 31));
         assert_eq!(width.get(), 32);
         (0..32).rev().for_each(|in_flight| width.learn(Went::Overloaded, in_flight));
         assert_eq!(width.get(), 16);

@@ -5,7 +5,7 @@ use entity::Timestamp;
 use super::*;
 use crate::delivery::lanes::lane::{ROUNDS, SHARE_UNPROVEN};
 
-const LIMITS: Limits = Limits { per_lane: 16, in_flight: 1_024, held: 16_384, pace: Duration::ZERO };
+const LIMITS: Limits = Limits { per_lane: 32, in_flight: 1_024, held: 16_384, pace: Duration::ZERO };
 
 fn target() -> TargetId {
     TargetId::new(Timestamp::from_millis(1_700_000_000_000))
@@ -44,7 +44,7 @@ fn a_lane_begins_narrow_and_widens_to_its_limit() {
         widths.push(sent);
         (0..sent).for_each(|_| lanes.freed(&one, 1, Went::Well));
     }
-    assert_eq!(widths, [2, 4, 8, 16, 16]);
+    assert_eq!(widths, [2, 4, 8, 16, 32]);
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_lane_with_a_pace_spreads_its_attempts() {
 
 #[test]
 fn fifty_targets_that_hang_leave_room_for_the_next() {
-    let mut lanes = Lanes::new(Limits { per_lane: 32, ..LIMITS });
+    let mut lanes = Lanes::new(LIMITS);
     (0..50).for_each(|_| lanes.feed(target()));
     while claim_all(&mut lanes) + send(&mut lanes) > 0 {}
     let healthy = target();
@@ -113,7 +113,7 @@ fn what_is_new_leaves_half_of_a_lane_to_what_waits_in_the_database() {
 
 #[test]
 fn all_lanes_together_hold_and_send_no_more_than_the_limits() {
-    let limits = Limits { per_lane: 32, in_flight: 100, held: 1_000, ..LIMITS };
+    let limits = Limits { in_flight: 100, held: 1_000, ..LIMITS };
     let mut lanes = Lanes::new(limits);
     (0..500).for_each(|_| lanes.feed(target()));
     let held = claim_all(&mut lanes);
@@ -166,16 +166,17 @@ fn a_slow_target_gets_its_heavy_deliveries_one_by_one() {
 #[test]
 fn what_waits_too_long_for_a_slow_target_is_taken_out_of_the_stock() {
     let (mut lanes, one) = (Lanes::new(LIMITS), target());
-    for (item, weight) in [("first", 5), ("old", 3), ("new", 1), ("old", 3)] {
+    for (item, weight) in [("first", 5), ("old", 3), ("old", 3), ("new", 1)] {
         assert!(lanes.promise(&one, weight));
         lanes.put(&one, item, weight);
     }
     lanes.next(Instant::now());
-    assert!(lanes.withdraw(|_| true).is_empty(), "it may keep up");
+    assert!(lanes.withdraw(|_| true, 9).is_empty(), "it may keep up");
     lanes.freed(&one, 5, Went::Overloaded);
-    assert_eq!(lanes.withdraw(|item| *item == "old"), ["old", "old"]);
+    assert_eq!(lanes.withdraw(|item| *item == "old", 1), ["old"], "no more than was asked for");
+    assert_eq!(lanes.withdraw(|item| *item == "old", 9), ["old"]);
     assert_eq!((lanes.held, lanes.by_target[&one].held), (1, 1));
-    assert_eq!(lanes.withdraw(|_| true), ["new"]);
+    assert_eq!(lanes.withdraw(|_| true, 9), ["new"]);
     assert!(lanes.are_quiet());
 }
 
