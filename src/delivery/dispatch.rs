@@ -24,9 +24,11 @@ use crate::delivery::shelf::Shelf;
 use crate::delivery::width::Went;
 use crate::store::deliveries::Lane;
 
-/// A claim of less than so many deliveries is made this long after the one before at the earliest: when
-/// requests of many slow targets end together, one claim serves most of them.
+/// When requests of many slow targets end together, one claim had better serve most of them: one of less than
+/// so many deliveries, for less than one in so many of the lanes that have something due, is made this
+/// long after the one before at the earliest.
 const FEW: u64 = 32;
+const FEW_LANES: usize = 4;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// What the other tasks tell the dispatcher.
@@ -169,9 +171,13 @@ impl Dispatcher {
     }
 
     fn claim(&mut self) -> Option<Errand> {
-        let rooms = self.shelf.lanes().rooms();
+        let (rooms, hungry) = {
+            let lanes = self.shelf.lanes();
+            (lanes.rooms(), lanes.hungry())
+        };
         let size: u64 = rooms.iter().map(|room| room.size).sum();
-        self.is_put_off = (1..FEW).contains(&size) && Instant::now() < self.few_at;
+        let are_few = (1..FEW).contains(&size) && rooms.len() * FEW_LANES < hungry;
+        self.is_put_off = are_few && Instant::now() < self.few_at;
         (size > 0 && !self.is_put_off).then_some(Errand::Claim(rooms))
     }
 

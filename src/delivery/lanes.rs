@@ -241,7 +241,12 @@ impl<T> Lanes<T> {
 
     /// There is more due than can be taken.
     pub fn are_overfed(&self) -> bool {
-        !self.hungry.is_empty()
+        self.hungry() > 0
+    }
+
+    /// How many lanes have something due in the database.
+    pub fn hungry(&self) -> usize {
+        self.hungry.len()
     }
 
     /// The targets that have more due than their lanes can take.
