@@ -81,7 +81,7 @@ async fn a_thousand_retries_keep_their_times_over_a_restart_and_do_not_fire_in_o
     world.hand.advance(Duration::from_secs(3_600));
     world.app.bell.ring_everywhere();
     // All are overdue, and as many are on their way as a lane begins with.
-    let first = world.app.settings.target_concurrency / 4;
+    let first = world.app.settings.target_concurrency / 16;
     for _ in 0..1_001 + first {
         world.receiver.next("/hook").await;
     }
