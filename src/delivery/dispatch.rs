@@ -24,12 +24,12 @@ use crate::delivery::shelf::Shelf;
 use crate::delivery::width::Went;
 use crate::store::deliveries::Lane;
 
-/// When requests of many slow targets end together, one claim had better serve most of them: one of less than
-/// so many deliveries, for less than one in so many of the lanes that have something due, is made this
-/// long after the one before at the earliest.
+/// When requests of many slow targets end together, one claim had better serve most of them. So a claim of
+/// less than [`FEW`] deliveries, for less than one in [`FEW_LANES`] of the lanes that have something due,
+/// is not made until this long after the one before.
+const PAUSE: Duration = Duration::from_millis(10);
 const FEW: u64 = 32;
 const FEW_LANES: usize = 4;
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// What the other tasks tell the dispatcher.
 #[derive(Debug)]
