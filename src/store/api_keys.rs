@@ -9,6 +9,7 @@ use sea_orm::{
 
 use crate::error::Result;
 use crate::store::Scope;
+use crate::store::bulk::filled_up;
 
 /// A key about to be added.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ pub async fn add(
 /// The keys of these hashes that were not revoked.
 pub async fn find_valid(db: &impl ConnectionTrait, hashes: &[&str]) -> Result<Vec<api_key::Model>> {
     let valid = api_key::Entity::find()
-        .filter(api_key::Column::Hash.is_in(hashes.iter().copied()))
+        .filter(api_key::Column::Hash.is_in(filled_up(hashes.iter().copied())))
         .filter(api_key::Column::RevokedAt.is_null());
     Ok(valid.all(db).await?)
 }

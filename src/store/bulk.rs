@@ -1,19 +1,26 @@
 //! Statements over many rows, written in few shapes.
 //!
-//! A database prepares a statement once for each text, so rows are filled up with
-//! empty ones to the next power of two. What is written here by hand is what
-//! builders of statements would write anew, value by value, for each of the hot
-//! statements.
+//! A database prepares a statement once for each text. PostgreSQL takes a column of rows as one
+//! array, so that their number does not matter. SQLite has no arrays: there rows are filled up with
+//! empty ones to the next power of two. What is written here by hand is what builders of
+//! statements would write anew, value by value, for each of the hot statements.
 
 use std::fmt::Write;
 
-use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, Iden, Iterable, ModelTrait, Statement, Value};
+use sea_orm::sea_query::ArrayType;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, ModelTrait, Statement, Value,
+};
 
 use crate::error::Result;
 
-/// How many rows one statement has at most: with no table it binds more values than SQLite takes
+/// How many rows one statement has at most. With no table, SQLite's binds more values than it takes
 /// (32,766).
-const ROWS: usize = 256;
+const ROWS_ON_SQLITE: usize = 256;
+const ROWS_ON_POSTGRES: usize = 1_000;
+
+/// Why writing to a `String` does not fail.
+const STRINGS_TAKE_ALL: &str = "a String takes whatever is written";
 
 /// Statements over many rows that go to the database together, because each way there and back
 /// costs as much as writing some dozens of rows. None of them may need what another one writes.
@@ -33,6 +40,29 @@ struct Errand {
     values: Vec<Value>,
 }
 
+/// A column of such rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    name: &'static str,
+    has_nulls: bool,
+}
+
+impl Column {
+    /// A column in which every row has a value.
+    pub const fn full(name: &'static str) -> Self {
+        Self { name, has_nulls: false }
+    }
+
+    /// A column in which rows may have none.
+    pub const fn with_nulls(name: &'static str) -> Self {
+        Self { name, has_nulls: true }
+    }
+
+    fn of(column: &(impl ColumnTrait + IdenStatic)) -> Self {
+        Self { name: column.as_str(), has_nulls: column.def().is_null() }
+    }
+}
+
 impl Script {
     /// An empty script for the database behind `tx`.
     pub fn new(tx: &impl ConnectionTrait) -> Self {
@@ -44,23 +74,21 @@ impl Script {
     where
         E::Model: 'a,
     {
-        let names: Vec<_> = E::Column::iter().map(|column| column.to_string()).collect();
-        let (table, columns) = (E::default().table_name().to_owned(), names.join(","));
+        let columns: Vec<Column> = E::Column::iter().map(|column| Column::of(&column)).collect();
+        let (table, names) = (E::default().table_name().to_owned(), names(&columns));
         let rows = rows.into_iter().map(|row| E::Column::iter().map(|column| row.get(column)));
         // The first column of every table is part of its key, which is null in empty rows only.
-        self.add(names.len(), rows, |places| {
-            format!(
-                "INSERT INTO {table} ({columns}) SELECT * FROM (VALUES {places}) AS rows \
-                 WHERE column1 IS NOT NULL {clause}"
-            )
+        let key = columns[0].name;
+        self.add(&columns, rows, |rows| {
+            format!("INSERT INTO {table} ({names}) SELECT * FROM ({rows}) AS rows WHERE {key} IS NOT NULL {clause}")
         });
     }
 
-    /// Adds statements over rows of so many values. `text` has their places in it: `($1,$2),($3,$4)`, or
-    /// `(?,?),(?,?)` for SQLite, which takes long to look for numbers. Rows of nulls are among them.
+    /// Adds statements over rows with these columns. `text` has them in it as a query. Rows of nulls may be
+    /// among them.
     pub fn add<Row: IntoIterator<Item = Value>>(
         &mut self,
-        columns: usize,
+        columns: &[Column],
         rows: impl Iterator<Item = Row>,
         text: impl Fn(&str) -> String,
     ) {
@@ -73,14 +101,10 @@ impl Script {
                 self.errands.push(Errand::default());
             }
             let Errand { texts, values } = &mut self.errands[number];
-            let first = values.len();
-            values.extend(rows.by_ref().take(ROWS).flatten());
-            let empty: Vec<Value> = values[first..first + columns].iter().map(Value::as_null).collect();
-            let count = ((values.len() - first) / columns).next_power_of_two();
-            while values.len() < first + count * columns {
-                values.extend_from_slice(&empty);
-            }
-            texts.push(text(&places(self.backend, first, count, columns)));
+            texts.push(text(&match self.backend {
+                DbBackend::Sqlite => value_by_value(columns, rows.by_ref().take(ROWS_ON_SQLITE), values),
+                _ => as_arrays(columns, rows.by_ref().take(ROWS_ON_POSTGRES), values),
+            }));
         }
     }
 
@@ -103,42 +127,131 @@ fn together(texts: &[String]) -> String {
     let mut text = String::new();
     for (number, other) in others.iter().enumerate() {
         let before = if number == 0 { "WITH" } else { "," };
-        write!(text, "{before} part{number} AS ({other}) ").expect("a String takes whatever is written");
+        write!(text, "{before} part{number} AS ({other}) ").expect(STRINGS_TAKE_ALL);
     }
     text + last
 }
 
-fn places(backend: DbBackend, first: usize, rows: usize, columns: usize) -> String {
-    let mut places = String::with_capacity(rows * columns * 6);
-    for place in 0..rows * columns {
-        places += match (place % columns, place) {
-            (0, 0) => "(",
-            (0, _) => "),(",
-            _ => ",",
-        };
-        match backend {
-            DbBackend::Sqlite => places.push('?'),
-            _ => write!(places, "${}", first + place + 1).expect("a String takes whatever is written"),
+/// What a statement looks for, filled up to a power of two with the last of it, which changes nothing:
+/// so a list of any length has few shapes too.
+pub fn filled_up<T: Clone>(sought: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut sought: Vec<T> = sought.into_iter().collect();
+    if let Some(last) = sought.last().cloned() {
+        sought.resize(sought.len().next_power_of_two(), last);
+    }
+    sought
+}
+
+fn names(columns: &[Column]) -> String {
+    columns.iter().map(|column| column.name).collect::<Vec<_>>().join(",")
+}
+
+/// Rows for SQLite, which takes long to look for numbers of parameters: a `?` for each value.
+fn value_by_value<Row: IntoIterator<Item = Value>>(
+    columns: &[Column],
+    rows: impl Iterator<Item = Row>,
+    values: &mut Vec<Value>,
+) -> String {
+    let first = values.len();
+    values.extend(rows.flatten());
+    let empty: Vec<Value> = values[first..first + columns.len()].iter().map(Value::as_null).collect();
+    let count = ((values.len() - first) / columns.len()).next_power_of_two();
+    while values.len() < first + count * columns.len() {
+        values.extend_from_slice(&empty);
+    }
+    let names: Vec<String> = columns
+        .iter()
+        .zip(1..)
+        .map(|(column, number)| format!("column{number} AS {}", column.name))
+        .collect();
+    let row = format!("({})", vec!["?"; columns.len()].join(","));
+    format!("SELECT {} FROM (VALUES {})", names.join(","), vec![row; count].join(","))
+}
+
+/// Rows for PostgreSQL: a parameter for each column.
+fn as_arrays<Row: IntoIterator<Item = Value>>(
+    columns: &[Column],
+    rows: impl Iterator<Item = Row>,
+    values: &mut Vec<Value>,
+) -> String {
+    let mut arrays = vec![Vec::new(); columns.len()];
+    for row in rows {
+        for (array, value) in arrays.iter_mut().zip(row) {
+            array.push(value);
         }
     }
-    places + ")"
+    let mut places = Vec::with_capacity(columns.len());
+    for (column, array) in columns.iter().zip(arrays) {
+        let (of, name) = type_of(&array[0]);
+        values.push(match column.has_nulls {
+            true => literal(&array).into(),
+            false => Value::Array(of, Some(array.into())),
+        });
+        places.push(format!("${}::{name}[]", values.len()));
+    }
+    format!("SELECT * FROM unnest({}) AS rows ({})", places.join(","), names(columns))
+}
+
+/// What arrays of such values are of, here and in PostgreSQL.
+fn type_of(value: &Value) -> (ArrayType, &'static str) {
+    match value {
+        Value::Bool(_) => (ArrayType::Bool, "boolean"),
+        Value::Int(_) => (ArrayType::Int, "integer"),
+        Value::BigInt(_) => (ArrayType::BigInt, "bigint"),
+        Value::String(_) => (ArrayType::String, "text"),
+        other => unreachable!("no column has values like {other:?}"),
+    }
+}
+
+/// An array as text, because the driver's cannot have nulls.
+fn literal(array: &[Value]) -> String {
+    let mut text = String::with_capacity(array.len() * 8);
+    for value in array {
+        text.push(if text.is_empty() { '{' } else { ',' });
+        match value {
+            Value::String(Some(value)) => push_quoted(&mut text, value),
+            Value::Bool(Some(value)) => write!(text, "{value}").expect(STRINGS_TAKE_ALL),
+            Value::Int(Some(value)) => write!(text, "{value}").expect(STRINGS_TAKE_ALL),
+            Value::BigInt(Some(value)) => write!(text, "{value}").expect(STRINGS_TAKE_ALL),
+            _ => text += "NULL",
+        }
+    }
+    text + "}"
+}
+
+fn push_quoted(text: &mut String, value: &str) {
+    text.push('"');
+    for part in value.split_inclusive(['"', '\\']) {
+        match part.as_bytes().last() {
+            Some(b'"' | b'\\') => {
+                let (plain, special) = part.split_at(part.len() - 1);
+                *text += plain;
+                text.push('\\');
+                *text += special;
+            }
+            _ => *text += part,
+        }
+    }
+    text.push('"');
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const COLUMNS: [Column; 2] = [Column::full("id"), Column::with_nulls("note")];
+
     fn script(backend: DbBackend, counts: &[i32]) -> Script {
         let mut script = Script { backend, errands: Vec::new() };
         for count in counts {
             let rows = (0..*count).map(|row| [Value::from(row), Value::from("text")]);
-            script.add(2, rows, |places| format!("VALUES {places}"));
+            script.add(&COLUMNS, rows, |rows| rows.to_owned());
         }
         script
     }
 
     #[test]
-    fn rows_are_filled_up_to_few_shapes() {
+    fn rows_for_sqlite_are_filled_up_to_few_shapes() {
         let values = |count| script(DbBackend::Sqlite, &[count]).errands.remove(0).values;
         for (count, filled) in [(1, 1), (2, 2), (3, 4), (100, 128), (256, 256), (257, 256)] {
             assert_eq!(values(count).len(), filled * 2, "{count}");
@@ -150,19 +263,61 @@ mod tests {
     }
 
     #[test]
+    fn postgres_gets_arrays_of_any_length() {
+        for count in [1, 3, 1_000] {
+            let errand = script(DbBackend::Postgres, &[count]).errands.remove(0);
+            assert_eq!(errand.texts, ["SELECT * FROM unnest($1::integer[],$2::text[]) AS rows (id,note)"]);
+            let [Value::Array(_, Some(ids)), Value::String(Some(notes))] = &errand.values[..] else {
+                panic!("{:?}", errand.values)
+            };
+            assert_eq!((ids.len(), notes.matches("text").count()), (count as usize, count as usize));
+        }
+    }
+
+    #[test]
     fn each_value_has_its_place() {
         let texts = |backend, counts: &[i32]| script(backend, counts).errands.remove(0).texts;
-        assert_eq!(texts(DbBackend::Sqlite, &[1, 2]), ["VALUES (?,?)", "VALUES (?,?),(?,?)"]);
-        assert_eq!(texts(DbBackend::Postgres, &[1, 2]), ["VALUES ($1,$2)", "VALUES ($3,$4),($5,$6)"]);
+        let named = "SELECT column1 AS id,column2 AS note FROM";
+        assert_eq!(
+            texts(DbBackend::Sqlite, &[1, 2]),
+            [format!("{named} (VALUES (?,?))"), format!("{named} (VALUES (?,?),(?,?))")]
+        );
+        assert_eq!(
+            texts(DbBackend::Postgres, &[1, 2])[1],
+            "SELECT * FROM unnest($3::integer[],$4::text[]) AS rows (id,note)"
+        );
         assert!(script(DbBackend::Postgres, &[0]).errands.is_empty());
+    }
+
+    #[test]
+    fn arrays_are_written_as_postgres_reads_them() {
+        let text = |text: &str| Value::from(text);
+        for (array, expected) in [
+            (vec![Value::from(1), Value::Int(None), Value::from(-2)], "{1,NULL,-2}"),
+            (vec![Value::from(true), Value::Bool(None), Value::from(false)], "{true,NULL,false}"),
+            (vec![Value::from(1_i64), Value::BigInt(None)], "{1,NULL}"),
+            (vec![text(""), Value::String(None), text("NULL")], r#"{"",NULL,"NULL"}"#),
+            (vec![text("a,b"), text("{}"), text(" ä ")], r#"{"a,b","{}"," ä "}"#),
+            (vec![text(r#"{"a":"\n"}"#), text(r"\\"), text("\"")], r#"{"{\"a\":\"\\n\"}","\\\\","\""}"#),
+        ] {
+            assert_eq!(literal(&array), expected);
+        }
     }
 
     #[test]
     fn the_first_rows_of_all_tables_go_together() {
         let errands = script(DbBackend::Sqlite, &[300, 3, 600]).errands;
-        let rows = |errand: &Errand| errand.texts.iter().map(|text| text.matches('(').count()).collect();
+        let rows = |errand: &Errand| errand.texts.iter().map(|text| text.matches("(?").count()).collect();
         let rows: Vec<Vec<usize>> = errands.iter().map(rows).collect();
         assert_eq!(rows, [vec![256, 4, 256], vec![64, 256], vec![128]]);
+    }
+
+    #[test]
+    fn what_is_sought_is_filled_up_too() {
+        assert_eq!(filled_up(Vec::<i32>::new()), []);
+        assert_eq!(filled_up([1]), [1]);
+        assert_eq!(filled_up([1, 2, 3]), [1, 2, 3, 3]);
+        assert_eq!(filled_up(0..100).len(), 128);
     }
 
     #[test]

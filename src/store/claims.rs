@@ -18,6 +18,7 @@ use sea_orm::{
 };
 
 use crate::error::Result;
+use crate::store::bulk::filled_up;
 
 /// How many deliveries of one target may be claimed.
 #[derive(Debug, Clone)]
@@ -161,7 +162,7 @@ pub fn claim_of(row: &delivery::Model) -> Claim {
 }
 
 fn still_held(claims: impl IntoIterator<Item = Claim>) -> Expr {
-    let claims = claims
+    let claims = filled_up(claims)
         .into_iter()
         .map(|(event, target, claim)| (Value::from(event), Value::from(target), Value::from(claim)));
     let held = Query::select().column(Asterisk).from_values(claims, "held").take();

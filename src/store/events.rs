@@ -17,7 +17,7 @@ use sea_orm::{
 };
 
 use crate::error::Result;
-use crate::store::bulk::Script;
+use crate::store::bulk::{Script, filled_up};
 use crate::store::{Scope, attempts, deliveries};
 
 /// What one caller publishes: events that are recorded all or none.
@@ -177,7 +177,7 @@ pub async fn find_all(
 
 /// The events of any scope: for the delivery engine.
 pub async fn list(db: &impl ConnectionTrait, ids: Vec<EventId>) -> Result<Vec<event::Model>> {
-    Ok(event::Entity::find().filter(event::Column::Id.is_in(ids)).all(db).await?)
+    Ok(event::Entity::find().filter(event::Column::Id.is_in(filled_up(ids))).all(db).await?)
 }
 
 /// Notes that the event has a delivery now (D8).

@@ -16,7 +16,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFi
 use crate::error::Result;
 use crate::rules::mail;
 use crate::rules::retry::{Backoff, Schedules};
-use crate::store::bulk::Script;
+use crate::store::bulk::{Column, Script};
 use crate::store::claims::{self, claim_of};
 use crate::store::{attempts, mails, targets};
 
@@ -149,6 +149,17 @@ fn verdict(outcome: &Outcome, target: Option<&target::Model>, terms: &Terms<'_>)
     }
 }
 
+/// What is written of a delivery, after what it is found by.
+const SETTLED: [Column; 7] = [
+    Column::full("event_id"),
+    Column::full("target_id"),
+    Column::full("claim"),
+    Column::full("state"),
+    Column::with_nulls("due_at"),
+    Column::full("attempts"),
+    Column::full("succeeded"),
+];
+
 /// Writes down the attempts, and the verdicts of those whose claim is still the latest.
 async fn write(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verdict]) -> Result<()> {
     let rows = outcomes.iter().zip(verdicts).map(|(Outcome { delivery, .. }, verdict)| -> [Value; 7] {
@@ -164,14 +175,12 @@ async fn write(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verd
     });
     let mut script = Script::new(tx);
     attempts::insert_all(&mut script, outcomes.iter().map(|outcome| &outcome.attempt));
-    script.add(7, rows, |places| {
+    script.add(&SETTLED, rows, |rows| {
         format!(
             "UPDATE delivery SET state = settled.state, due_at = settled.due_at, \
                     attempts = settled.attempts, is_retry = settled.attempts > 0, \
                     succeeded = settled.succeeded \
-             FROM (SELECT column1 AS event_id, column2 AS target_id, column3 AS claim, column4 AS state, \
-                          column5 AS due_at, column6 AS attempts, column7 AS succeeded \
-                   FROM (VALUES {places}) AS rows) AS settled \
+             FROM ({rows}) AS settled \
              WHERE delivery.event_id = settled.event_id \
                     AND delivery.target_id = settled.target_id AND delivery.claim = settled.claim"
         )

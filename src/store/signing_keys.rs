@@ -11,6 +11,7 @@ use sea_orm::{
 
 use crate::error::Result;
 use crate::store::Scope;
+use crate::store::bulk::filled_up;
 use crate::vault::{KEY_ID_BYTES, KeyId, Vault};
 
 /// Adds a key to the target; it is the current one.
@@ -90,7 +91,7 @@ async fn by_target(
     now: Timestamp,
 ) -> Result<HashMap<TargetId, Vec<signing_key::Model>>> {
     let rows = keys
-        .filter(signing_key::Column::TargetId.is_in(targets.iter().cloned()))
+        .filter(signing_key::Column::TargetId.is_in(filled_up(targets.iter().cloned())))
         .filter(unexpired(now))
         .order_by_desc(signing_key::Column::Id)
         .all(db)

@@ -9,6 +9,7 @@ use sea_orm::{
 };
 
 use crate::error::Result;
+use crate::store::bulk::filled_up;
 use crate::store::{Scope, status_changes};
 
 /// A target about to be added.
@@ -90,7 +91,7 @@ pub async fn lock_all(tx: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<V
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let all = target::Entity::find().filter(target::Column::Id.is_in(ids));
+    let all = target::Entity::find().filter(target::Column::Id.is_in(filled_up(ids)));
     Ok(all.order_by_asc(target::Column::Id).lock_exclusive().all(tx).await?)
 }
 
@@ -99,7 +100,7 @@ pub async fn list(db: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<Vec<t
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(target::Entity::find().filter(target::Column::Id.is_in(ids)).all(db).await?)
+    Ok(target::Entity::find().filter(target::Column::Id.is_in(filled_up(ids))).all(db).await?)
 }
 
 /// How many targets the scope has.
