@@ -58,7 +58,7 @@ impl Column {
         Self { name, has_nulls: true }
     }
 
-    fn of(column: &(impl ColumnTrait + IdenStatic)) -> Self {
+    fn of(column: &impl ColumnTrait) -> Self {
         Self { name: column.as_str(), has_nulls: column.def().is_null() }
     }
 }
@@ -183,10 +183,9 @@ fn as_arrays<Row: IntoIterator<Item = Value>>(
     let mut places = Vec::with_capacity(columns.len());
     for (column, array) in columns.iter().zip(arrays) {
         let (of, name) = type_of(&array[0]);
-        values.push(match column.has_nulls {
-            true => literal(&array).into(),
-            false => Value::Array(of, Some(array.into())),
-        });
+        let array =
+            if column.has_nulls { literal(&array).into() } else { Value::Array(of, Some(array.into())) };
+        values.push(array);
         places.push(format!("${}::{name}[]", values.len()));
     }
     format!("SELECT * FROM unnest({}) AS rows ({})", places.join(","), names(columns))
@@ -245,7 +244,7 @@ mod tests {
         let mut script = Script { backend, errands: Vec::new() };
         for count in counts {
             let rows = (0..*count).map(|row| [Value::from(row), Value::from("text")]);
-            script.add(&COLUMNS, rows, |rows| rows.to_owned());
+            script.add(&COLUMNS, rows, str::to_owned);
         }
         script
     }
@@ -270,7 +269,8 @@ mod tests {
             let [Value::Array(_, Some(ids)), Value::String(Some(notes))] = &errand.values[..] else {
                 panic!("{:?}", errand.values)
             };
-            assert_eq!((ids.len(), notes.matches("text").count()), (count as usize, count as usize));
+            let lengths = [ids.len(), notes.matches("text").count()];
+            assert_eq!(lengths.map(i32::try_from), [Ok(count); 2]);
         }
     }
 
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn what_is_sought_is_filled_up_too() {
-        assert_eq!(filled_up(Vec::<i32>::new()), []);
+        assert!(filled_up(Vec::<i32>::new()).is_empty());
         assert_eq!(filled_up([1]), [1]);
         assert_eq!(filled_up([1, 2, 3]), [1, 2, 3, 3]);
         assert_eq!(filled_up(0..100).len(), 128);
