@@ -8,9 +8,7 @@
 use std::fmt::Write;
 
 use sea_orm::sea_query::ArrayType;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IdenStatic, Iterable, ModelTrait, Statement, Value,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iterable, ModelTrait, Statement, Value};
 
 use crate::error::Result;
 
