@@ -35,9 +35,17 @@ pub async fn carry_out(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-const ROUNDS: [What; 7] =
-    [What::Publish, What::Single, What::Fanout, What::Replicas, What::Latency, What::Hanging, What::Idle];
-const ONCE: [What; 3] = [What::Memory, What::Backlog, What::Rows];
+const ROUNDS: [What; 8] = [
+    What::Publish,
+    What::Single,
+    What::Fanout,
+    What::Replicas,
+    What::Latency,
+    What::Hanging,
+    What::Memory,
+    What::Idle,
+];
+const ONCE: [What; 2] = [What::Backlog, What::Rows];
 
 /// How the ceiling is measured, where it is needed.
 async fn ceiling(options: &Options, report: &mut Report) -> anyhow::Result<Shape> {
