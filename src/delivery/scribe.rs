@@ -5,9 +5,10 @@
 //! transaction. PostgreSQL writes side by side: there one scribe records what is
 //! published, and another one settles.
 //!
-//! Nobody is answered before his events are on disk. Outcomes that the database does not
-//! take are kept and tried again; senders wait with their results meanwhile, and
-//! claiming stops by itself.
+//! Nobody is answered before his events are on disk. Nobody waits for outcomes: for a
+//! moment after some were written, others gather, or go with the next events. Outcomes
+//! that the database does not take are kept and tried again; senders wait with their
+//! results meanwhile, and claiming stops by itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +33,10 @@ use crate::store::events::Publication;
 /// writing for too long.
 const EVENTS: usize = 1_000;
 const OUTCOMES: usize = 500;
+/// For how long outcomes gather after the last were written.
+const GATHERING: Duration = Duration::from_millis(10);
 /// How many events are worth being drafted ahead.
-const WORTH_A_DRAFT: usize = 100;
+const WORTH_A_DRAFT: usize = 250;
 
 /// What a scribe writes down. A channel that is closed brings nothing.
 #[derive(Debug)]
@@ -53,6 +56,8 @@ pub struct Scribe {
     desk: Desk,
     pen: Pen,
     pause: Duration,
+    /// Until when outcomes gather.
+    gather_until: Instant,
     /// What the database did not take, and when to try again.
     owed: Option<(Batch, Instant)>,
 }
@@ -92,7 +97,7 @@ impl Scribe {
             settling: Settling::new(app),
             shelf,
         };
-        Self { desk, pen, pause: app.settings.pause, owed: None }
+        Self { desk, pen, pause: app.settings.pause, gather_until: Instant::now(), owed: None }
     }
 
     /// Works until nobody can bring anything any more.
@@ -112,7 +117,7 @@ impl Scribe {
 
     /// Writes, and drafts the next transaction while this one is brought to the disk.
     async fn write_down(&mut self, work: &mut Work, ahead: &mut Option<Work>) -> Result<()> {
-        let Self { desk, pen, owed, .. } = self;
+        let Self { desk, pen, gather_until, owed, .. } = self;
         let (tx, written) = pen.write(work).await?;
         let is_stale = written.deactivated;
         let look_ahead = async {
@@ -123,6 +128,9 @@ impl Scribe {
         let (committed, ()) = tokio::join!(pen.commit(tx, written, work), look_ahead);
         if let Some(ahead) = ahead.as_mut().filter(|_| is_stale) {
             ahead.draft = None;
+        }
+        if !work.batch.is_empty() {
+            *gather_until = Instant::now() + GATHERING;
         }
         committed
     }
@@ -139,16 +147,19 @@ impl Scribe {
         }
         let mut work = Work::default();
         loop {
-            let (has_engine, due_at) = (self.desk.engine.is_some(), self.owed.as_ref().map(|owed| owed.1));
+            let due_at = self.owed.as_ref().map(|owed| owed.1);
+            let takes_outcomes = self.desk.engine.is_some() && due_at.is_none();
+            let gathers = takes_outcomes && self.is_gathering();
             tokio::select! {
                 Some(call) = self.desk.calls.recv() => work.add(call),
-                ended = self.desk.ended.recv(), if has_engine && due_at.is_none() => {
+                ended = self.desk.ended.recv(), if takes_outcomes && !gathers => {
                     let Some(ended) = ended else {
                         self.desk.engine = None;
                         continue;
                     };
                     work.batch.add(ended);
                 }
+                () = sleep_until(self.gather_until), if gathers => continue,
                 () = sleep_until(due_at.unwrap_or_else(Instant::now)), if due_at.is_some() => {
                     return self.owed.take().map(|(batch, _)| Work { batch, ..Work::default() });
                 }
@@ -158,6 +169,10 @@ impl Scribe {
             self.take_outcomes(&mut work);
             return Some(work);
         }
+    }
+
+    fn is_gathering(&self) -> bool {
+        self.desk.ended.len() < OUTCOMES && Instant::now() < self.gather_until
     }
 
     /// None, while others are owed: they would be owed too.
