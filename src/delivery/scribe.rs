@@ -135,8 +135,9 @@ impl Scribe {
         committed
     }
 
-    /// Waits for something to do, and takes what else is there, as long as it fits. What is owed is
-    /// tried alone, and others wait for it: whoever publishes has nothing to do with it.
+    /// Waits for something to do, and takes what else is there, as long as it fits: outcomes too, even if
+    /// they still gather. What is owed is tried alone, and others wait for it: whoever publishes has
+    /// nothing to do with it.
     async fn next(&mut self, ahead: Option<Work>) -> Option<Work> {
         if let Some(mut work) = ahead {
             if work.draft.is_none() {
@@ -171,6 +172,7 @@ impl Scribe {
         }
     }
 
+    /// Whether outcomes that are there had better wait for more of them.
     fn is_gathering(&self) -> bool {
         self.desk.ended.len() < OUTCOMES && Instant::now() < self.gather_until
     }
