@@ -17,6 +17,7 @@ mod world;
 mod activation;
 mod audit;
 mod deactivation;
+mod documentation;
 mod documents;
 mod guard;
 mod hostile;

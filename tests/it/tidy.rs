@@ -5,9 +5,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command};
-use reprise::cli::serve;
-
 const SRC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 
 /// The floor of each module, as `lib.rs` lists them.
@@ -68,48 +65,5 @@ fn every_file_says_what_it_is() {
     for path in folders.iter().flat_map(|folder| sources(&root.join(folder))) {
         let source = fs::read_to_string(&path).unwrap();
         assert!(source.starts_with("//!"), "{} has no opening line", path.display());
-    }
-}
-
-/// The settings of the server stand in the README with their variables and defaults.
-#[test]
-fn the_table_of_settings_is_that_of_the_program() {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let command = serve::Options::augment_args(Command::new("serve"));
-    let mut settings = 0;
-    for setting in command.get_arguments() {
-        let Some(variable) = setting.get_env().map(|name| name.to_str().unwrap()) else { continue };
-        let row = readme.lines().find(|line| line.contains(&format!("| `{variable}` |")));
-        let row = row.unwrap_or_else(|| panic!("{variable} is not in the README"));
-        let flag = setting.get_long().map(|flag| format!("| `--{flag}` |")).unwrap_or_default();
-        assert!(row.starts_with(&flag), "{row}");
-        let default = setting.get_default_values().first().map(|value| value.to_str().unwrap());
-        if let Some(default) =
-            default.filter(|default| !["false", "info"].iter().any(|word| default.starts_with(word)))
-        {
-            assert!(row.contains(&format!("| `{default}` |")), "{row}: {default}");
-        }
-        settings += 1;
-    }
-    assert!(settings > 30, "{settings}");
-}
-
-/// The tests that `SECURITY.md` names: a path in backticks that ends in a test.
-#[test]
-fn the_promises_of_security_md_have_their_tests() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join("SECURITY.md")).unwrap();
-    let named: Vec<_> =
-        text.split('`').skip(1).step_by(2).filter_map(|code| code.rsplit_once("::")).collect();
-    assert!(named.len() > 30, "{named:?}");
-    for (module, test) in named {
-        let path = module.replace("::", "/");
-        let sources = [format!("tests/it/{path}.rs"), format!("src/{path}.rs")];
-        let source = sources.iter().find_map(|path| fs::read_to_string(root.join(path)).ok());
-        let source = source.unwrap_or_else(|| panic!("SECURITY.md names {module}, which is nowhere"));
-        assert!(
-            source.contains(&format!("fn {test}(")),
-            "SECURITY.md names {test}, which is not in {module}"
-        );
     }
 }
