@@ -63,7 +63,7 @@ pub fn sdl() -> String {
     builder().finish().sdl_with_options(options)
 }
 
-/// Attaches what a request needs: the caller, and fresh loaders within his scope.
+/// Attaches what a request needs: the caller, and fresh loaders within its scope.
 pub fn prepare(request: Request, app: &App, caller: Caller) -> Request {
     let loaders = loaders::new(app.clone(), caller.scope.clone());
     request.data(caller).data(loaders).data(weight::Weight::default())

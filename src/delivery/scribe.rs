@@ -5,7 +5,7 @@
 //! transaction. PostgreSQL writes side by side: there one scribe records what is
 //! published, and another one settles.
 //!
-//! Nobody is answered before his events are on disk. Nobody waits for outcomes: for a
+//! No caller is answered before its events are on disk. Nobody waits for outcomes: for a
 //! moment after some were written, others gather, or go with the next events. Outcomes
 //! that the database does not take are kept and tried again; senders wait with their
 //! results meanwhile, and claiming stops by itself.

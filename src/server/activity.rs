@@ -1,7 +1,7 @@
 //! What a connection is doing: whether its client or we are waited for, and since when.
 //!
 //! Who makes us wait too long is sent away, and when there is no more room, whoever has made us
-//! wait the longest goes first. Nobody is sent away while we work for him.
+//! wait the longest goes first. No client is disconnected while we work for it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -79,7 +79,7 @@ impl Activity {
             || is_over((state.requests == 0).then_some(state.since), patience.idle)
     }
 
-    /// Since when only the client is waited for; none while we work for him.
+    /// Since when only the client is waited for; none while we work for it.
     pub fn waiting_since(&self) -> Option<Instant> {
         let state = self.state();
         if state.requests > state.waiting {

@@ -34,7 +34,7 @@ pub fn routes(app: App) -> Router {
     Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(watch)
 }
 
-/// Who looks after the database, and what he saw last.
+/// Looks after the database; remembers what was seen last.
 struct Watch {
     app: App,
     last: Mutex<Option<(Instant, Result<(), Trouble>)>>,
@@ -59,7 +59,7 @@ async fn readyz(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
 }
 
 impl Watch {
-    /// Whether the server can do its work. Whoever comes while somebody is looking waits for him.
+    /// Whether the server can do its work. Whoever comes while somebody is looking waits for that look.
     async fn look(&self) -> Result<(), Trouble> {
         let mut last = self.last.lock().await;
         if let Some((seen_at, seen)) = *last

@@ -32,7 +32,7 @@ pub async fn find(
     Ok(scope.attempts().filter(attempt::Column::Id.eq(id)).one(db).await?)
 }
 
-/// Writes attempts down. What is written already stays: whoever did not hear of his commit tries again.
+/// Writes attempts down. What is written already stays: whoever did not hear of the commit tries again.
 pub fn insert_all<'a>(script: &mut Script, rows: impl IntoIterator<Item = &'a attempt::Model>) {
     script.insert::<attempt::Entity>(rows, "ON CONFLICT (id) DO NOTHING");
 }

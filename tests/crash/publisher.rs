@@ -68,7 +68,7 @@ impl Publishers {
         Self { tasks, stop }
     }
 
-    /// Lets everyone end what he has begun.
+    /// Lets all end what they have begun.
     pub async fn stop(mut self) -> Calls {
         self.stop.cancel();
         let mut all = Calls::default();

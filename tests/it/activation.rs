@@ -131,9 +131,7 @@ async fn activating_an_active_target_changes_nothing(#[values(On::Sqlite, On::Po
 
 #[rstest]
 #[tokio::test]
-async fn so_many_activations_can_be_begun_in_an_hour_wherever_and_whatever_becomes_of_the_target(
-    #[values(On::Sqlite, On::Postgres)] on: On,
-) {
+async fn activations_per_hour_are_limited_across_replicas(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::with(on, |settings| settings.activations = Some(4)).await else { return };
     let ten_minutes = Duration::from_secs(600);
     let add = json!({ "name": "One more", "uri": world.receiver.uri("/hook"), "subscriptions": [] });

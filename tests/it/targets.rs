@@ -199,9 +199,7 @@ async fn fifty_targets_may_be_active_or_pending_even_when_added_at_once(
 
 #[rstest]
 #[tokio::test]
-async fn five_hundred_targets_may_there_be_with_the_deactivated_ones(
-    #[values(On::Sqlite, On::Postgres)] on: On,
-) {
+async fn at_most_500_targets_deactivated_included(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::with(on, |settings| settings.activations = None).await else { return };
     let world = world.without_engine().await;
     let add = target("x", &world.receiver.uri("/hook"));

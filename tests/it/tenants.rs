@@ -15,7 +15,7 @@ use crate::world::{Api, On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 
-/// What one caller has: everything that he can read, and all ids and cursors in it.
+/// What one caller has: everything that it can read, and all ids and cursors in it.
 struct Belongings {
     everything: Value,
     ids: BTreeSet<String>,

@@ -1,7 +1,7 @@
 //! The house stands: a module uses the floors below its own, none above and no
 //! neighbour. The floors are read from `src/lib.rs`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -66,4 +66,37 @@ fn every_file_says_what_it_is() {
         let source = fs::read_to_string(&path).unwrap();
         assert!(source.starts_with("//!"), "{} has no opening line", path.display());
     }
+}
+
+/// Rules of the contract that are cited as `D3` have a row in `CONTRACT.md`.
+#[test]
+fn every_rule_that_is_cited_stands_in_the_contract() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let contract = fs::read_to_string(root.join("CONTRACT.md")).unwrap();
+    let rules: HashSet<&str> = contract
+        .lines()
+        .filter_map(|row| row.strip_prefix("| ")?.split_once(" | "))
+        .map(|row| row.0)
+        .collect();
+    let folders = ["src", "entity/src", "migration/src", "receiver/src", "tests", "bench"];
+    let mut cited = 0;
+    for path in folders.iter().flat_map(|folder| sources(&root.join(folder))) {
+        let source = fs::read_to_string(&path).unwrap();
+        let comments = source.lines().filter_map(|line| line.trim_start().strip_prefix("//"));
+        for rule in comments.flat_map(citations) {
+            assert!(rules.contains(rule), "{} cites {rule}, which CONTRACT.md has not", path.display());
+            cited += 1;
+        }
+    }
+    assert!(cited > 150, "{cited}");
+}
+
+/// The words of a line that are a capital and one or two digits.
+fn citations(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !c.is_alphanumeric()).filter(|word| {
+        let (letter, number) = word.split_at_checked(1).unwrap_or_default();
+        letter.chars().all(|c| c.is_ascii_uppercase())
+            && (1..=2).contains(&number.len())
+            && number.chars().all(|c| c.is_ascii_digit())
+    })
 }

@@ -221,7 +221,7 @@ async fn ping_until_hung_up_on(stream: TcpStream) {
 }
 
 #[tokio::test]
-async fn who_takes_no_answer_is_sent_away_however_much_he_pings() {
+async fn who_takes_no_answer_is_sent_away_despite_pings() {
     let world = World::with(On::Sqlite, hurried).await.unwrap();
     let mut stream = speak(&world.test, &nothing()).await;
     stream.write_all(&ask(&world.test, 1, PING_QUERY)).await.unwrap();

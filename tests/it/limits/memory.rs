@@ -14,7 +14,7 @@ fn little(settings: &mut Settings) {
     settings.door.memory = 400_000;
 }
 
-/// Bodies that begin and do not end, until their sender has used up what there is for him.
+/// Bodies that begin and do not end, until their sender has used up its share.
 async fn fill(api: &Api, status: u16) -> Vec<TcpStream> {
     let mut begun = Vec::new();
     for _ in 0..4 {
@@ -38,7 +38,7 @@ async fn who_sends_too_much_at_a_time_is_refused_and_others_are_served() {
     assert_eq!(refused.body["errors"][0]["extensions"]["code"], "RATE_LIMITED");
     world.test.ok(&long, json!({})).await;
 
-    // When all have taken all, nobody is told that it is his fault.
+    // When all have taken all, nobody is told to be at fault.
     let more = fill(&second, 429).await;
     let body = json!({ "query": long }).to_string();
     let request = world.test.client().post(world.test.at("/graphql")).body(body);

@@ -58,7 +58,7 @@ async fn chunked(api: &Api, body: &str) -> String {
     let writing = async {
         for chunk in chunks {
             let size = format!("{:x}\r\n", chunk.len());
-            // Who is refused may be cut off before he has sent everything.
+            // A refused client may be cut off before it has sent everything.
             let (sized, sent) = (writing.write_all(size.as_bytes()).await, writing.write_all(chunk).await);
             if sized.and(sent).and(writing.write_all(b"\r\n").await).is_err() {
                 return;
