@@ -19,8 +19,11 @@ use std::io::{Write, stderr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use serde_json::json;
 
+use crate::clock::Clock;
+use crate::config::environment;
 use crate::error::causes;
 
 /// How long what still runs in the background may go on when a command has ended.
@@ -53,12 +56,27 @@ enum Command {
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let command = environment::without_blanks(Cli::command());
+    let Cli { command } = Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    let is_for_programs = matches!(&command, Command::Serve(options) if options.logs_json());
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            writeln!(stderr(), "error: {}", causes(&error)).ok();
+            writeln!(stderr(), "{}", complaint(&error, is_for_programs)).ok();
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What went wrong, as a line of the log if that is for programs. It may be that the log could not be started.
+fn complaint(error: &anyhow::Error, is_for_programs: bool) -> String {
+    let causes = causes(error);
+    if is_for_programs {
+        let timestamp = Clock::system().now();
+        json!({ "timestamp": timestamp, "level": "ERROR", "message": causes, "target": module_path!() })
+            .to_string()
+    } else {
+        format!("error: {causes}")
     }
 }
 

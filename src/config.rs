@@ -8,6 +8,7 @@ pub mod database;
 pub mod delivery;
 pub mod door;
 pub mod encryption;
+pub mod environment;
 pub mod log;
 pub mod mail;
 pub mod schedule;

@@ -1,19 +1,27 @@
 //! The first start on an empty database: an organization to begin with, and keys
 //! that may do everything in it.
 
+use std::io::{IsTerminal, Write, stdout};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
-use entity::ApiKeyKind;
+use entity::{ApiKeyKind, OrganizationId};
 use secrecy::ExposeSecret;
+use tempfile::NamedTempFile;
+use tracing::{info, warn};
 
 use crate::app::App;
 use crate::app::issue::{self, Issued};
 use crate::cli::output;
+use crate::config::encryption;
 use crate::db::despite_conflicts;
 use crate::error::Result;
 use crate::store::organizations;
 
 const NAME: &str = "My organization";
+
+/// Where the first keys are when nobody watches.
+const FILE: &str = "reprise.first-keys";
 
 /// Makes the organization and its PLATFORM keys, TEST first, unless there is one already.
 pub async fn prepare(app: &App) -> Result<Option<[Issued; 2]>> {
@@ -31,9 +39,45 @@ async fn prepare_once(app: &App) -> Result<Option<[Issued; 2]>> {
     Ok(Some(keys))
 }
 
-/// Shows the keys, this once, and how they are used.
-pub fn greet([test, live]: &[Issued; 2], address: SocketAddr) -> anyhow::Result<()> {
-    output::say(&format!(
+/// Shows the keys, this once, and how they are used: on a terminal, or else in a file that only its
+/// owner can read, because whoever collects the output of a process keeps it.
+pub fn greet(keys: &[Issued; 2], address: SocketAddr, folder: &Path) -> anyhow::Result<()> {
+    let greeting = greeting(keys, address);
+    if stdout().is_terminal() {
+        return output::say(&greeting);
+    }
+    let organization = &keys[0].row.organization_id;
+    match keep(&greeting, organization, folder) {
+        Ok(file) => info!(
+            file = %file.display(),
+            %organization,
+            "this is the first start: an organization was made, and its keys are in a file; store them and remove it"
+        ),
+        Err(error) => warn!(
+            %error,
+            %organization,
+            "this is the first start: an organization was made, but its keys could not be written to a file; \
+             make others with `reprise keys create`"
+        ),
+    }
+    Ok(())
+}
+
+/// Writes the greeting to a file that was not there before.
+fn keep(greeting: &str, organization: &OrganizationId, folder: &Path) -> std::io::Result<PathBuf> {
+    let folder = if folder == Path::new("") { Path::new(".") } else { folder };
+    let name = folder.join(FILE);
+    let file = if name.try_exists()? { folder.join(format!("{FILE}.{organization}")) } else { name };
+    let mut draft = NamedTempFile::new_in(folder)?;
+    draft.write_all(greeting.as_bytes())?;
+    draft.as_file().sync_all()?;
+    draft.persist_noclobber(&file).map_err(|error| error.error)?;
+    encryption::sync_folder(&file)?;
+    Ok(file)
+}
+
+fn greeting([test, live]: &[Issued; 2], address: SocketAddr) -> String {
+    format!(
         r#"
 This is the first start, so an organization was made: "{NAME}", {organization}.
 
@@ -50,5 +94,5 @@ A page to try things out is at http://{address}/graphiql. For customers there ar
         organization = test.row.organization_id,
         test = test.key.expose_secret(),
         live = live.key.expose_secret(),
-    ))
+    )
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::rules::text::is_unprintable;
 
-/// How rows are shown.
+/// How what a command has to say is shown.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 pub struct Options {
@@ -20,6 +20,11 @@ impl Options {
     /// Prints the rows.
     pub fn print(&self, table: &Table) -> anyhow::Result<()> {
         say(if self.json { table.to_json() } else { table.to_text() }.trim_end())
+    }
+
+    /// Prints what was done: a text for people, a value for scripts.
+    pub fn report(&self, text: &str, value: &Value) -> anyhow::Result<()> {
+        if self.json { say(&value.to_string()) } else { say(text) }
     }
 
     /// Prints a remark about the rows, for people only.

@@ -7,8 +7,9 @@
 use anyhow::{Context, bail};
 use entity::SigningKeyId;
 use secrecy::ExposeSecret;
+use serde_json::json;
 
-use crate::cli::output::say;
+use crate::cli::output;
 use crate::config::{database, encryption};
 use crate::db::{Db, Ownership};
 use crate::store::signing_keys;
@@ -25,13 +26,15 @@ pub struct Options {
     #[arg(long)]
     new_key: bool,
     #[command(flatten)]
+    output: output::Options,
+    #[command(flatten)]
     encryption: encryption::Options,
     #[command(flatten)]
     database: database::Options,
 }
 
 /// Does it.
-pub async fn run(Options { new_key, encryption, database }: Options) -> anyhow::Result<()> {
+pub async fn run(Options { new_key, output, encryption, database }: Options) -> anyhow::Result<()> {
     let url = &database.database_url;
     if new_key && !database.is_sqlite() {
         bail!(
@@ -45,13 +48,17 @@ pub async fn run(Options { new_key, encryption, database }: Options) -> anyhow::
         vault = encryption::renew(&encryption.file(&database)?)?;
     }
     let Resealed { count, unopened } = reseal(&db, &vault).await?;
-    say(&format!("{count} secrets were encrypted anew, with the first of the keys."))?;
-    if !unopened.is_empty() {
-        let ids: Vec<_> = unopened.iter().map(SigningKeyId::as_str).collect();
+    let ids: Vec<_> = unopened.iter().map(SigningKeyId::as_str).collect();
+    output.report(
+        &format!("{count} secrets were encrypted anew, with the first of the keys."),
+        &json!({ "encrypted": count, "unopened": ids, "hasEarlierKeys": vault.has_previous() }),
+    )?;
+    if !ids.is_empty() {
         bail!("none of the keys opens these, which stay as they were: {}", ids.join(", "));
     }
     if vault.has_previous() {
-        say("The other keys are needed for backups of the database from before only. Remove them.")?;
+        output
+            .remark("The other keys are needed for backups of the database from before only. Remove them.")?;
     }
     Ok(())
 }

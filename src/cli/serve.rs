@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::app::{App, timekeeper};
@@ -11,8 +12,8 @@ use crate::cli::first_start;
 use crate::cli::patience::until_there;
 use crate::cli::running::Running;
 use crate::clock::Clock;
-use crate::config::encryption;
-use crate::config::{self, database};
+use crate::config::log::Format;
+use crate::config::{self, database, encryption};
 use crate::db::{Db, Ownership};
 use crate::rules::uri;
 use crate::server;
@@ -21,12 +22,21 @@ use crate::vault::Vault;
 
 /// How long requests and attempts in flight may take to end.
 const GRACE: Duration = Duration::from_secs(10);
+/// Signals within this time count as one.
+const AS_ONE: Duration = Duration::from_secs(1);
 
 /// The settings of the server.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]
     config: config::Options,
+}
+
+impl Options {
+    /// Whether the lines of the log are for programs.
+    pub fn logs_json(&self) -> bool {
+        self.config.log.log_format == Format::Json
+    }
 }
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -54,7 +64,7 @@ pub async fn run(Options { config }: Options) -> anyhow::Result<()> {
     );
     // Not before all that can fail on a first start: the keys are shown once.
     if let Some(keys) = until_there(async || Ok(first_start::prepare(&app).await?)).await? {
-        first_start::greet(&keys, running.address)?;
+        first_start::greet(&keys, running.address, &config.database.folder())?;
     }
     tokio::select! {
         () = signals.next() => stop(running, signals).await,
@@ -66,37 +76,39 @@ async fn stop(running: Running, mut signals: Signals) -> anyhow::Result<()> {
     info!("stopping");
     tokio::select! {
         stopped = running.stop(GRACE) => stopped?,
-        () = signals.next() => bail!("stopped at once; what was in flight is repeated after the next start"),
+        () = signals.insist() => bail!("stopped at once; what was in flight is repeated after the next start"),
     }
     info!("stopped");
     Ok(())
 }
 
-/// The database, up to date, with the time to go by and with what opens its secrets.
+/// The database, up to date, with the time to go by and with what opens its secrets. A key that is
+/// wrong, or that cannot be made, ends the start before there is a database without one.
 async fn open(config: &config::Options) -> anyhow::Result<(Db, Clock, Vault)> {
-    let db = Db::open(&config.database.database_url).await?;
+    let (encryption, database) = (&config.encryption, &config.database);
+    let vault = match encryption.vault(database)? {
+        None if database.is_missing() => Some(make_key(encryption, database)?),
+        given => given,
+    };
+    let db = Db::open(&database.database_url).await?;
     let clock = timekeeper::clock(&db).await?;
-    let vault = open_vault(&config.encryption, &config.database, &db).await?;
+    let vault = check_vault(vault, config, &db).await?;
     Ok((db, clock, vault))
 }
 
 /// A vault that opens what the database holds, whichever key each secret was encrypted with. A new
 /// key is made only when it holds nothing yet.
-async fn open_vault(
-    options: &encryption::Options,
-    database: &database::Options,
-    db: &Db,
-) -> anyhow::Result<Vault> {
-    let file = encryption::default_file(database);
+async fn check_vault(vault: Option<Vault>, config: &config::Options, db: &Db) -> anyhow::Result<Vault> {
+    let (encryption, database) = (&config.encryption, &config.database);
     let samples = signing_keys::samples(db.reader()).await?;
-    let Some(vault) = options.vault(database)? else {
+    let Some(vault) = vault else {
         if samples.is_empty() {
-            return make_key(&file, database);
+            return make_key(encryption, database);
         }
         bail!(
             "{} is missing, and the database has secrets that only its key can open: \
              put it back, or name its place with --encryption-key-file",
-            file.display()
+            encryption.file(database)?.display()
         )
     };
     for key in samples {
@@ -106,8 +118,9 @@ async fn open_vault(
     Ok(vault)
 }
 
-fn make_key(file: &std::path::Path, database: &database::Options) -> anyhow::Result<Vault> {
-    let vault = encryption::make(file)?;
+fn make_key(options: &encryption::Options, database: &database::Options) -> anyhow::Result<Vault> {
+    let file = options.file(database)?;
+    let vault = encryption::make(&file)?;
     info!(file = %file.display(), "made an encryption key; keep a copy, without it no secret can be read");
     if !database.is_sqlite() {
         info!("all servers on one PostgreSQL database need the same encryption key");
@@ -134,6 +147,18 @@ impl Signals {
     fn listen() -> std::io::Result<Self> {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         Ok(Self { terminate, interrupt })
+    }
+
+    /// Waits for a signal that is not one with the last: `timeout` and terminals send one to the process and
+    /// to its group, so the process gets it twice.
+    async fn insist(&mut self) {
+        let last = Instant::now();
+        loop {
+            self.next().await;
+            if last.elapsed() > AS_ONE {
+                return;
+            }
+        }
     }
 
     async fn next(&mut self) {

@@ -33,10 +33,19 @@ impl Options {
 
     /// The folder of the SQLite file; the current one if there is none.
     pub fn folder(&self) -> PathBuf {
+        self.file().parent().unwrap_or(Path::new("")).to_owned()
+    }
+
+    /// Whether it is an SQLite file that is still to be made, so that nothing can be in it.
+    pub fn is_missing(&self) -> bool {
+        self.is_sqlite() && self.file().try_exists().is_ok_and(|exists| !exists)
+    }
+
+    fn file(&self) -> &Path {
         let file = self.database_url.strip_prefix("sqlite:").unwrap_or_default();
         let file = file.strip_prefix("//").unwrap_or(file);
         let (file, _) = file.split_once('?').unwrap_or((file, ""));
-        Path::new(file).parent().unwrap_or(Path::new("")).to_owned()
+        Path::new(file)
     }
 }
 

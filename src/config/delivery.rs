@@ -7,6 +7,7 @@ use std::time::Duration;
 use humantime::parse_duration;
 
 use crate::app::Settings;
+use crate::config::environment::switch;
 use crate::config::schedule::Changes;
 use crate::rules::retry::Schedules;
 use crate::rules::uri;
@@ -28,7 +29,7 @@ pub struct Options {
     #[arg(long, env = "REPRISE_ACTIVATION_RETRIES", value_name = "SCHEDULE")]
     activation_retries: Option<Changes>,
     /// Starts without delivering, mailing or removing anything: for a restored copy of a database.
-    #[arg(long, env = "REPRISE_PAUSED")]
+    #[arg(long, env = "REPRISE_PAUSED", value_parser = switch())]
     paused: bool,
     /// How long an attempt may take in all.
     #[arg(long, env = "REPRISE_DEADLINE", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
@@ -71,11 +72,11 @@ pub struct Options {
     #[arg(long, env = "REPRISE_EXTRA_CA", value_name = "FILE")]
     extra_ca: Option<PathBuf>,
     /// Lets targets have http URIs. For work on your own machine.
-    #[arg(long, env = "REPRISE_ALLOW_HTTP_TARGETS")]
+    #[arg(long, env = "REPRISE_ALLOW_HTTP_TARGETS", value_parser = switch())]
     allow_http_targets: bool,
     /// Lets targets be in private networks. For work on your own machine: customers could reach what
     /// only this server can reach.
-    #[arg(long, env = "REPRISE_ALLOW_PRIVATE_TARGETS")]
+    #[arg(long, env = "REPRISE_ALLOW_PRIVATE_TARGETS", value_parser = switch())]
     allow_private_targets: bool,
 }
 

@@ -29,8 +29,8 @@ const FILE: &str = "reprise.key";
 pub struct Options {
     /// A file with the key that secrets are encrypted with: 32 bytes as 64 hex digits or base64. On the
     /// lines below it may stand earlier keys, which open what was encrypted with them. What would be in
-    /// the file may be given as `REPRISE_ENCRYPTION_KEY` instead. [default: `reprise.key` beside the SQLite
-    /// file or in the current folder, made on the first start]
+    /// the file may be given as `REPRISE_ENCRYPTION_KEY` instead. The file is made on the first start.
+    /// [default: `reprise.key` beside the SQLite file or in the current folder]
     #[arg(long, env = "REPRISE_ENCRYPTION_KEY_FILE", value_name = "FILE")]
     pub encryption_key_file: Option<PathBuf>,
 }
@@ -39,12 +39,12 @@ impl Options {
     /// A vault with the keys, if there are any.
     ///
     /// # Errors
-    /// When what was given is no key, or the file that was named cannot be read.
+    /// When what was given is no key, or a file that is there cannot be read.
     pub fn vault(&self, database: &database::Options) -> anyhow::Result<Option<Vault>> {
-        if let Some(text) = secret::read(self.encryption_key_file.as_deref(), VARIABLE)? {
-            return open(&text, &self.source()).map(Some);
+        if let Some(text) = secret::variable(self.encryption_key_file.as_deref(), VARIABLE)? {
+            return open(&text, VARIABLE).map(Some);
         }
-        let file = default_file(database);
+        let file = self.file(database)?;
         if !file.try_exists()? {
             return Ok(None);
         }
@@ -56,20 +56,11 @@ impl Options {
     /// # Errors
     /// When they are in the environment.
     pub fn file(&self, database: &database::Options) -> anyhow::Result<PathBuf> {
-        if secret::read(None, VARIABLE)?.is_some() {
+        if secret::variable(None, VARIABLE)?.is_some() {
             bail!("the key is in {VARIABLE}: put a new one in front of it there");
         }
-        Ok(self.encryption_key_file.clone().unwrap_or_else(|| default_file(database)))
+        Ok(self.encryption_key_file.clone().unwrap_or_else(|| database.folder().join(FILE)))
     }
-
-    fn source(&self) -> String {
-        self.encryption_key_file.as_ref().map_or(VARIABLE.to_owned(), |file| file.display().to_string())
-    }
-}
-
-/// Where the key is when nobody says otherwise.
-pub fn default_file(database: &database::Options) -> PathBuf {
-    database.folder().join(FILE)
 }
 
 /// Makes a key file that only its owner can read, and a vault with its key. If somebody else
@@ -118,7 +109,7 @@ fn draft(file: &Path, others: &str) -> std::io::Result<NamedTempFile> {
 }
 
 /// A name is on the disk when its folder is.
-fn sync_folder(file: &Path) -> std::io::Result<()> {
+pub fn sync_folder(file: &Path) -> std::io::Result<()> {
     File::open(folder(file))?.sync_all()
 }
 

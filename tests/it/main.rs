@@ -32,6 +32,7 @@ mod replay;
 mod retries;
 mod schema;
 mod secrets;
+mod settings;
 mod signing;
 mod targets;
 mod tenants;

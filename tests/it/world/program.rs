@@ -121,7 +121,10 @@ impl Server {
     /// Waits until it listens.
     pub async fn wait(&mut self) {
         let line = self.hear("listening").await;
-        let address = line.split("address=").nth(1).unwrap().split(' ').next().unwrap();
+        let address = match serde_json::from_str::<Value>(&line) {
+            Ok(entry) => entry["address"].as_str().unwrap().to_owned(),
+            Err(_) => line.split("address=").nth(1).unwrap().split(' ').next().unwrap().to_owned(),
+        };
         self.url = format!("http://{address}/graphql");
     }
 
@@ -142,10 +145,21 @@ impl Server {
         Api::new(&self.url, key)
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Ends it as a signal does, and answers all that it said: log and standard output.
     pub async fn stop(mut self) -> (String, String) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        self.signal("TERM");
         while let Some(line) = self.lines.recv().await {
             self.log.push(line);
         }

@@ -1,0 +1,30 @@
+//! Settings from the environment: one rule for all of them.
+//!
+//! A variable that is empty or blank is as good as none, because `${X:-}` in a compose file
+//! makes such. A switch is turned by any of the usual words.
+
+use std::env;
+use std::ffi::OsStr;
+
+use clap::builder::{BoolishValueParser, Resettable};
+use clap::{Arg, Command};
+
+/// The command, blind to variables that are blank.
+pub fn without_blanks(command: Command) -> Command {
+    command.mut_args(without_blank).mut_subcommands(without_blanks)
+}
+
+fn without_blank(arg: Arg) -> Arg {
+    let is_blank = arg.get_env().and_then(env::var_os).is_some_and(|value| is_blank(&value));
+    if is_blank { arg.env(Resettable::Reset) } else { arg }
+}
+
+/// Whether a value says nothing.
+pub fn is_blank(value: &OsStr) -> bool {
+    value.to_str().is_some_and(|text| text.trim().is_empty())
+}
+
+/// Reads a switch: true, yes, on and 1, or false, no, off and 0.
+pub fn switch() -> BoolishValueParser {
+    BoolishValueParser::new()
+}
