@@ -4,15 +4,17 @@
 //! that ends, each secret is sealed with one of the keys that were given, so servers that
 //! have the same keys go on, and the command can be run again.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, bail};
-use entity::SigningKeyId;
+use entity::{SigningKeyId, TargetId};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::cli::output;
 use crate::config::{database, encryption};
 use crate::db::{Db, Ownership};
-use crate::store::signing_keys;
+use crate::store::{signing_keys, targets};
 use crate::vault::Vault;
 
 /// How many secrets are sealed in one transaction.
@@ -95,6 +97,9 @@ async fn reseal_batch(
     let tx = db.begin().await?;
     let keys = signing_keys::sealed_otherwise(&tx, vault.key_id(), after, BATCH).await?;
     let last = keys.last().map(|key| key.id.clone());
+    // Whoever removes a target takes its keys in an order of its own.
+    let targets: BTreeSet<TargetId> = keys.iter().map(|key| key.target_id.clone()).collect();
+    targets::lock_all(&tx, targets.into_iter().collect()).await?;
     for key in keys {
         let id = key.id.as_str();
         let Ok(secret) = vault.open(id, &key.sealed_secret) else {

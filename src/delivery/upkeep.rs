@@ -30,7 +30,7 @@ pub async fn remove_expired(app: &App) -> Result<()> {
         removed = events::remove_expired(&tx, now - app.settings.retention, BATCH).await?;
         removed =
             removed.max(targets::remove_deactivated(&tx, now - app.settings.removal_after, BATCH).await?);
-        signing_keys::remove_expired(&tx, now).await?;
+        removed = removed.max(signing_keys::remove_expired(&tx, now, BATCH).await?);
         tx.commit().await?;
     }
     Ok(())

@@ -1,7 +1,8 @@
 //! What can be changed, one feature a file.
 //!
 //! Each change is one transaction. The delivery engine is woken after the commit,
-//! never before. Locks are taken in one order: organization, then target.
+//! never before. Locks are taken in one order, here and in the delivery engine: organization, targets,
+//! events, deliveries, and of each kind in the order of ids.
 
 mod api_keys;
 mod email;

@@ -98,13 +98,14 @@ fn due(target: Option<&TargetId>, is_retry: bool, limit: u64, now: Timestamp) ->
 
 /// Makes claimed deliveries due again at once, unless somebody else has claimed them since.
 pub async fn give_back(tx: &impl ConnectionTrait, claimed: &[delivery::Model], now: Timestamp) -> Result<()> {
-    if claimed.is_empty() {
+    let held = hold(tx, claimed.iter().map(claim_of).collect()).await?;
+    if held.is_empty() {
         return Ok(());
     }
     delivery::Entity::update_many()
         .col_expr(delivery::Column::State, Expr::value(DeliveryState::Waiting))
         .col_expr(delivery::Column::DueAt, Expr::value(now))
-        .filter(still_held(claimed.iter().map(claim_of)))
+        .filter(still_held(held))
         .exec(tx)
         .await?;
     Ok(())
@@ -112,8 +113,9 @@ pub async fn give_back(tx: &impl ConnectionTrait, claimed: &[delivery::Model], n
 
 /// Removes claimed deliveries whose event or target is gone.
 pub async fn remove(tx: &impl ConnectionTrait, claimed: &[delivery::Model]) -> Result<()> {
-    if !claimed.is_empty() {
-        delivery::Entity::delete_many().filter(still_held(claimed.iter().map(claim_of))).exec(tx).await?;
+    let held = hold(tx, claimed.iter().map(claim_of).collect()).await?;
+    if !held.is_empty() {
+        delivery::Entity::delete_many().filter(still_held(held)).exec(tx).await?;
     }
     Ok(())
 }
@@ -139,12 +141,17 @@ pub async fn renew(
     Ok(held)
 }
 
-/// Which of these claims are still the latest. They stay so until the transaction ends.
+/// Which of these claims are still the latest. They stay so until the transaction ends. Always locked in
+/// the same order, so that two transactions cannot wait for each other.
 pub async fn hold(tx: &impl ConnectionTrait, claims: Vec<Claim>) -> Result<HashSet<Claim>> {
     if claims.is_empty() {
         return Ok(HashSet::new());
     }
-    Ok(claims_among(claims).lock_exclusive().into_tuple().all(tx).await?.into_iter().collect())
+    let held = claims_among(claims)
+        .order_by_asc(delivery::Column::EventId)
+        .order_by_asc(delivery::Column::TargetId)
+        .lock_exclusive();
+    Ok(held.into_tuple().all(tx).await?.into_iter().collect())
 }
 
 /// Those of these claims that are still the latest.

@@ -42,7 +42,9 @@ pub fn insert_all(script: &mut Script, rows: &[delivery::Model]) {
 
 /// Schedules the event for these targets once more, with the full number of attempts (R3).
 ///
-/// Whoever has claimed one of them meanwhile has lost it: the claim is counted up.
+/// Whoever has claimed one of them meanwhile has lost it: the claim is counted up. The targets have to be
+/// in the order of their ids, in which settling goes too, so that two transactions cannot wait for each
+/// other.
 pub async fn replay(
     tx: &impl ConnectionTrait,
     event: &event::Model,
@@ -155,7 +157,8 @@ pub async fn cancel_activations(tx: &impl ConnectionTrait, target: &TargetId) ->
     Ok(())
 }
 
-/// Ends up to `limit` deliveries to a target that was removed (T10).
+/// Ends up to `limit` deliveries to a target that was removed (T10). What is being settled is left to the
+/// next look.
 pub async fn remove_orphans(tx: &impl ConnectionTrait, target: &TargetId, limit: u64) -> Result<u64> {
     let orphans: Vec<EventId> = delivery::Entity::find()
         .select_only()
@@ -163,6 +166,7 @@ pub async fn remove_orphans(tx: &impl ConnectionTrait, target: &TargetId, limit:
         .filter(delivery::Column::TargetId.eq(target))
         .filter(delivery::Column::DueAt.is_not_null())
         .limit(limit)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .into_tuple()
         .all(tx)
         .await?;

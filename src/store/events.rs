@@ -7,8 +7,8 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::{
-    DeliveryState, EventId, NotificationEventName, Purpose, TargetId, TargetStatus, Timestamp, attempt,
-    delivery, event, subscription, target,
+    DeliveryState, EventId, NotificationEventName, OrganizationId, Purpose, TargetId, TargetStatus,
+    Timestamp, attempt, delivery, event, subscription, target,
 };
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{
@@ -73,12 +73,16 @@ impl Sketch {
     }
 
     /// Inserts the events whose keys are new. Answers, by the id that was not used, the event that
-    /// has the key already. The unique index decides, so concurrent callers cannot both be first.
+    /// has the key already. The unique index decides, so concurrent callers cannot both be first. Whoever
+    /// comes second to a key waits for the first; all go by the order of the keys, so that no two wait for
+    /// each other.
     pub async fn insert_keyed(&self, tx: &impl ConnectionTrait) -> Result<Repeated> {
+        let mut keyed: Vec<&event::Model> = self.keyed().collect();
+        keyed.sort_by(|a, b| order_of_keys(a).cmp(&order_of_keys(b)));
         let mut script = Script::new(tx);
-        script.insert::<event::Entity>(self.keyed(), "ON CONFLICT DO NOTHING");
+        script.insert::<event::Entity>(keyed.iter().copied(), "ON CONFLICT DO NOTHING");
         script.run(tx).await?;
-        made_before(tx, &self.keyed().collect::<Vec<_>>()).await
+        made_before(tx, &keyed).await
     }
 
     fn keyed(&self) -> impl Iterator<Item = &event::Model> {
@@ -180,15 +184,19 @@ pub async fn list(db: &impl ConnectionTrait, ids: Vec<EventId>) -> Result<Vec<ev
     Ok(event::Entity::find().filter(event::Column::Id.is_in(filled_up(ids))).all(db).await?)
 }
 
-/// Notes that the event has a delivery now (D8).
-pub async fn mark_addressed(tx: &impl ConnectionTrait, mut event: event::Model) -> Result<event::Model> {
-    event::Entity::update_many()
+/// Notes that the event has a delivery now (D8), and holds it until the transaction ends. None: it has been
+/// removed meanwhile.
+pub async fn mark_addressed(
+    tx: &impl ConnectionTrait,
+    mut event: event::Model,
+) -> Result<Option<event::Model>> {
+    let marked = event::Entity::update_many()
         .col_expr(event::Column::IsAddressed, Expr::value(true))
         .filter(event::Column::Id.eq(&event.id))
         .exec(tx)
         .await?;
     event.is_addressed = true;
-    Ok(event)
+    Ok((marked.rows_affected == 1).then_some(event))
 }
 
 /// Forgets up to `limit` events published before `until`, with their deliveries and attempts (D9).
@@ -245,6 +253,10 @@ async fn made_before(tx: &impl ConnectionTrait, rows: &[&event::Model]) -> Resul
         .filter_map(|row| Some((row.id.clone(), holder(row)?)))
         .filter(|(id, holder)| *id != holder.id)
         .collect())
+}
+
+fn order_of_keys(event: &event::Model) -> (&OrganizationId, &str, Option<&str>) {
+    (&event.organization_id, event.environment.word(), event.idempotency_key.as_deref())
 }
 
 fn scope_of(event: &event::Model) -> Scope {

@@ -40,7 +40,12 @@ pub async fn lock_all(tx: &impl ConnectionTrait) -> Result<()> {
 
 /// Makes everyone else who wants to change something countable of the organization wait,
 /// so that two of them cannot both see room for one more (T7).
+///
+/// Whoever adds a row that refers to the organization, an audit entry for example, does not wait:
+/// such a row keeps the organization's id, and no more than that. With a lock that keeps all of it,
+/// those who hold a target and write an audit entry would wait for those who hold the organization
+/// and want the target.
 pub async fn lock(tx: &impl ConnectionTrait, id: &OrganizationId) -> Result<()> {
-    organization::Entity::find_by_id(id.clone()).lock_exclusive().one(tx).await?;
+    organization::Entity::find_by_id(id.clone()).lock(LockType::NoKeyUpdate).one(tx).await?;
     Ok(())
 }

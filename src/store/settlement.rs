@@ -7,8 +7,8 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::{
-    AttemptStatus, DeliveryState, Environment, Purpose, TargetId, TargetStatus, Timestamp, attempt, delivery,
-    target,
+    AttemptStatus, DeliveryState, Environment, EventId, Purpose, TargetId, TargetStatus, Timestamp, attempt,
+    delivery, target,
 };
 use fail::fail_point;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Value};
@@ -160,9 +160,12 @@ const SETTLED: [Column; 7] = [
     Column::full("succeeded"),
 ];
 
-/// Writes down the attempts, and the verdicts of those whose claim is still the latest.
+/// Writes down the attempts, and the verdicts of those whose claim is still the latest: in the order in
+/// which all take the deliveries that they write to, so that no two transactions wait for each other.
 async fn write(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verdict]) -> Result<()> {
-    let rows = outcomes.iter().zip(verdicts).map(|(Outcome { delivery, .. }, verdict)| -> [Value; 7] {
+    let mut settled: Vec<(&Outcome, &Verdict)> = outcomes.iter().zip(verdicts).collect();
+    settled.sort_by(|(a, _), (b, _)| place_of(a).cmp(&place_of(b)));
+    let rows = settled.iter().map(|(Outcome { delivery, .. }, verdict)| -> [Value; 7] {
         [
             (&delivery.event_id).into(),
             (&delivery.target_id).into(),
@@ -186,6 +189,10 @@ async fn write(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verd
         )
     });
     script.run(tx).await
+}
+
+fn place_of(outcome: &Outcome) -> (&EventId, &TargetId) {
+    (&outcome.delivery.event_id, &outcome.delivery.target_id)
 }
 
 /// What the ends of deliveries mean for their targets.

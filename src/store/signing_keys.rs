@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::{SigningKeyId, TargetId, Timestamp, signing_key};
-use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, LockBehavior, LockType, Query, SimpleExpr};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
@@ -146,10 +146,20 @@ fn sealed_with() -> SimpleExpr {
     Func::cust("substr").args([secret, Expr::val(1), Expr::val(length)]).into()
 }
 
-/// Forgets the keys that have ended.
-pub async fn remove_expired(tx: &impl ConnectionTrait, now: Timestamp) -> Result<u64> {
-    let ended = signing_key::Entity::delete_many().filter(signing_key::Column::ExpiresAt.lte(now));
-    Ok(ended.exec(tx).await?.rows_affected)
+/// Forgets up to `limit` keys that have ended. Those that somebody changes at this moment, or removes with
+/// their target, are left to the next time.
+pub async fn remove_expired(tx: &impl ConnectionTrait, now: Timestamp, limit: u64) -> Result<u64> {
+    let ended: Vec<SigningKeyId> = signing_key::Entity::find()
+        .select_only()
+        .column(signing_key::Column::Id)
+        .filter(signing_key::Column::ExpiresAt.lte(now))
+        .limit(limit)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .into_tuple()
+        .all(tx)
+        .await?;
+    let removed = signing_key::Entity::delete_many().filter(signing_key::Column::Id.is_in(ended));
+    Ok(removed.exec(tx).await?.rows_affected)
 }
 
 fn unexpired(now: Timestamp) -> Condition {

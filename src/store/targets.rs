@@ -69,7 +69,7 @@ pub async fn find_all(
     Ok(scope.targets().filter(target::Column::Id.is_in(ids.iter().cloned())).all(db).await?)
 }
 
-/// The ACTIVE targets of the scope that subscribe to the name; of `only` if that is given (R1).
+/// The ACTIVE targets of the scope that subscribe to the name, by their ids; of `only` if that is given (R1).
 pub async fn subscribed(
     tx: &impl ConnectionTrait,
     scope: &Scope,
@@ -82,7 +82,7 @@ pub async fn subscribed(
         .filter(subscription::Column::EventName.eq(name))
         .filter(target::Column::Status.eq(TargetStatus::Active))
         .apply_if(only, |targets, ids| targets.filter(target::Column::Id.is_in(ids)));
-    Ok(subscribed.all(tx).await?)
+    Ok(subscribed.order_by_asc(target::Column::Id).all(tx).await?)
 }
 
 /// The targets of any scope, held against changes by others. Always locked in the

@@ -25,6 +25,7 @@ mod http;
 mod keys;
 mod leases;
 mod limits;
+mod locks;
 mod paging;
 mod publishing;
 mod receivers;

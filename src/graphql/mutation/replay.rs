@@ -57,8 +57,9 @@ async fn replay(
     let mut event = find_event(&tx, &caller.scope, &input.notification_event_id).await?;
     let targets = candidates(&tx, &caller.scope, &event, only).await?;
     if !targets.is_empty() {
+        // The event before its deliveries: whoever removes what has expired takes them in this order.
+        event = events::mark_addressed(&tx, event).await?.ok_or_else(no_such_event)?;
         deliveries::replay(&tx, &event, &targets, now).await?;
-        event = events::mark_addressed(&tx, event).await?;
         note(&tx, caller, AuditAction::EventReplayed, &event.id, now).await?;
     }
     tx.commit().await?;
@@ -80,7 +81,11 @@ async fn find_event(tx: &impl ConnectionTrait, scope: &Scope, id: &ID) -> Result
         Ok(id) => events::find(tx, scope, &id).await?,
         Err(_) => None,
     };
-    found.ok_or_else(|| Error::invalid(not_found("event"), "notificationEventId"))
+    found.ok_or_else(no_such_event)
+}
+
+fn no_such_event() -> Error {
+    Error::invalid(not_found("event"), "notificationEventId")
 }
 
 async fn candidates(

@@ -74,7 +74,6 @@ impl World {
     }
 
     /// A world on a database of the story's own.
-    #[allow(dead_code, reason = "only the stories of faults take a database away")]
     pub async fn at(url: &str) -> Self {
         Self::begin(Place::at(folder(), url.to_owned(), None), |_| {}).await
     }
@@ -195,7 +194,6 @@ impl World {
     }
 
     /// Where the database is.
-    #[allow(dead_code, reason = "only the stories of faults look behind the API")]
     pub fn database_url(&self) -> &str {
         &self.place.url
     }
