@@ -15,7 +15,7 @@ mod errors;
 mod event;
 mod event_node;
 mod filter;
-mod json;
+pub mod json;
 mod loaders;
 mod mutation;
 mod node;

@@ -3,13 +3,14 @@
 
 use std::hint::black_box;
 
+use async_graphql::Value;
 use criterion::{Criterion, Throughput};
 use entity::{Environment, EventId, NotificationEventName, Purpose, Timestamp};
 use reprise::rules::envelope::Envelope;
 use reprise::rules::payload;
 use reprise::rules::retry::Schedules;
 use reprise::rules::signature::Signer;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const NAME: NotificationEventName = NotificationEventName::CardPaymentSettledEvent;
 const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -17,7 +18,8 @@ const SECRET: &str = "dGhpcnR5LXR3byBieXRlcyBvZiBhIHNlY3JldCBrZXk";
 
 /// 1 KiB, as in all measurements.
 fn node() -> Value {
-    json!({ "id": "pc_1", "memo": "x".repeat(960) })
+    let node = json!({ "id": "pc_1", "memo": "x".repeat(960) });
+    Value::from_json(node).expect("JSON is a value of the API")
 }
 
 fn letter() -> Envelope {

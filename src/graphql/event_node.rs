@@ -15,6 +15,7 @@ use async_graphql::parser::types::Field;
 use async_graphql::registry::{MetaType, MetaTypeId, Registry};
 use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value};
 
+use crate::graphql::json::Json;
 use members::{GENERIC, MEMBERS, PayloadType};
 
 /// An object of a payload: its values by name.
@@ -33,7 +34,7 @@ impl NotificationEventNode {
     /// # Errors
     /// When it is not the text of a JSON object.
     pub fn read(text: &str) -> anyhow::Result<Self> {
-        let payload = serde_json::from_str(text).context("a payload is no JSON")?;
+        let Json(payload) = serde_json::from_str(text).context("a payload is no JSON")?;
         let Value::Object(values) = payload else { anyhow::bail!("a payload is no JSON object") };
         let promised = match values.get("__typename") {
             Some(Value::String(name)) => MEMBERS.iter().find(|member| member.name == name),

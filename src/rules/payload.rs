@@ -1,9 +1,10 @@
 //! Payloads of events: JSON objects that name their type (X1).
 //!
-//! Nothing else is asked of what platforms publish; the keys keep their order.
+//! Nothing else is asked of what platforms publish; the keys keep their order, and numbers their digits.
 
+use async_graphql::indexmap::IndexMap;
+use async_graphql::{Name, Value};
 use entity::NotificationEventName;
-use serde_json::{Map, Value};
 
 use crate::error::{Code, Violation};
 use crate::rules::limits;
@@ -22,7 +23,7 @@ pub fn prepare(name: NotificationEventName, node: Value) -> Result<String, Viola
         return Err(violation("The node is not a JSON object."));
     };
     name_type(&mut node, name.payload_type())?;
-    let text = Value::Object(node).to_string();
+    let text = serde_json::to_string(&node).map_err(|_| violation("The node is not JSON."))?;
     if text.len() > limits::PAYLOAD_BYTES {
         let (most, bytes) = (limits::PAYLOAD_BYTES, text.len());
         return Err(violation(&format!("The node has {bytes} bytes as JSON. Give at most {most}.")));
@@ -30,13 +31,15 @@ pub fn prepare(name: NotificationEventName, node: Value) -> Result<String, Viola
     Ok(text)
 }
 
-fn name_type(node: &mut Map<String, Value>, payload_type: &str) -> Result<(), Violation> {
+fn name_type(node: &mut IndexMap<Name, Value>, payload_type: &str) -> Result<(), Violation> {
     match node.get(TYPENAME) {
         None => {
-            node.shift_insert(0, TYPENAME.to_owned(), payload_type.into());
+            node.shift_insert(0, Name::new(TYPENAME), payload_type.into());
             Ok(())
         }
         Some(Value::String(name)) if is_name(name) => Ok(()),
+        // In a document it may stand without quotes.
+        Some(Value::Enum(_)) => Ok(()),
         Some(_) => Err(violation(
             "The `__typename` of the node is not the name of a type. Give one such as \
              `CardPaymentClearedEvent`, or leave it out.",
@@ -64,10 +67,22 @@ mod tests {
 
     #[test]
     fn a_payload_has_a_greatest_size() {
-        let node = |memo: usize| json!({ "memo": "x".repeat(memo) });
+        let node = |memo: usize| Value::from_json(json!({ "memo": "x".repeat(memo) })).unwrap();
         assert!(prepare(NAME, node(limits::PAYLOAD_BYTES / 2)).is_ok());
         let refused = prepare(NAME, node(limits::PAYLOAD_BYTES)).unwrap_err();
         assert_eq!(refused.code, Code::InvalidPayload);
+    }
+
+    #[test]
+    fn digits_count_once_however_many_they_are() {
+        let room = limits::PAYLOAD_BYTES - r#"{"__typename":"CardPaymentClearedEvent","v":}"#.len();
+        let prepared = |bytes: usize| {
+            let digits = format!("0.{}", "7".repeat(bytes - 2));
+            let node = [(Name::new("v"), Value::Number(digits.parse().unwrap()))];
+            prepare(NAME, Value::Object(node.into()))
+        };
+        assert_eq!(prepared(room).map(|text| text.len()), Ok(limits::PAYLOAD_BYTES));
+        assert_eq!(prepared(room + 1).unwrap_err().code, Code::InvalidPayload);
     }
 
     fn prepared(node: &str) -> Result<String, Code> {

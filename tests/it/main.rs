@@ -26,6 +26,7 @@ mod keys;
 mod leases;
 mod limits;
 mod locks;
+mod numbers;
 mod paging;
 mod publishing;
 mod receivers;

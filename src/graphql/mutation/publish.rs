@@ -31,7 +31,7 @@ pub struct NotificationEventInput {
     /// publishes it.
     name: NotificationEventName,
     /// Extension: the payload, a JSON object of at most 256 KiB, else `INVALID_PAYLOAD`. If it does not name its type as
-    /// `__typename`, that of the event's name is added.
+    /// `__typename`, that of the event's name is added. Numbers arrive with all their digits.
     node: Json,
     /// Extension: your own id of the event, 1 to 255 characters other than control characters, else
     /// `INVALID_IDEMPOTENCY_KEY`. If it was used before in the same organization and environment,
@@ -99,8 +99,7 @@ fn prepare(events: Vec<NotificationEventInput>, violations: &mut Violations) -> 
 fn prepare_one(index: usize, event: NotificationEventInput, violations: &mut Violations) -> Option<NewEvent> {
     let at = |field: &'static str| Path::from("events").item(index, field);
     violations.check(at("name"), publishable(event.name));
-    let node = event.node.0.into_json().map_err(|_| unreadable());
-    let node = violations.check(at("node"), node.and_then(|node| node::prepare(event.name, node)));
+    let node = violations.check(at("node"), node::prepare(event.name, event.node.0));
     if let Some(key) = &event.idempotency_key {
         violations.check(at("idempotencyKey"), text::idempotency_key(key));
     }
@@ -113,10 +112,6 @@ fn publishable(name: NotificationEventName) -> Result<(), Violation> {
     }
     let description = "Activations are published by the server itself. Use `activateNotificationTarget`.";
     Err(Violation::new(Code::InvalidName, description))
-}
-
-fn unreadable() -> Violation {
-    Violation::new(Code::InvalidPayload, "The node is not JSON.")
 }
 
 /// Where the events happened: for a platform in the named organization, else in the caller's own.
