@@ -16,7 +16,9 @@ pub fn check(address: &str) -> Result<(), Violation> {
     if address.chars().count() > MAX_CHARS {
         return violation("The email address is longer than 254 characters.");
     }
-    if address.contains(text::is_unprintable) || address.parse::<Address>().is_err() {
+    let is_seen =
+        !address.contains(|character| text::is_unprintable(character) || text::is_unseen(character));
+    if !is_seen || address.parse::<Address>().is_err() {
         return violation("The email address is malformed. Give one such as `name@company.com`.");
     }
     Ok(())
@@ -49,6 +51,16 @@ mod tests {
             "a\u{85}@b.co",
             "a\u{202e}@b.co",
             "a@b\u{ad}\u{202e}.co",
+            "a\u{ad}@b.co",
+            "a@b\u{ad}.co",
+            "a\u{200b}@b.co",
+            "a@b\u{200d}c.co",
+            "a\u{fe0f}@b.co",
+            "a@\u{feff}b.co",
+            "a@b.co\u{3164}",
+            "a\u{ffff}@b.co",
+            "a\u{378}@b.co",
+            "\"a\u{2028}\"@b.co",
             "<a@b.co>",
             "A <a@b.co>",
             "a@b.co,c@d.de",
