@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 
+use rustls::pki_types::DnsName;
 use url::{Host, Url};
 
 use crate::error::{Code, Violation};
@@ -13,9 +14,50 @@ use crate::rules::{address, text};
 
 const MAX_CHARS: usize = 2_048;
 
-/// Names that never lead to the public internet, and all below them.
-const SPECIAL_NAMES: [&str; 8] =
-    ["example", "home.arpa", "internal", "invalid", "local", "localhost", "onion", "test"];
+/// The longest name that there can be (RFC 1035).
+const MAX_HOST_BYTES: usize = 253;
+
+/// Names that never lead to the public internet, and all below them: those that are set aside for other
+/// uses (RFC 6761 and its registry), those that will never be given to anybody because networks use them
+/// inside (RFC 6762, and what ICANN has put off for good), and those of programs that answer for names.
+///
+/// What no list knows shows when it is looked up. A list of all names that exist would be out of date.
+const SPECIAL_NAMES: [&str; 34] = [
+    "alt",
+    "arpa",
+    "bit",
+    "cluster",
+    "consul",
+    "corp",
+    "dns",
+    "docker",
+    "domain",
+    "example",
+    "exit",
+    "gnu",
+    "home",
+    "i2p",
+    "internal",
+    "intranet",
+    "invalid",
+    "kube",
+    "lan",
+    "local",
+    "localdomain",
+    "localdomain4",
+    "localdomain6",
+    "localhost",
+    "localhost4",
+    "localhost6",
+    "mail",
+    "onion",
+    "private",
+    "svc",
+    "test",
+    "workgroup",
+    "zeroconf",
+    "zkey",
+];
 
 /// What is let through for work on one's own machine. By default nothing is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,10 +104,8 @@ impl Policy {
     }
 
     fn check_name(self, name: &str) -> Result<(), String> {
+        check_form(name)?;
         let name = name.strip_suffix('.').unwrap_or(name);
-        if !name.split('.').all(is_label) {
-            return Err(format!("The host `{name}` is not a name that can be looked up."));
-        }
         if self.private {
             return Ok(());
         }
@@ -94,6 +134,9 @@ fn check_characters(text: &str) -> Result<(), String> {
         return Err(
             "The URI contains blanks or control characters. Leave them out or encode them.".to_owned()
         );
+    }
+    if text.contains(text::is_unseen) {
+        return Err("The URI contains characters that nobody sees. Leave them out or encode them.".to_owned());
     }
     if text.contains('\\') {
         return Err("The URI contains a backslash. Use `/`, or encode it as `%5C`.".to_owned());
@@ -125,11 +168,17 @@ fn check_rest(url: &Url) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a text can stand between two dots of a name. Parsing lets more characters
-/// through than can be looked up or sent.
-fn is_label(text: &str) -> bool {
-    let can_be_sent = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
-    (1..=63).contains(&text.len()) && text.chars().all(can_be_sent)
+/// Parsing lets more names through than can be looked up, or sent: whoever connects asks the same.
+fn check_form(name: &str) -> Result<(), String> {
+    if name.len() > MAX_HOST_BYTES {
+        return Err(format!("The host has {} characters. A name has at most {MAX_HOST_BYTES}.", name.len()));
+    }
+    DnsName::try_from(name).map(drop).map_err(|_| {
+        format!(
+            "The host `{name}` is not a name that can be looked up. Between its dots stand 1 to 63 letters, \
+             digits and hyphens, and no hyphen first or last."
+        )
+    })
 }
 
 fn is_below(name: &str, special: &str) -> bool {

@@ -63,7 +63,43 @@ fn malformed_uris_are_refused() {
     refuse(STRICT, "backslash", r"https:\\company.com https://company.com\@10.0.0.1/ https://a.com/\");
     refuse(STRICT, "looked up", "https://company..com/ https://company.com../ https://.company.com");
     refuse(STRICT, "looked up", "https://a{b}.com https://a,b.com https://*.company.com https://a'.com");
-    refuse(STRICT, "looked up", &format!("https://{}.com/", "a".repeat(64)));
+}
+
+#[test]
+fn hosts_that_cannot_be_looked_up_are_refused_wherever_they_are() {
+    for policy in [STRICT, LOCAL] {
+        refuse(policy, "looked up", "https://-a.company.com/ https://a-.company.com/ https://-.company.com/");
+        refuse(policy, "looked up", "https://company.com-/ https://company.-com/ https://a.--.company.com/");
+        refuse(policy, "looked up", &format!("https://{}.com/", "a".repeat(64)));
+    }
+    accept(STRICT, "https://a-b.company.com/ https://a--b.company.com/ https://1.company.com/");
+    accept(STRICT, &format!("https://{}.com/", "a".repeat(63)));
+}
+
+#[test]
+fn a_host_has_at_most_253_characters() {
+    let host = |length: usize| format!("{}{}", "a.".repeat((length - 3) / 2), "com");
+    accept(STRICT, &format!("https://{}/", host(253)));
+    for policy in [STRICT, LOCAL] {
+        refuse(policy, "at most 253", &format!("https://{}/", host(255)));
+        refuse(policy, "at most 253", &format!("https://{}./", host(253)));
+        refuse(policy, "at most 253", &format!("https://{}.com/", ["a".repeat(60).as_str(); 5].join(".")));
+    }
+}
+
+#[test]
+fn characters_that_nobody_sees_are_refused() {
+    for uri in [
+        "https://com\u{ad}pany.com/",
+        "https://company.com/\u{200b}",
+        "https://company.com/\u{feff}",
+        "https://company.com/\u{ffff}",
+        "https://company.com/a\u{200d}b",
+        "https://company.com/\u{e0041}",
+        "https://company.com/\u{378}",
+    ] {
+        refuse_one(STRICT, "nobody sees", uri);
+    }
 }
 
 #[test]
@@ -120,6 +156,31 @@ fn names_that_are_not_public_are_refused() {
     refuse(STRICT, why, "https://a.localhost/ https://a.LOCAL https://a.internal. https://home.arpa");
     refuse(STRICT, why, "https://a.home.arpa/ https://a.test https://a.invalid https://a.b.example");
     refuse(STRICT, why, "https://a.onion/ https://metadata.google.internal/ https://a.ｌocal/");
+    refuse(
+        STRICT,
+        why,
+        "https://localhost.localdomain https://localhost6.localdomain6/ https://a.LocalDomain.",
+    );
+    refuse(
+        STRICT,
+        why,
+        "https://kubernetes.default.svc https://a.b.svc.cluster.local https://vault.service.consul",
+    );
+    refuse(STRICT, why, "https://host.docker.internal https://ipv4only.arpa https://1.0.0.127.in-addr.arpa");
+    refuse(
+        STRICT,
+        why,
+        "https://router.lan https://nas.home https://intra.corp https://a.private https://a.alt",
+    );
+    refuse(STRICT, why, &super::SPECIAL_NAMES.map(|name| format!("https://a.{name}/")).join(" "));
+}
+
+#[test]
+fn names_that_only_look_like_those_inside_are_accepted() {
+    accept(STRICT, "https://svc.company.com https://localdomain.company.com https://company.homes");
+    accept(STRICT, "https://mysvc.com https://company.local.de https://internal-company.com https://lan.com");
+    accept(STRICT, "https://company.email https://company.network https://company.dev https://company.zip");
+    accept(STRICT, &super::SPECIAL_NAMES.map(|name| format!("https://a.b{name}/")).join(" "));
 }
 
 /// A number in one of the three ways in which parts of an address are written.
