@@ -3,8 +3,11 @@
 
 mod checkpoints;
 mod connection;
+mod link;
 mod ownership;
+mod probe;
 mod tables;
+mod transaction;
 mod trouble;
 
 use std::fs::OpenOptions;
@@ -14,19 +17,17 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use entity::Timestamp;
-use sea_orm::sqlx::PgPool;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
-};
+use sea_orm::sqlx::{self, Connection, PgPool, SqliteConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use url::Url;
 
 use crate::error::Result;
+pub use connection::Reader;
 use connection::Writing;
 use connection::patiently;
-pub use connection::{Reader, Transaction};
 pub use ownership::Ownership;
+pub use transaction::Transaction;
 pub use trouble::{Tries, despite_conflicts, is_away};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,33 +77,26 @@ impl Db {
     }
 
     /// Whether the database answers, and takes what is written. The latter is tried only after it
-    /// failed: one that is full or read-only would be found well otherwise.
+    /// failed: one that is full or read-only would be found well otherwise. A file that another process
+    /// holds is found by asking for the right to write, which writes nothing.
     pub async fn check(&self) -> Result<()> {
         patiently(self.reader.0.ping()).await?;
         match self.writing.failed_ago() {
-            None => return Ok(()),
+            None if self.is_shared() => {}
+            None => drop(self.begin().await?),
             Some(ago) if ago < AFTERMATH => return Err(anyhow!("nothing could be written just now").into()),
-            Some(_) => despite_conflicts(|| self.write_something()).await?,
+            Some(_) => {
+                let number = despite_conflicts(|| probe::write(self)).await?;
+                probe::find(&self.reader, number).await?;
+                self.writing.works();
+            }
         }
-        self.writing.works();
         Ok(())
-    }
-
-    /// Changes nothing, but has to be written all the same.
-    async fn write_something(&self) -> Result<()> {
-        let tx = self.begin().await?;
-        tx.execute_unprepared("UPDATE seaql_migrations SET applied_at = applied_at").await?;
-        tx.commit().await
     }
 
     /// Begins a transaction that may write. Dropped without a commit, it is undone.
     pub async fn begin(&self) -> Result<Transaction> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..Default::default()
-        };
-        let begun = patiently(self.writer.begin_with_options(options)).await;
-        Ok(Transaction { inner: self.writing.watch(begun)?, writing: self.writing.clone() })
+        Transaction::begin(&self.writer, &self.writing).await
     }
 
     /// Whether other servers may work on the same database.
@@ -178,7 +172,15 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
                 .pragma("temp_store", "memory")
         },
     );
+    options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|link, _| Box::pin(is_at_rest(link))));
     options
+}
+
+/// Whether the driver believes that nothing is open on a connection that comes back. That which brings the
+/// tables up to date counts on its belief.
+async fn is_at_rest(link: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    link.ping().await?;
+    Ok(!link.is_in_transaction())
 }
 
 async fn open_postgres(url: &str) -> anyhow::Result<Db> {

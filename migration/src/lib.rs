@@ -4,6 +4,7 @@
 //! when they do. A migration that has shipped is never edited.
 
 mod m20261122_000001_tables;
+mod m20261128_000001_write_probe;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -14,6 +15,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000001_tables::Migration)]
+        vec![Box::new(m20261122_000001_tables::Migration), Box::new(m20261128_000001_write_probe::Migration)]
     }
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fail::fail_point;
+use futures_util::future::poll_immediate;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
-    RuntimeErr, Statement,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -21,22 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A pool of connections that does not wait for ever.
 #[derive(Debug, Clone)]
 pub struct Reader(pub(super) DatabaseConnection);
-
-/// A transaction that may write, and does not wait for ever. Dropped without a commit, it is undone.
-#[derive(Debug)]
-pub struct Transaction {
-    pub(super) inner: DatabaseTransaction,
-    pub(super) writing: Writing,
-}
-
-impl Transaction {
-    /// Makes everything durable.
-    pub async fn commit(self) -> Result<()> {
-        self.writing.watch(patiently(self.inner.commit()).await)?;
-        self.writing.commits.send_replace(());
-        Ok(())
-    }
-}
 
 /// How writing goes. Cheap to clone; all clones show the same.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +44,11 @@ impl Writing {
     /// Changes with each commit, until nobody can write any more.
     pub fn committed(&self) -> watch::Receiver<()> {
         self.commits.subscribe()
+    }
+
+    /// Something was committed.
+    pub(super) fn committed_now(&self) {
+        self.commits.send_replace(());
     }
 
     pub(super) fn watch<T>(&self, ended: Result<T, DbErr>) -> Result<T, DbErr> {
@@ -98,34 +87,22 @@ impl ConnectionTrait for Reader {
     }
 }
 
-#[async_trait::async_trait]
-impl ConnectionTrait for Transaction {
-    fn get_database_backend(&self) -> DbBackend {
-        self.inner.get_database_backend()
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.writing.watch(patiently(self.inner.execute_raw(statement)).await)
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.writing.watch(patiently(self.inner.execute_unprepared(sql)).await)
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.writing.watch(patiently(self.inner.query_one_raw(statement)).await)
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.writing.watch(patiently(self.inner.query_all_raw(statement)).await)
-    }
-}
-
 /// Waits for a call of the database, but not for ever.
 pub(super) async fn patiently<T>(call: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
     fail_point!("database", |_| Err(failed("a fault was injected")));
-    let stuck = |_| Err(failed("the database did not answer in time"));
-    tokio::time::timeout(PATIENCE, call).await.unwrap_or_else(stuck)
+    let stuck = || Err(failed("the database did not answer in time"));
+    if is_impatient() {
+        return poll_immediate(call).await.unwrap_or_else(stuck);
+    }
+    let ended = tokio::time::timeout(PATIENCE, call).await.unwrap_or_else(|_| stuck());
+    fail_point!("database-answer", |_| Err(failed("a fault was injected")));
+    ended
+}
+
+/// Tests let a call be made and then nobody wait for it.
+fn is_impatient() -> bool {
+    fail_point!("database-impatience", |_| true);
+    false
 }
 
 fn failed(why: &str) -> DbErr {

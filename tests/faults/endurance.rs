@@ -10,13 +10,13 @@ use crate::world::{Api, World};
 pub const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 
 /// The status of `/readyz`.
-pub async fn readiness(world: &World) -> u16 {
-    world.test.client().get(world.test.at("/readyz")).send().await.unwrap().status().as_u16()
+pub async fn readiness(api: &Api) -> u16 {
+    api.client().get(api.at("/readyz")).send().await.unwrap().status().as_u16()
 }
 
 /// Waits until `/readyz` answers so.
-pub async fn becomes(world: &World, status: u16) {
-    while readiness(world).await != status {
+pub async fn becomes(api: &Api, status: u16) {
+    while readiness(api).await != status {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -61,16 +61,16 @@ pub async fn endure_refusing(
     world.receiver.script("/hook", [Answer::Held(gate.clone()), Answer::Status(200)]);
     let in_flight = world.test.publish(ISSUED).await;
     world.receiver.next("/hook").await;
-    assert_eq!(readiness(world).await, 200);
+    assert_eq!(readiness(&world.test).await, 200);
 
     trouble().await;
     gate.open();
     let refused = publish(&world.test, events).await;
     is_clean(&refused.unwrap_err());
-    becomes(world, 503).await;
+    becomes(&world.test, 503).await;
 
     heal().await;
-    becomes(world, 200).await;
+    becomes(&world.test, 200).await;
     world.settle_despite_faults().await;
     assert_eq!(world.test.attempt_statuses(&in_flight).await, ["SUCCESS"]);
     let event = world.test.publish(ISSUED).await;

@@ -15,6 +15,7 @@
 #[allow(dead_code, reason = "the other stories need more of it")]
 mod world;
 
+mod acknowledged;
 mod calls;
 mod conflicts;
 mod disk;
@@ -24,4 +25,6 @@ mod outage;
 mod own;
 mod points;
 mod proxy;
+mod small_disk;
 mod starting;
+mod transactions;

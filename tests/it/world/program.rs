@@ -157,6 +157,17 @@ impl Server {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Its number for the operating system.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it at once: `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Ends it as a signal does, and answers all that it said: log and standard output.
     pub async fn stop(mut self) -> (String, String) {
         self.signal("TERM");
