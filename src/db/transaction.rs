@@ -52,7 +52,7 @@ enum State {
 impl Transaction {
     /// Begins one on a connection of `pool`.
     pub(super) async fn begin(pool: &DatabaseConnection, writing: &Writing) -> Result<Self> {
-        let link = writing.watch(patiently(Link::take(pool)).await)?;
+        let link = writing.watch(patiently(Box::pin(Link::take(pool))).await)?;
         let begin = link.begin();
         let session = Mutex::new(Session { link: Some(link), state: State::Unanswered });
         let tx = Self { session, backend: pool.get_database_backend(), writing: writing.clone() };
@@ -112,7 +112,7 @@ impl Session {
     async fn say(&mut self, statement: &'static str, writing: &Writing) -> Result<(), DbErr> {
         self.state = State::Unanswered;
         let link = self.link.as_mut().expect("nothing but a commit that succeeded takes it away");
-        let ended = patiently(link.say(statement)).await;
+        let ended = patiently(Box::pin(link.say(statement))).await;
         self.leave(ended, writing)
     }
 }

@@ -65,7 +65,7 @@ async fn a_transaction_that_is_dropped_wherever_it_waits_leaves_nothing_open(
     for round in 0..ROUNDS {
         let (first, next) = (format!("first{round}"), format!("next{round}"));
         let waits = round % MOST;
-        let ended = abandoned(write(&world, &first), waits).await;
+        let ended = abandoned(Box::pin(write(&world, &first)), waits).await;
         assert!(write(&world, &next).await, "the next one is not in its way");
         assert_eq!(rows(&other, &next).await, 2, "what is committed is there, after {waits} waits");
         // Given up while it was committed, it may be there; but not by halves.
