@@ -8,7 +8,7 @@ use serde::Serialize;
 
 macro_rules! event_names {
     ($($(#[$meta:meta])* $name:ident => $payload:ident,)*) => {
-        /// What happened, and with it the type of the event's payload.
+        /// What happened. The name decides the type of the event's payload.
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord,
             Enum, EnumIter, DeriveActiveEnum, Serialize,

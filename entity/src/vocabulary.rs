@@ -48,9 +48,10 @@ impl Environment {
 vocabulary! {
     /// Extension: what an API key is for.
     ApiKeyKind as "APIKeyKind" {
-        /// A customer's key: manages notification targets and reads; publishes events in TEST only.
+        /// A customer's key. It manages notification targets, reads, and publishes events in TEST only.
         Integrator,
-        /// A key of whoever runs the server: may also publish events for any organization and create organizations.
+        /// A key of whoever runs the server. It also publishes events for any organization and creates
+        /// organizations.
         Platform,
     }
 }
@@ -58,13 +59,13 @@ vocabulary! {
 vocabulary! {
     /// The life of a notification target.
     TargetStatus as "NotificationTargetStatus" {
-        /// The target was sent an activation notification and has not answered it with a 2xx yet.
+        /// The target was sent an activation notification and has not yet answered it with a 2xx.
         PendingVerification,
         /// The target receives the events that it subscribes to.
         Active,
-        /// Deliveries are stopped, by hand or because one failed all its attempts.
+        /// Deliveries are stopped, by hand or because one of them failed all its attempts.
         Deactivated,
-        /// A target that was active before did not answer its new activation notification.
+        /// The target was active before, and did not answer its new activation notification with a 2xx.
         ActivationFailed,
     }
 }
@@ -137,13 +138,13 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// Extension: what was done, by an entry of the audit trail.
+    /// Extension: what an entry of the audit trail says was done.
     AuditAction {
         /// A target was added.
         TargetAdded,
         /// A target was given another name.
         TargetRenamed,
-        /// The activation of a target was begun.
+        /// The activation of a target began.
         TargetActivated,
         /// A target was deactivated by hand.
         TargetDeactivated,

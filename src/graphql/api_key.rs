@@ -36,17 +36,17 @@ impl ApiKey {
         self.row.id.as_str().into()
     }
 
-    /// The name that its maker gave it, 1 to 255 characters.
+    /// The name that it was given when it was made, 1 to 255 characters.
     async fn name(&self) -> Option<&str> {
         Some(&self.row.name)
     }
 
-    /// The key itself. It is shown by the mutation that makes it and is null ever after.
+    /// The key itself. Only the mutation that makes it shows it; later it is null.
     async fn key(&self) -> Option<&str> {
         self.key.as_ref().map(ExposeSecret::expose_secret)
     }
 
-    /// The key with its middle left out, to recognize it by.
+    /// The key without its middle, to recognize it by.
     async fn redacted_key(&self) -> Option<&str> {
         Some(&self.row.redacted_key)
     }

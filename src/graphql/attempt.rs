@@ -80,8 +80,8 @@ impl DeliveryAttempt {
         self.0.failure_reason
     }
 
-    /// Extension: the first 1,024 characters of the body that the target answered with; null if
-    /// there was no HTTP answer. They are the target's own words: show them as text only.
+    /// Extension: the first 1,024 characters of the body of the target's answer; null if there was no HTTP
+    /// answer. The target wrote them: show them only as text.
     async fn response_excerpt(&self) -> Option<&str> {
         self.0.response_excerpt.as_deref()
     }

@@ -17,7 +17,7 @@ impl From<audit_entry::Model> for AuditEntry {
     }
 }
 
-/// Extension: one change that somebody made. Entries are added and never changed or removed.
+/// Extension: one change that somebody made. Entries are only added, never changed or removed.
 #[Object]
 impl AuditEntry {
     /// Extension: the id, `nal_…`.
@@ -30,15 +30,15 @@ impl AuditEntry {
         Some(self.0.action)
     }
 
-    /// Extension: the API key that it was done with; null if whoever runs the server did it, on the
-    /// command line or when the organization was created.
+    /// Extension: the API key that did it; null if it was done on the server's command line, or when the
+    /// organization was created.
     async fn api_key(&self, ctx: &Context<'_>) -> Option<Result<ApiKey, Failure>> {
         let key = loaders(ctx).load_one(self.0.api_key_id.clone()?).await.transpose()?;
         Some(key.map(ApiKey::from))
     }
 
-    /// Extension: the id of what it was done to: a target, event, API key or organization. That may be
-    /// gone by now.
+    /// Extension: the id of what was changed: a target, event, API key or organization. It may be gone
+    /// since.
     async fn subject_id(&self) -> Option<ID> {
         Some(self.0.subject_id.as_str().into())
     }

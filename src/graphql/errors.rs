@@ -56,7 +56,7 @@ pub struct UserError {
 /// One rule that a field of the input broke.
 #[derive(Debug, SimpleObject)]
 pub struct FieldUserError {
-    /// The way to the field, without the positions in lists.
+    /// The path to the field, without positions in lists.
     #[graphql(deprecation = "It does not tell which item of a list was wrong. Use `errorPath`.")]
     path: Option<Vec<String>>,
     /// Which rule, for programs: `NOT_FOUND` (no such thing, or not for this API key),
@@ -66,8 +66,8 @@ pub struct FieldUserError {
     code: Option<String>,
     /// What is wrong and what would be right, for people.
     description: Option<String>,
-    /// The way to the field from `input` down; positions in lists are numbers from 0, as text:
-    /// `["input", "targetIds", "2"]`.
+    /// The path to the field from `input` down; positions in lists are numbers from 0, as text: `["input",
+    /// "targetIds", "2"]`.
     error_path: Option<Vec<String>>,
 }
 
@@ -91,7 +91,7 @@ impl From<FieldError> for FieldUserError {
 /// The API key may not do this. Nothing was changed.
 #[derive(Debug, SimpleObject)]
 pub struct AccessDeniedError {
-    /// Why not, for people.
+    /// The reason, for people.
     pub message: String,
 }
 

@@ -22,11 +22,11 @@ impl From<event::Model> for NotificationEvent {
     }
 }
 
-/// Something that happened, and that targets are told of.
+/// Something that happened, and that targets are notified of.
 #[Object]
 impl NotificationEvent {
-    /// The id, `nee_…`. It is the same in every delivery of the event, so receivers can tell by it
-    /// what they have had already.
+    /// The id, `nee_…`. It is the same in every delivery of the event, so that receivers recognize
+    /// duplicates.
     pub async fn id(&self) -> ID {
         self.0.id.as_str().into()
     }
@@ -36,8 +36,8 @@ impl NotificationEvent {
         Some(self.0.created_at.to_string())
     }
 
-    /// When the event is forgotten, with its delivery attempts: 30 days after `createdAt` unless the
-    /// server is set up otherwise. ISO 8601 in UTC with milliseconds.
+    /// When the event and its delivery attempts are removed: 30 days after `createdAt` unless the server is
+    /// configured otherwise. ISO 8601 in UTC with milliseconds.
     async fn expires_at(&self, ctx: &Context<'_>) -> Option<String> {
         Some((self.0.created_at + app(ctx).settings.retention).to_string())
     }
@@ -47,7 +47,7 @@ impl NotificationEvent {
         self.0.name
     }
 
-    /// The payload: what is known of what happened.
+    /// The payload: the details of what happened.
     async fn node(&self, ctx: &Context<'_>) -> Option<Result<NotificationEventNode, Failure>> {
         let times = ctx.field().selection_set().count();
         if let Err(error) = weight(ctx).add(self.0.node.len(), times) {
@@ -67,7 +67,7 @@ impl NotificationEvent {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many attempts, 1 to 200; 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Reads on behind this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "Reads what follows this cursor of the same list.")] after: Option<String>,
     ) -> Option<Result<Connection<DeliveryAttempt>, Failure>> {
         if !self.0.is_addressed {
             return None;

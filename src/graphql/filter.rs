@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::rules::moment::Filter;
 use crate::store::lists::{DeliveriesTo, Events};
 
-/// Which times are wanted. All operators that are given hold together; null and none at all
-/// let everything through.
+/// Which times are wanted. A time has to match all operators that are given; null, or no operator, matches
+/// every time.
 ///
 /// A value is a date, `2022-03-31`, which is its whole day in UTC, or a timestamp,
 /// `2022-03-31T21:21:39.732Z`, which is one millisecond. Anything else is an error with the
@@ -29,11 +29,11 @@ pub struct NotificationTimestampFilterInput {
     greater_than: Option<String>,
     /// After that day or millisecond has begun.
     greater_than_or_equals: Option<String>,
-    /// From the beginning of the one to the end of the other, both included.
+    /// From the beginning of `start` to the end of `end`, both included.
     between: Option<NotificationTimestampFilterInputRange>,
 }
 
-/// A stretch of time that includes both of its ends.
+/// A range of time that includes both of its ends.
 #[derive(Debug, InputObject)]
 pub struct NotificationTimestampFilterInputRange {
     /// The first day or millisecond; null for no beginning.
@@ -56,25 +56,25 @@ impl From<NotificationTimestampFilterInput> for Filter {
     }
 }
 
-/// Which events are wanted. All fields that are given hold together.
+/// Which events are wanted. An event has to match all fields that are given.
 #[derive(Debug, InputObject)]
 pub struct NotificationEventsFilterInput {
-    /// Events that were published then.
+    /// Events that were published at these times.
     created_at: Option<NotificationTimestampFilterInput>,
-    /// Events of one of these names; an empty list lets nothing through.
+    /// Events of one of these names; an empty list matches nothing.
     name: Option<Vec<NotificationEventName>>,
 }
 
-/// Which events of a target are wanted. All fields that are given hold together.
+/// Which events of a target are wanted. An event has to match all fields that are given.
 #[derive(Debug, InputObject)]
 pub struct WebhookNotificationTargetEventFilterInput {
-    /// Events that were published then.
+    /// Events that were published at these times.
     event_created_at: Option<NotificationTimestampFilterInput>,
-    /// Events of one of these names; an empty list lets nothing through.
+    /// Events of one of these names; an empty list matches nothing.
     name: Option<Vec<NotificationEventName>>,
-    /// True: events whose latest delivery attempt on the target succeeded. False: those whose
-    /// latest attempt failed or was skipped, so what the target missed. Events without an attempt
-    /// are neither.
+    /// True: events whose latest delivery attempt on the target succeeded. False: events whose latest
+    /// attempt failed or was skipped, which is what the target missed. Events without an attempt match
+    /// neither.
     has_successful_delivery: Option<bool>,
 }
 

@@ -30,10 +30,10 @@ use crate::graphql::payload::{self, Payload};
 use crate::store::audit::{self, Note};
 use crate::store::{self, Scope};
 
-/// What can be changed. Mutations of one document are carried out in their order, each for itself.
+/// What can be changed. The mutations of a document are carried out in their order, each one independently.
 ///
-/// What was not done because of the input or the API key is told in the payload, not as an error of
-/// the document.
+/// If the input or the API key is the reason that nothing was done, the payload says so; it is not an error
+/// of the document.
 #[derive(Default, MergedObject)]
 pub struct Mutation(
     api_keys::ApiKeyMutations,

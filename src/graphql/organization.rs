@@ -15,8 +15,8 @@ use crate::store::lists::{ApiKeys, AuditTrail, Targets};
 #[derive(Debug, Clone)]
 pub struct Organization(pub organization::Model);
 
-/// Who owns targets, events and API keys. Everything below it is that of the environment which the
-/// API key of the request decides.
+/// The owner of targets, events and API keys. Everything below it belongs to the environment of the
+/// request's API key.
 #[Object]
 impl Organization {
     /// The id, `org_…`.
@@ -24,7 +24,7 @@ impl Organization {
         self.0.id.as_str().into()
     }
 
-    /// What is known of the organization.
+    /// The organization's profile.
     async fn profile(&self, ctx: &Context<'_>) -> OrganizationProfile {
         let environment = caller(ctx).scope.environment;
         OrganizationProfile {
@@ -39,7 +39,7 @@ impl Organization {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many keys, 1 to 200; 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Reads on behind this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "Reads what follows this cursor of the same list.")] after: Option<String>,
     ) -> Option<Result<Connection<ApiKey>, Failure>> {
         if !self.is_own(ctx) {
             return None;
@@ -53,7 +53,7 @@ impl Organization {
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 20, desc = "How many targets, 1 to 200; 20 if null.")] first: Option<i32>,
-        #[graphql(desc = "Reads on behind this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "Reads what follows this cursor of the same list.")] after: Option<String>,
     ) -> Option<Result<Connection<WebhookNotificationTarget>, Failure>> {
         if !self.is_own(ctx) {
             return None;
@@ -61,16 +61,18 @@ impl Organization {
         Some(page::of(ctx, Targets, first, after).await)
     }
 
-    /// Extension: who changed what in the organization, and when, newest first; null for an
-    /// organization other than the caller's own. Published events and what the server does by itself
-    /// are not in it: they have lists and histories of their own.
+    /// Extension: who changed what in the organization, and when, newest first; null for an organization
+    /// other than the caller's own. It does not have published events and what the server does by itself:
+    /// these have lists and histories of their own.
     async fn audit_trail(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 20, desc = "Extension: how many entries, 1 to 200; 20 if null.")] first: Option<
             i32,
         >,
-        #[graphql(desc = "Extension: reads on behind this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "Extension: reads what follows this cursor of the same list.")] after: Option<
+            String,
+        >,
     ) -> Option<Result<Connection<AuditEntry>, Failure>> {
         if !self.is_own(ctx) {
             return None;
@@ -87,10 +89,10 @@ impl Organization {
     }
 }
 
-/// What is known of an organization.
+/// The profile of an organization.
 #[derive(Debug, SimpleObject)]
 pub struct OrganizationProfile {
-    /// The name that people know the organization by.
+    /// The organization's name for people.
     display_name: Option<String>,
     /// The environment that the API key of the request acts in.
     environment: Option<Environment>,

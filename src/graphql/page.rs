@@ -20,8 +20,8 @@ use crate::rules::page::{self, Page};
 use crate::store::Scope;
 use crate::store::lists::{List, Row};
 
-/// One page of a list, newest first. The list can be read on from its `endCursor`; nodes
-/// that are added meanwhile do not move the pages.
+/// One page of a list, newest first. Give its `endCursor` as `after` to read the next one. Nodes that are
+/// added meanwhile do not move the pages.
 #[derive(Debug, SimpleObject)]
 #[graphql(
     concrete(name = "APIKeyConnection", params(ApiKey)),
@@ -54,7 +54,7 @@ where
     concrete(name = "WebhookNotificationTargetEventEdge", params(WebhookNotificationTargetEvent))
 )]
 pub struct Edge<N: OutputType> {
-    /// The place of the node: give it as `after` to read on behind it.
+    /// The place of the node in the list: give it as `after` to read what follows.
     cursor: String,
     /// The node.
     node: Option<N>,
@@ -63,7 +63,7 @@ pub struct Edge<N: OutputType> {
 /// Where a page stands in its list.
 #[derive(Debug, SimpleObject)]
 pub struct PageInfo {
-    /// Whether there are nodes behind this page.
+    /// Whether there are nodes after this page.
     has_next_page: bool,
     /// Whether this page was asked for with a cursor, so that there are nodes before it.
     has_previous_page: bool,

@@ -34,7 +34,7 @@ pub struct PublishedNotificationEvents {
     pub events: Vec<NotificationEvent>,
 }
 
-/// Extension: an organization and the first keys to it. They are shown here and never again.
+/// Extension: an organization and its first keys. The keys are shown only here.
 #[derive(Debug, SimpleObject)]
 pub struct CreatedOrganization {
     /// Extension: the organization.
@@ -87,7 +87,7 @@ payloads! {
     /// The new API key, or why it was not made.
     #[graphql(name = "CreateSecretAPIKeyPayload")]
     CreateSecretApiKeyPayload = ApiKey;
-    /// The API key, which opens nothing any more, or why it was not revoked.
+    /// The API key, which no longer works, or why it was not revoked.
     #[graphql(name = "RevokeAPIKeyPayload")]
     RevokeApiKeyPayload = ApiKey;
     /// Extension: the published events, or why none was published.

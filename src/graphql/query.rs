@@ -14,14 +14,13 @@ use crate::graphql::page::{self, Connection};
 #[derive(Debug, Default)]
 pub struct Query;
 
-/// What can be asked. Everything is that of the one organization and environment which the API key
-/// of the request opens.
+/// What can be read. All of it belongs to the organization and environment of the request's API key.
 ///
-/// A document may cost up to 5,000 points: an object costs 1, a connection 2 and for each item that
-/// may come what is asked of it, a mutation 10 and what is asked of its payload; scalars cost nothing.
-/// Unless the server is set up otherwise, an organization may make 200 requests and use 5,000 points
-/// in ten seconds in `LIVE`, and half of that in `TEST`: what is left is in `extensions.rateLimit` of
-/// every answer. Beyond it the status is 429, and `retryAfter` there is how many seconds to wait.
+/// A document may cost up to 5,000 points. An object costs 1, a connection 2 and for each possible item
+/// what is asked of it, a mutation 10 and what is asked of its payload; scalars cost nothing. Unless the
+/// server is configured otherwise, an organization may make 200 requests and use 5,000 points in ten
+/// seconds in `LIVE`, and half of that in `TEST`. `extensions.rateLimit` of every answer tells what is
+/// left. Beyond it the status is 429, and `retryAfter` tells how many seconds to wait.
 #[Object]
 impl Query {
     /// Whether the API can be reached: `pong`.
@@ -29,29 +28,29 @@ impl Query {
         "pong"
     }
 
-    /// What has this id: a target, event, delivery attempt, signing key, organization or API key.
-    /// Null, and no error, if there is no such thing for this API key.
+    /// The target, event, delivery attempt, signing key, organization or API key with this id. Null,
+    /// without an error, if this API key cannot see such a thing.
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id that some other field answered.")] id: ID,
+        #[graphql(desc = "An id that another field answered.")] id: ID,
     ) -> Option<Result<Node, Failure>> {
         node::find(ctx, &id).await.transpose()
     }
 
-    /// The organizations that the API key opens: its own one.
+    /// The organizations of the API key: only its own.
     async fn organizations(&self, ctx: &Context<'_>) -> Option<Result<Vec<Organization>, Failure>> {
         let own = node::find_organization(ctx, &caller(ctx).scope.organization).await;
         Some(own.map(|own| own.into_iter().collect()).map_err(Failure::from))
     }
 
-    /// The events of the organization, newest first, also those that no target was told of. Events
-    /// are kept for 30 days unless the server is set up otherwise.
+    /// The events of the organization, newest first, also those that were sent to no target. Events are
+    /// kept for 30 days unless the server is configured otherwise.
     async fn notification_events(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 20, desc = "How many events, 1 to 200; 20 if null.")] first: Option<i32>,
-        #[graphql(desc = "Reads on behind this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "Reads what follows this cursor of the same list.")] after: Option<String>,
         #[graphql(desc = "Which events; all if left out.")] filter_by: Option<NotificationEventsFilterInput>,
     ) -> Option<Result<Connection<NotificationEvent>, Failure>> {
         match filter::events(filter_by) {

@@ -12,8 +12,8 @@ use crate::graphql::errors::Failure;
 #[derive(Debug, Clone)]
 pub struct SigningKey(pub signing_key::Model);
 
-/// A key that signs what is sent to a target. The header `highnote-signature` bears, for each key
-/// that has not expired, the HMAC-SHA256 of the body as 64 lowercase hex digits, joined by commas.
+/// A key that signs what is sent to a target. The header `highnote-signature` has, for each unexpired key,
+/// the HMAC-SHA256 of the body as 64 lowercase hex digits, joined by commas.
 #[Object]
 impl SigningKey {
     /// The id, `nsk_…`.
@@ -21,8 +21,8 @@ impl SigningKey {
         self.0.id.as_str().into()
     }
 
-    /// What the HMAC is keyed with: the bytes of this very text, which is not to be decoded. Whoever
-    /// knows it can forge notifications.
+    /// The key of the HMAC: the bytes of this text as it is, without decoding. Whoever knows it can forge
+    /// notifications.
     async fn secret(&self, ctx: &Context<'_>) -> Option<Result<String, Failure>> {
         let opened = app(ctx).vault.open(self.0.id.as_str(), &self.0.sealed_secret);
         Some(
@@ -35,7 +35,7 @@ impl SigningKey {
         Some(self.0.created_at.to_string())
     }
 
-    /// When the key ceases to sign, ISO 8601 in UTC with milliseconds; null for the current key.
+    /// When the key stops signing, ISO 8601 in UTC with milliseconds; null for the current key.
     async fn expires_at(&self) -> Option<String> {
         self.0.expires_at.map(|at| at.to_string())
     }

@@ -36,12 +36,12 @@ impl NotificationTargetStatusHistory {
         Some(self.0.created_at.to_string())
     }
 
-    /// The status from then on.
+    /// The new status.
     async fn new_status(&self) -> Option<TargetStatus> {
         Some(self.0.new_status)
     }
 
-    /// The status until then; null where the target was added.
+    /// The previous status; null for the entry of the target's addition.
     async fn previous_status(&self) -> Option<TargetStatus> {
         self.0.previous_status
     }

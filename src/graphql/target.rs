@@ -24,8 +24,8 @@ impl From<target::Model> for WebhookNotificationTarget {
     }
 }
 
-/// A URI that is sent the events that it subscribes to. It belongs to one organization in one
-/// environment; at most 50 of them can be `ACTIVE` or `PENDING_VERIFICATION` there at a time.
+/// A URI that receives the events that it subscribes to. It belongs to one organization in one environment,
+/// where at most 50 targets can be `ACTIVE` or `PENDING_VERIFICATION` at a time.
 #[Object]
 impl WebhookNotificationTarget {
     /// The id, `ntt_…`.
@@ -48,7 +48,7 @@ impl WebhookNotificationTarget {
         self.0.email.as_deref()
     }
 
-    /// The names of the events that the target is sent, in the order of the alphabet.
+    /// The names of the events that the target is sent, in alphabetical order.
     async fn subscriptions(&self, ctx: &Context<'_>) -> Option<Result<Vec<NotificationEventName>, Failure>> {
         loaders(ctx).load_one(SubscriptionsOf(self.0.id.clone())).await.transpose()
     }
@@ -69,24 +69,24 @@ impl WebhookNotificationTarget {
         self.0.deactivated_at.map(|at| at.to_string())
     }
 
-    /// The keys that sign what is sent to the target, newest first, without those that have
-    /// expired. Each notification bears one signature per key.
+    /// The keys that sign what is sent to the target, newest first, without those that have expired. Each
+    /// notification has one signature per key.
     async fn signing_keys(&self, ctx: &Context<'_>) -> Option<Result<Vec<SigningKey>, Failure>> {
         let keys = loaders(ctx).load_one(SigningKeysOf(self.0.id.clone())).await.transpose()?;
         Some(keys.map(|keys| keys.into_iter().map(SigningKey).collect()))
     }
 
-    /// Where the life of the target stands.
+    /// The status of the target.
     async fn status(&self) -> TargetStatus {
         self.0.status
     }
 
-    /// Every attempt to deliver anything to the target, newest first.
+    /// All attempts to deliver something to the target, newest first.
     async fn delivery_attempts(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many attempts, 1 to 200; 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Reads on behind this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "Reads what follows this cursor of the same list.")] after: Option<String>,
     ) -> Option<Result<Connection<DeliveryAttempt>, Failure>> {
         Some(page::of(ctx, Attempts::On(self.0.id.clone()), first, after).await)
     }
@@ -96,18 +96,18 @@ impl WebhookNotificationTarget {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many changes, 1 to 200; 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Reads on behind this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "Reads what follows this cursor of the same list.")] after: Option<String>,
     ) -> Option<Result<Connection<NotificationTargetStatusHistory>, Failure>> {
         Some(page::of(ctx, StatusHistory(self.0.id.clone()), first, after).await)
     }
 
-    /// The events that were to be delivered to the target, newest first, each with what has become
-    /// of it here. To find what the target missed, ask with `hasSuccessfulDelivery: false`.
+    /// The events that were to be delivered to the target, newest first, each with the result. Filter by
+    /// `hasSuccessfulDelivery: false` to find what the target missed.
     async fn webhook_notification_target_events(
         &self,
         ctx: &Context<'_>,
         #[graphql(default = 20, desc = "How many events, 1 to 200; 20 if null.")] first: Option<i32>,
-        #[graphql(desc = "Reads on behind this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "Reads what follows this cursor of the same list.")] after: Option<String>,
         #[graphql(desc = "Which events; all if left out.")] filter_by: Option<
             WebhookNotificationTargetEventFilterInput,
         >,
@@ -119,7 +119,7 @@ impl WebhookNotificationTarget {
     }
 }
 
-/// Anything that notifications can be sent to.
+/// What notifications can be sent to.
 #[derive(Debug, Union)]
 pub enum NotificationTarget {
     /// A URI.

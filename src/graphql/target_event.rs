@@ -20,7 +20,7 @@ impl From<delivery::Model> for WebhookNotificationTargetEvent {
     }
 }
 
-/// An event that was to be delivered to a target, and what has become of it there.
+/// An event that was to be delivered to a target, and the result.
 #[Object]
 impl WebhookNotificationTargetEvent {
     /// Whether the latest attempt succeeded: false if it failed or was skipped, null while there is
@@ -40,7 +40,7 @@ impl WebhookNotificationTargetEvent {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many attempts, 1 to 200; 20 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Reads on behind this cursor of the same list.")] after: Option<String>,
+        #[graphql(desc = "Reads what follows this cursor of the same list.")] after: Option<String>,
     ) -> Option<Result<Connection<DeliveryAttempt>, Failure>> {
         let attempts = Attempts::OfOn(self.0.event_id.clone(), self.0.target_id.clone());
         Some(page::of(ctx, attempts, first, after).await)

@@ -1,4 +1,4 @@
-//! `schema.graphql` is what the server serves. This test writes it anew, and
+//! `schema.graphql` is what the server serves. This test rewrites it, and
 //! fails the run in which it had to.
 
 use std::fs;
@@ -9,6 +9,6 @@ fn schema_graphql_is_up_to_date() {
     let served = reprise::graphql::sdl();
     if fs::read_to_string(path).unwrap_or_default() != served {
         fs::write(path, served).unwrap();
-        panic!("schema.graphql was stale and has been written anew; commit it");
+        panic!("schema.graphql was stale and has been rewritten; commit it");
     }
 }

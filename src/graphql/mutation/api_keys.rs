@@ -13,15 +13,15 @@ use crate::graphql::payload::{CreateSecretApiKeyPayload, Payload, RevokeApiKeyPa
 use crate::rules::text;
 use crate::store::api_keys;
 
-/// An API key about to be made.
+/// An API key to make.
 #[derive(Debug, InputObject)]
 #[graphql(name = "CreateSecretAPIKeyInput")]
 pub struct CreateSecretApiKeyInput {
-    /// What is to be said of the key.
+    /// What the key is like.
     secret_key: SecretApiKeyInput,
 }
 
-/// What is said of an API key.
+/// What an API key is like.
 #[derive(Debug, InputObject)]
 #[graphql(name = "SecretAPIKeyInput")]
 pub struct SecretApiKeyInput {
@@ -43,8 +43,8 @@ pub struct ApiKeyMutations;
 
 #[Object]
 impl ApiKeyMutations {
-    /// Makes a new INTEGRATOR key for the organization and environment of the key that asks. Keep
-    /// the answer's `key`: it is not shown again.
+    /// Makes a new INTEGRATOR key for the organization and environment of the calling key. Keep the
+    /// answer's `key`: it is not shown again.
     #[graphql(name = "createSecretAPIKey")]
     async fn create_secret_api_key(
         &self,
@@ -54,9 +54,9 @@ impl ApiKeyMutations {
         change(|| create(app(ctx), caller(ctx), &input)).await
     }
 
-    /// Ends an API key of the same organization and environment at once, be it the one that asks. A
-    /// key that was revoked before stays as it is. With an INTEGRATOR key the payload for a PLATFORM
-    /// key is an `AccessDeniedError`.
+    /// Ends an API key of the same organization and environment at once, even the calling one. A key that
+    /// was already revoked stays as it is. With an INTEGRATOR key the payload for a PLATFORM key is an
+    /// `AccessDeniedError`.
     #[graphql(name = "revokeAPIKey")]
     async fn revoke_api_key(
         &self,

@@ -19,8 +19,8 @@ use crate::store::{Scope, targets};
 pub struct SetEmailForNotificationTargetInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
-    /// Who to tell when the target is deactivated because a delivery failed: a plausible address of
-    /// at most 254 characters, else `INVALID_EMAIL`.
+    /// The address that is told when the target is deactivated because a delivery failed: at most 254
+    /// characters, else `INVALID_EMAIL`.
     email: String,
 }
 
@@ -37,8 +37,8 @@ pub struct EmailMutations;
 
 #[Object]
 impl EmailMutations {
-    /// Sets the email address of a target, in place of the one it may have. In LIVE only: with a
-    /// TEST key the payload is an `AccessDeniedError`.
+    /// Sets or replaces the email address of a target. In LIVE only: with a TEST key the payload is an
+    /// `AccessDeniedError`.
     async fn set_email_for_notification_target(
         &self,
         ctx: &Context<'_>,

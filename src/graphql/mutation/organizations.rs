@@ -12,10 +12,10 @@ use crate::graphql::organization::Organization;
 use crate::graphql::payload::{CreateOrganizationPayload, CreatedOrganization, Payload};
 use crate::rules::text;
 
-/// Extension: an organization about to be created.
+/// Extension: an organization to create.
 #[derive(Debug, InputObject)]
 pub struct CreateOrganizationInput {
-    /// Extension: what people know it by, 1 to 255 characters other than control characters, else
+    /// Extension: its name for people, 1 to 255 characters other than control characters, else
     /// `INVALID_NAME`.
     display_name: String,
 }

@@ -25,8 +25,8 @@ pub struct PingMutations;
 
 #[Object]
 impl PingMutations {
-    /// Extension: sends an `ACTIVE` target a `NotificationPingTestEvent`, an event without a name. How
-    /// that went is seen in the event's `deliveryAttempts`.
+    /// Extension: sends an `ACTIVE` target a `NotificationPingTestEvent`, an event without a name. The
+    /// event's `deliveryAttempts` show the result.
     async fn initiate_notification_ping_test(
         &self,
         ctx: &Context<'_>,

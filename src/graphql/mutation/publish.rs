@@ -14,28 +14,28 @@ use crate::rules::{limits, payload as node, text};
 use crate::store::events::{NewEvent, Publication};
 use crate::store::{Scope, organizations};
 
-/// Extension: events to be published, all or none.
+/// Extension: events to publish, all or none.
 #[derive(Debug, InputObject)]
 pub struct PublishNotificationEventsInput {
-    /// Extension: whose events they are, `org_…`; the API key's own organization if left out. Only
-    /// PLATFORM keys can name another one; for others it is `NOT_FOUND`.
+    /// Extension: the organization whose events they are, `org_…`; the API key's own if left out. Only
+    /// PLATFORM keys can name another one; with other keys that is `NOT_FOUND`.
     organization_id: Option<ID>,
     /// Extension: the events, 1 to 1,000, else `INVALID_COUNT`.
     events: Vec<NotificationEventInput>,
 }
 
-/// Extension: an event to be published.
+/// Extension: an event to publish.
 #[derive(Debug, InputObject)]
 pub struct NotificationEventInput {
     /// Extension: what happened. `NOTIFICATION_ACTIVATION` is `INVALID_NAME`: only the server itself
     /// publishes it.
     name: NotificationEventName,
-    /// Extension: the payload, a JSON object of at most 256 KiB, else `INVALID_PAYLOAD`. If it does not name its type as
-    /// `__typename`, that of the event's name is added. Numbers arrive with all their digits.
+    /// Extension: the payload, a JSON object of at most 256 KiB, else `INVALID_PAYLOAD`. If it has no
+    /// `__typename`, the payload type of the event's name is added. Numbers arrive with all their digits.
     node: Json,
     /// Extension: your own id of the event, 1 to 255 characters other than control characters, else
-    /// `INVALID_IDEMPOTENCY_KEY`. If it was used before in the same organization and environment,
-    /// nothing is published and the event of that time is answered.
+    /// `INVALID_IDEMPOTENCY_KEY`. If it was used before in the same organization and environment, nothing
+    /// is published and the answer is the event of that time.
     idempotency_key: Option<String>,
 }
 
@@ -45,12 +45,11 @@ pub struct PublishMutations;
 
 #[Object]
 impl PublishMutations {
-    /// Extension: publishes events in the environment of the API key, all or none, and delivers
-    /// each to the `ACTIVE` targets that subscribe to its name. It answers when they are stored for
-    /// good.
+    /// Extension: publishes events in the environment of the API key, all or none, and delivers each to the
+    /// `ACTIVE` targets that subscribe to its name. It answers when they are stored durably.
     ///
-    /// PLATFORM keys may publish for any organization; INTEGRATOR keys for their own and in TEST
-    /// only, else the payload is an `AccessDeniedError`.
+    /// PLATFORM keys publish for any organization. INTEGRATOR keys publish for their own and in TEST only,
+    /// else the payload is an `AccessDeniedError`.
     async fn publish_notification_events(
         &self,
         ctx: &Context<'_>,

@@ -15,14 +15,14 @@ use crate::store::{Scope, deliveries, events, targets};
 /// How many targets one call may name.
 const MAX_TARGETS: usize = 200;
 
-/// An event to be delivered once more.
+/// An event to deliver again.
 #[derive(Debug, InputObject)]
 pub struct ReplayNotificationEventInput {
     /// The id of the event, `nee_…`.
     notification_event_id: ID,
-    /// The ids of the targets to deliver it to, at most 200, else `INVALID_COUNT`; null or empty for
-    /// all. Ids of targets that are not `ACTIVE` or do not subscribe to the event's name, and ids of no
-    /// target, are ignored.
+    /// The ids of the targets to deliver it to, at most 200, else `INVALID_COUNT`; null or empty for all.
+    /// Unknown ids, and ids of targets that are not `ACTIVE` or do not subscribe to the event's name, are
+    /// ignored.
     target_ids: Option<Vec<ID>>,
 }
 
@@ -32,11 +32,11 @@ pub struct ReplayMutations;
 
 #[Object]
 impl ReplayMutations {
-    /// Delivers an event once more to the `ACTIVE` targets that subscribe to its name now, whether it
-    /// was delivered, failed or skipped before or was never sent to them.
+    /// Delivers an event again to the `ACTIVE` targets that now subscribe to its name, whether it was
+    /// delivered, failed, skipped or never sent to them before.
     ///
-    /// Each delivery has the full number of attempts again, and each attempt bears the header
-    /// `highnote-replay: true`. Ping tests and activations cannot be replayed to any target.
+    /// Each delivery has the full number of attempts, and each attempt has the header `highnote-replay:
+    /// true`. Ping tests and activations cannot be replayed.
     async fn replay_notification_event(
         &self,
         ctx: &Context<'_>,

@@ -13,7 +13,7 @@ use crate::rules::{credential, limits};
 use crate::store::{signing_keys, targets};
 use crate::vault;
 
-/// A target that needs a new signing key.
+/// A target to give a new signing key.
 #[derive(Debug, InputObject)]
 pub struct RotateNotificationTargetSigningKeyInput {
     /// The id of the target, `ntt_…`.
@@ -26,11 +26,11 @@ pub struct SigningKeyMutations;
 
 #[Object]
 impl SigningKeyMutations {
-    /// Gives a target a new signing key. The key until now expires 24 hours later, unless the server
-    /// is set up otherwise; keys that expire already keep their time. Until then each notification is
-    /// signed with all of them.
+    /// Gives a target a new signing key. The previous key expires 24 hours later, unless the server is
+    /// configured otherwise; keys that already have a time of expiry keep it. Until then each notification
+    /// is signed with all of them.
     ///
-    /// At most 5 keys of a target can be unexpired at a time, else `LIMIT_EXCEEDED`.
+    /// A target has at most 5 unexpired keys, else `LIMIT_EXCEEDED`.
     async fn rotate_notification_target_signing_key(
         &self,
         ctx: &Context<'_>,

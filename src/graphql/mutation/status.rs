@@ -37,10 +37,9 @@ impl StatusMutations {
     /// Sends a target a new activation notification. It is `PENDING_VERIFICATION` until it answers
     /// with a 2xx. A target that is `ACTIVE` stays as it is.
     ///
-    /// A target that is `DEACTIVATED` or `ACTIVATION_FAILED` needs room among the 50 that can be `ACTIVE`
-    /// or `PENDING_VERIFICATION` at a time, and at most 200 activations can be begun in an hour unless the
-    /// server is set up otherwise, else `LIMIT_EXCEEDED`. What it missed is not sent by itself: see
-    /// `replayNotificationEvent`.
+    /// Beyond these limits the code is `LIMIT_EXCEEDED`: 50 targets that are `ACTIVE` or
+    /// `PENDING_VERIFICATION`, and 200 activations begun in an hour unless the server is configured
+    /// otherwise. What the target missed is not sent by itself: see `replayNotificationEvent`.
     async fn activate_notification_target(
         &self,
         ctx: &Context<'_>,
@@ -49,9 +48,8 @@ impl StatusMutations {
         change(|| activate(app(ctx), caller(ctx), &input)).await
     }
 
-    /// Stops deliveries to a target. What waits for it ends as `SKIPPED`, and so does what is
-    /// published until it is activated again. A target that is `DEACTIVATED` for more than 30 days is
-    /// removed.
+    /// Stops deliveries to a target. What waits for it ends as `SKIPPED`, and so does what is published
+    /// until it is activated again. A target that stays `DEACTIVATED` for more than 30 days is removed.
     async fn deactivate_notification_target(
         &self,
         ctx: &Context<'_>,

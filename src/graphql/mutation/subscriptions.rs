@@ -15,22 +15,22 @@ use crate::graphql::payload::{
 use crate::graphql::target::WebhookNotificationTarget;
 use crate::store::{subscriptions, targets};
 
-/// Names of events that a target is to be sent.
+/// Names of events to send to a target.
 #[derive(Debug, InputObject)]
 pub struct AddSubscriptionsToNotificationTargetInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
-    /// The names. Those that the target subscribes to already, and `NOTIFICATION_ACTIVATION`, change
+    /// The names. Names that the target already subscribes to, and `NOTIFICATION_ACTIVATION`, change
     /// nothing.
     subscriptions: Vec<NotificationEventName>,
 }
 
-/// Names of events that a target is not to be sent any more.
+/// Names of events to stop sending to a target.
 #[derive(Debug, InputObject)]
 pub struct RemoveSubscriptionsFromNotificationTargetInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
-    /// The names. Those that the target does not subscribe to change nothing.
+    /// The names. Names that the target does not subscribe to change nothing.
     subscriptions: Vec<NotificationEventName>,
 }
 
@@ -40,8 +40,8 @@ pub struct SubscriptionMutations;
 
 #[Object]
 impl SubscriptionMutations {
-    /// Adds names to the set of events that a target is sent. Events that were published before are
-    /// not sent by themselves: see `replayNotificationEvent`.
+    /// Adds names to the events that a target subscribes to. Earlier events are not sent by themselves: see
+    /// `replayNotificationEvent`.
     async fn add_subscriptions_to_notification_target(
         &self,
         ctx: &Context<'_>,
@@ -50,8 +50,8 @@ impl SubscriptionMutations {
         change(|| add(app(ctx), caller(ctx), &input)).await
     }
 
-    /// Takes names out of the set of events that a target is sent. What waits to be delivered
-    /// already is still sent.
+    /// Removes names from the events that a target subscribes to. What already waits for the target is
+    /// still sent.
     async fn remove_subscriptions_from_notification_target(
         &self,
         ctx: &Context<'_>,

@@ -21,18 +21,19 @@ use crate::store::targets::NewTarget;
 use crate::store::{Scope, events, signing_keys, subscriptions, targets};
 use crate::vault::{self, Vault};
 
-/// A target about to be added.
+/// A target to add.
 #[derive(Debug, InputObject)]
 pub struct AddWebhookNotificationTargetInput {
     /// What to call it: 1 to 255 characters other than control characters, else `INVALID_NAME`.
     name: String,
-    /// Where to post notifications to: an absolute `https` URI with a host on the public internet,
-    /// without user info and fragment, else `INVALID_URI`. Other targets may have the same.
+    /// Where to post notifications: an absolute `https` URI with a host on the public internet, without
+    /// user info or fragment, else `INVALID_URI`. Several targets may have the same URI.
     uri: String,
-    /// Who to tell by mail when the target is deactivated because a delivery failed, else
-    /// `INVALID_EMAIL`. In LIVE only: with a TEST key the payload is an `AccessDeniedError`.
+    /// The address that is told by mail when the target is deactivated because a delivery failed;
+    /// `INVALID_EMAIL` if it is malformed. In LIVE only: with a TEST key the payload is an
+    /// `AccessDeniedError`.
     email: Option<String>,
-    /// The names of the events to send. `NOTIFICATION_ACTIVATION` is sent anyway and is ignored here.
+    /// The names of the events to send. `NOTIFICATION_ACTIVATION` is always sent, and ignored here.
     subscriptions: Vec<NotificationEventName>,
 }
 
@@ -58,12 +59,12 @@ pub struct TargetMutations;
 
 #[Object]
 impl TargetMutations {
-    /// Adds a target. It is `PENDING_VERIFICATION` and is sent an activation notification at once, up
-    /// to three times within a minute; its first 2xx answer makes it `ACTIVE`.
+    /// Adds a target. It is `PENDING_VERIFICATION` and is sent an activation notification at once, up to
+    /// three times within a minute. Its first 2xx answer makes it `ACTIVE`.
     ///
-    /// At most 50 targets can be `ACTIVE` or `PENDING_VERIFICATION` at a time, at most 500 can there be with
-    /// the deactivated ones, and at most 200 activations can be begun in an hour unless the server is set
-    /// up otherwise, else `LIMIT_EXCEEDED`.
+    /// Beyond these limits the code is `LIMIT_EXCEEDED`: 50 targets that are `ACTIVE` or
+    /// `PENDING_VERIFICATION`, 500 in total, deactivated ones included, and 200 activations begun in an
+    /// hour unless the server is configured otherwise.
     async fn add_webhook_notification_target(
         &self,
         ctx: &Context<'_>,
@@ -72,8 +73,8 @@ impl TargetMutations {
         change(|| add(app(ctx), caller(ctx), &input)).await
     }
 
-    /// Removes a target for good, whatever its status. What waits to be delivered to it is not sent
-    /// any more; the attempts that were made stay with their events.
+    /// Removes a target for good, whatever its status. What waits for it is not sent; the attempts that
+    /// were made stay with their events.
     async fn remove_notification_target(
         &self,
         ctx: &Context<'_>,
