@@ -14,7 +14,7 @@ use receiver::{Act, Rogue};
 use serde_json::Value;
 
 use crate::world::api::nodes;
-use crate::world::{On, World, authority};
+use crate::world::{World, authority};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const CLOSED: &str = "PAYMENT_CARD_CLOSED";
@@ -39,9 +39,12 @@ fn success() -> Outcome {
     ("SUCCESS".to_owned(), Some(200), None)
 }
 
-/// A world whose deadline is short, for receivers that never end.
-async fn hasty(on: On) -> Option<World> {
-    World::with(on, |settings| settings.deadline = Duration::from_millis(800)).await
+/// A deadline for receivers that say nothing until then.
+const SHORT: Duration = Duration::from_millis(800);
+
+/// The world goes on with a short deadline: nothing that has to succeed may come after that.
+async fn in_a_hurry(world: World) -> World {
+    world.restart_with(|settings| settings.deadline = SHORT).await
 }
 
 /// How the first attempt to activate a target of this URI ends.

@@ -25,7 +25,7 @@ const PING: &str = "{ ping }";
 
 /// The limits of the contract.
 fn limited(settings: &mut Settings) {
-    settings.door = Door::default();
+    settings.door = Door { patience: settings.door.patience, ..Door::default() };
 }
 
 /// Status, `retry-after` and body of the answer to a POST.
@@ -37,10 +37,14 @@ async fn post(api: &Api, media_type: &str, body: String) -> (u16, Option<String>
     (status, wait, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
 }
 
-/// Patience that a story has time for.
-fn hurried(settings: &mut Settings) {
-    let short = Duration::from_millis(300);
-    settings.door.patience = Patience { header: short, body: short, idle: short, write: short };
+/// How long a story waits for a client that does not do what it should.
+const SHORT: Duration = Duration::from_millis(300);
+/// Long enough for a client that does, however slow the machine is.
+const ENOUGH: Duration = Duration::from_secs(3);
+
+/// A story's own patience in one respect; in all others there is no end to it.
+fn waiting(change: fn(&mut Patience)) -> impl FnOnce(&mut Settings) {
+    move |settings| change(&mut settings.door.patience)
 }
 
 fn address(api: &Api) -> SocketAddr {

@@ -2,19 +2,17 @@
 
 use futures_util::future::join_all;
 use reprise::app::Settings;
+use reprise::app::door::Patience;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use super::{ISSUED, PING, address, connect, header, hurried, rest};
+use super::{ENOUGH, ISSUED, PING, SHORT, address, connect, header, rest, waiting};
 use crate::world::{On, World};
 
 #[tokio::test]
 async fn who_sends_nothing_or_drips_is_sent_away() {
-    let world = World::with(On::Sqlite, hurried).await.unwrap();
-    let api = &world.test;
-    let ping = r#"{"query": "{ ping }"}"#;
-    let whole = format!("{}{ping}", header(api, &format!("content-length: {}\r\n", ping.len())));
+    let for_header = World::with(On::Sqlite, waiting(|for_| for_.header = SHORT)).await.unwrap();
     for (first, answered) in [
         ("", ""),
         ("POST /gra", ""),
@@ -22,28 +20,41 @@ async fn who_sends_nothing_or_drips_is_sent_away() {
         ("PRI * HTTP/2.0\r\n", ""),
         // The settings of HTTP/2, whose frame has 24 bytes.
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\0\0\u{18}\u{4}"),
-        (&header(api, "content-length: 100\r\n"), "HTTP/1.1 408 "),
-        (&header(api, "transfer-encoding: chunked\r\n"), "HTTP/1.1 408 "),
-        (&format!("{}{{", header(api, "content-length: 100\r\n")), "HTTP/1.1 408 "),
-        (&whole, "HTTP/1.1 200 "),
-        (&format!("{whole}POST /gra"), "HTTP/1.1 200 "),
     ] {
-        let answer = rest(connect(api, first).await).await;
-        assert!(
-            answer.starts_with(answered) && answer.is_empty() == answered.is_empty(),
-            "{first}: {answer}"
-        );
+        is_sent_away(&for_header, first, answered).await;
     }
-    let mut dripping = connect(api, "POST /graphql HTTP/1.1\r\n").await;
+    let mut dripping = connect(&for_header.test, "POST /graphql HTTP/1.1\r\n").await;
     while dripping.write_all(b"x: y\r\n").await.is_ok() {
         tokio::task::yield_now().await;
     }
-    api.ok(PING, json!({})).await;
+
+    let for_body = |for_: &mut Patience| (for_.body, for_.idle) = (SHORT, ENOUGH);
+    let for_body = World::with(On::Sqlite, waiting(for_body)).await.unwrap();
+    for more in ["content-length: 100\r\n", "transfer-encoding: chunked\r\n"] {
+        is_sent_away(&for_body, &header(&for_body.test, more), "HTTP/1.1 408 ").await;
+    }
+    let begun = header(&for_body.test, "content-length: 100\r\n") + "{";
+    is_sent_away(&for_body, &begun, "HTTP/1.1 408 ").await;
+
+    let idle = World::with(On::Sqlite, waiting(|for_| for_.idle = ENOUGH)).await.unwrap();
+    let ping = r#"{"query": "{ ping }"}"#;
+    let whole = header(&idle.test, &format!("content-length: {}\r\n", ping.len())) + ping;
+    is_sent_away(&idle, &whole, "HTTP/1.1 200 ").await;
+    is_sent_away(&idle, &(whole + "POST /gra"), "HTTP/1.1 200 ").await;
+    for world in [for_header, for_body, idle] {
+        world.test.ok(PING, json!({})).await;
+    }
+}
+
+/// Whoever says this is answered so, or not at all, and then the connection ends.
+async fn is_sent_away(world: &World, first: &str, answered: &str) {
+    let answer = rest(connect(&world.test, first).await).await;
+    assert!(answer.starts_with(answered) && answer.is_empty() == answered.is_empty(), "{first}: {answer}");
 }
 
 #[tokio::test]
 async fn who_takes_nothing_of_the_answers_is_sent_away() {
-    let world = World::with(On::Sqlite, hurried).await.unwrap();
+    let world = World::with(On::Sqlite, waiting(|for_| for_.write = SHORT)).await.unwrap();
     let query = r#"{"query": "{ __schema { types { name description fields { name description } } } }"}"#;
     let request = format!("{}{query}", header(&world.test, &format!("content-length: {}\r\n", query.len())));
     let mut stream = connect(&world.test, "").await;

@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{PING as PING_QUERY, connect, hurried};
+use super::{PING as PING_QUERY, SHORT, connect, waiting};
 use crate::world::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
     block, frame,
@@ -185,7 +185,7 @@ async fn headers_that_are_too_long_are_refused_and_the_next_request_is_not() {
 
 #[tokio::test]
 async fn who_floods_and_hears_nothing_is_sent_away() {
-    let world = World::with(On::Sqlite, hurried).await.unwrap();
+    let world = World::with(On::Sqlite, waiting(|for_| for_.write = SHORT)).await.unwrap();
     for kind in [PING, SETTINGS] {
         let payload: &[u8] = if kind == PING { &[7; 8] } else { &[] };
         let flood = frame(kind, 0, 0, payload).repeat(1_000);
@@ -197,7 +197,8 @@ async fn who_floods_and_hears_nothing_is_sent_away() {
 
 #[tokio::test]
 async fn pings_do_not_keep_an_idle_connection_open() {
-    let world = World::with(On::Sqlite, hurried).await.unwrap();
+    let change = waiting(|for_| (for_.header, for_.idle) = (SHORT, SHORT));
+    let world = World::with(On::Sqlite, change).await.unwrap();
     for query in [None, Some(PING_QUERY)] {
         let mut stream = speak(&world.test, &[]).await;
         if let Some(query) = query {
@@ -222,7 +223,7 @@ async fn ping_until_hung_up_on(stream: TcpStream) {
 
 #[tokio::test]
 async fn who_takes_no_answer_is_sent_away_despite_pings() {
-    let world = World::with(On::Sqlite, hurried).await.unwrap();
+    let world = World::with(On::Sqlite, waiting(|for_| for_.write = SHORT)).await.unwrap();
     let mut stream = speak(&world.test, &nothing()).await;
     stream.write_all(&ask(&world.test, 1, PING_QUERY)).await.unwrap();
     ping_until_hung_up_on(stream).await;

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use entity::{ApiKeyKind, Environment, Timestamp};
 use receiver::{Authority, Receiver};
+use reprise::app::door::Patience;
 use reprise::app::{App, Settings};
 use reprise::clock::{Clock, Hand};
 use reprise::db::Db;
@@ -33,6 +34,9 @@ pub use api::Api;
 
 /// Where the clock of every story starts.
 pub const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+/// Longer than any story takes: what ends by real time does so only where a story is about that.
+pub const LONG: Duration = Duration::from_secs(600);
 
 /// The database that a story runs on.
 #[derive(Debug, Clone, Copy)]
@@ -247,6 +251,9 @@ fn settings(place: &Place) -> Settings {
     settings.look_interval = Duration::from_secs(3_600);
     settings.upkeep_interval = Duration::from_secs(3_600);
     settings.pause = Duration::from_millis(10);
+    // What a story holds back, or a slow machine is slow about, runs into no deadline.
+    settings.deadline = LONG;
+    settings.door.patience = Patience { header: LONG, body: LONG, idle: LONG, write: LONG };
     // The clock stands still, so no window of them would ever end.
     settings.door.api = None;
     settings.door.publishing = None;
