@@ -4,6 +4,7 @@
 pub mod bell;
 pub mod caller;
 pub mod door;
+pub mod files;
 pub mod herald;
 pub mod http;
 pub mod issue;
@@ -17,6 +18,7 @@ pub mod resolver;
 pub mod settings;
 pub mod smtp;
 pub mod timekeeper;
+pub mod trouble;
 
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ use crate::vault::Vault;
 pub use bell::Bell;
 pub use caller::{Caller, Login};
 pub use door::Door;
+pub use files::Files;
 pub use herald::Herald;
 pub use http::HttpClient;
 pub use keyring::Keyring;
@@ -40,6 +43,7 @@ pub use pulse::Pulse;
 pub use rates::{Lane, Rates, Toll};
 pub use settings::Settings;
 pub use smtp::MailServer;
+pub use trouble::Troubles;
 
 /// Everything that requests and workers need. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -56,6 +60,10 @@ pub struct Shared {
     pub vault: Vault,
     /// Makes and reads the cursors of lists.
     pub cursors: Cursors,
+    /// How many files connections and lookups may take.
+    pub files: Files,
+    /// What we lack to reach receivers.
+    pub troubles: Troubles,
     /// Posts notifications.
     pub http: HttpClient,
     /// Sends mails, if a server was configured.
@@ -85,7 +93,8 @@ impl App {
     /// When an extra certificate authority or the mail server's address cannot be read.
     pub fn new(db: Db, clock: Clock, vault: Vault, settings: Settings) -> anyhow::Result<Self> {
         let bell = Bell::default();
-        let http = HttpClient::new(&settings).context("the HTTP client could not be set up")?;
+        let files = Files::divide(settings.door.connections, settings.concurrency);
+        let http = HttpClient::new(&settings, &files).context("the HTTP client could not be set up")?;
         let mail = settings.smtp.as_ref().map(MailServer::new).transpose()?;
         let herald = Herald::start(&db, &bell);
         let cursors = Cursors::new(vault.cursor_keys());
@@ -95,6 +104,8 @@ impl App {
             clock,
             vault,
             cursors,
+            files,
+            troubles: Troubles::default(),
             http,
             mail,
             bell,

@@ -91,7 +91,7 @@ impl Engine {
         let (signals, heard) = mpsc::unbounded_channel();
         let limits = Limits {
             per_lane: app.settings.target_concurrency,
-            in_flight: app.settings.concurrency,
+            in_flight: app.files.in_flight,
             held: HELD,
             pace: app.settings.target_rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.get()),
         };

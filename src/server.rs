@@ -13,7 +13,6 @@ mod connection;
 mod connections;
 mod document;
 mod endpoint;
-pub mod files;
 mod forwarded;
 mod graphiql;
 mod health;
@@ -39,9 +38,9 @@ use axum::response::Redirect;
 use axum::routing::get;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
-use crate::app::App;
+use crate::app::trouble::Trouble;
+use crate::app::{App, Troubles};
 use connections::Connections;
 
 /// How long to wait when there is no file left for a connection.
@@ -53,9 +52,9 @@ const OUT_OF_FILES: Duration = Duration::from_millis(100);
 /// When the listener fails.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
     let door = app.settings.door.clone();
-    let connections = Connections::new(files::connections(door.connections), router(app), shutdown.clone());
+    let connections = Connections::new(app.files.inbound, router(app.clone()), shutdown.clone());
     tokio::select! {
-        () = accept(&listener, &connections) => {}
+        () = accept(&listener, &connections, &app.troubles) => {}
         () = connections.watch(door.patience) => {}
         () = shutdown.cancelled() => {}
     }
@@ -67,21 +66,22 @@ pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken)
     Ok(())
 }
 
-async fn accept(listener: &TcpListener, connections: &Arc<Connections>) {
+async fn accept(listener: &TcpListener, connections: &Arc<Connections>, troubles: &Troubles) {
     loop {
-        let (stream, from) = next(listener).await;
+        let (stream, from) = next(listener, troubles).await;
         connections.make_room().await;
         connections.admit(stream, from);
     }
 }
 
-async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn next(listener: &TcpListener, troubles: &Troubles) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                warn!(%error, "no connection can be accepted");
+                tracing::debug!(%error, "no connection can be accepted");
+                troubles.note(Trouble::Files);
                 tokio::time::sleep(OUT_OF_FILES).await;
             }
         }

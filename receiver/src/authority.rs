@@ -68,6 +68,18 @@ impl Authority {
         &self.pem
     }
 
+    /// A fresh certificate for these names, and its key, both as PEM: for another server.
+    ///
+    /// # Panics
+    /// When a name is none.
+    pub fn identity(&self, names: &[&str]) -> (String, String) {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let (params, key) =
+            (CertificateParams::new(names).expect("certificates can have these names"), new_key());
+        let certificate = params.signed_by(&key, &self.issuer).expect("the parameters are constant");
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// TLS with a fresh certificate.
     pub(crate) fn server_config(&self, certificate: Certificate, protocols: Protocols) -> ServerConfig {
         let key = new_key();

@@ -4,6 +4,7 @@
 //! records is the order of the script.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
@@ -43,6 +44,7 @@ impl Received {
 pub(crate) struct Book {
     pages: Mutex<HashMap<String, Page>>,
     written: Notify,
+    connections: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -53,6 +55,14 @@ struct Page {
 }
 
 impl Book {
+    pub fn connected(&self) {
+        self.connections.fetch_add(1, SeqCst);
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.load(SeqCst)
+    }
+
     pub fn script(&self, path: &str, answers: VecDeque<Answer>) {
         self.pages().entry(path.to_owned()).or_default().script = answers;
     }

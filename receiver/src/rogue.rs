@@ -84,6 +84,15 @@ impl Rogue {
         Self::listen(Some(TlsAcceptor::from(Arc::new(config))), Hearing::Http2, script).await
     }
 
+    /// Over TLS, but it acts as soon as it has heard the first word of a request.
+    pub async fn start_hasty(
+        authority: &Authority,
+        script: impl IntoIterator<Item = Act>,
+    ) -> io::Result<Self> {
+        let config = authority.server_config(Certificate::Valid, Protocols::Http1);
+        Self::listen(Some(TlsAcceptor::from(Arc::new(config))), Hearing::FirstWord, script).await
+    }
+
     /// One act per first word of a client, without TLS, whatever the client believes.
     pub async fn start_bare(script: impl IntoIterator<Item = Act>) -> io::Result<Self> {
         Self::listen(None, Hearing::FirstWord, script).await

@@ -79,6 +79,11 @@ impl Receiver {
         self.book.script(path, VecDeque::from_iter(answers));
     }
 
+    /// How many connections were made to it so far.
+    pub fn connections(&self) -> usize {
+        self.book.connections()
+    }
+
     /// All requests to this path so far, in their order.
     pub fn received(&self, path: &str) -> Vec<Received> {
         self.book.received(path)
@@ -126,6 +131,7 @@ async fn serve(tcp: TcpStream, tls: Option<TlsAcceptor>, book: Arc<Book>) {
     let Ok(stream) = secure(tcp, tls).await else {
         return;
     };
+    book.connected();
     let switch = Switch::default();
     let line = TokioIo::new(Line::new(stream, switch.clone()));
     let service = service_fn(|request| answer(request, Arc::clone(&book), switch.clone()));

@@ -4,14 +4,19 @@
 //! deadline spans name lookup, connection, TLS, headers and body (W6); redirects
 //! are not followed (W1), no proxy is used, and what is read is bounded.
 //!
-//! A request is written to a second connection only when the first certainly did not
-//! carry it: it was closed before a byte was sent, or HTTP/2 says so. All else
-//! that goes wrong on a connection is a failed attempt.
+//! A request is sent again only when it was certainly not read: its connection was closed
+//! before a byte was sent, or HTTP/2 says so. That is no attempt, so it goes on until the
+//! deadline. All else that goes wrong on a connection is a failed attempt; and what goes wrong
+//! with us, before there is a connection, is none at all.
 
 mod answer;
 mod connector;
 mod destination;
 mod fault;
+mod line;
+mod pools;
+mod routes;
+mod suspicion;
 
 use std::time::Duration;
 
@@ -21,35 +26,26 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response};
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::Instant;
+use hyper_util::client::legacy::Error;
+use tokio::time::{Instant, sleep};
 
 use crate::app::Settings;
-use crate::rules::{limits, signature, uri};
+use crate::app::files::Files;
+use crate::app::trouble::Trouble;
+use crate::rules::{signature, uri};
 
 pub use answer::Answer;
 pub use destination::Destination;
 
-use connector::Connector;
+use fault::Fault;
+use pools::Pools;
+use suspicion::Suspicions;
 
-/// Shorter than what common load balancers wait (60 s), so that it is mostly us who close.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-
-/// How long a connection of HTTP/2 may be silent under a request before it is asked whether it
-/// lives, and how long it may take to answer. Else a dead one would take all attempts with it.
-const SILENCE: Duration = Duration::from_secs(5);
-
-/// How much a receiver may send ahead of what we have read, by stream and by connection of HTTP/2.
-const STREAM_WINDOW: u32 = 64 * 1_024;
-const CONNECTION_WINDOW: u32 = 1_024 * 1_024;
-
-/// How long the head of an answer over HTTP/1.1 may become while it is read: what its headers may
-/// have, and room for the status line and for what stands between names and values.
-const HEAD_BYTES: usize = limits::ANSWER_HEADER_BYTES as usize + 8 * 1_024;
-
-/// How often a request is sent again that HTTP/2 says was not processed.
-const RESENDS: u32 = 2;
+/// How often a request that was not read is sent again without a pause, and the first pause after
+/// that, which doubles up to the longest.
+const AT_ONCE: u32 = 8;
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How many headers a request has, with those that the library writes; a replay has one more.
 const HEADERS: usize = 6;
@@ -60,7 +56,8 @@ const REPLAY: HeaderName = HeaderName::from_static("highnote-replay");
 /// Posts notifications over pooled connections.
 #[derive(Debug)]
 pub struct HttpClient {
-    client: Client<Connector, Full<Bytes>>,
+    pools: Pools,
+    suspicions: Suspicions,
     user_agent: HeaderValue,
     deadline: Duration,
     uris: uri::Policy,
@@ -79,63 +76,102 @@ pub struct Notification<'a> {
     pub replay: bool,
 }
 
+/// Why there is no whole answer.
+#[derive(Debug)]
+enum End {
+    Failed(FailureReason),
+    Ours(Trouble),
+}
+
+impl From<FailureReason> for End {
+    fn from(reason: FailureReason) -> Self {
+        Self::Failed(reason)
+    }
+}
+
 impl HttpClient {
     /// Builds the client.
     ///
     /// # Errors
-    /// When the extra certificate authority cannot be read.
-    #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
-    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            // Many targets may be on one host: what all of them had open is kept, or most would be opened anew.
-            .pool_max_idle_per_host(settings.concurrency)
-            .http1_max_buf_size(HEAD_BYTES)
-            .http2_max_header_list_size(limits::ANSWER_HEADER_BYTES)
-            .http2_initial_stream_window_size(STREAM_WINDOW)
-            .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_keep_alive_interval(SILENCE)
-            .http2_keep_alive_timeout(SILENCE)
-            .build(Connector::new(settings)?);
-        let user_agent = HeaderValue::from_str(&settings.user_agent)?;
-        Ok(Self { client, user_agent, deadline: settings.deadline, uris: settings.uris })
+    /// When the extra certificate authority cannot be read, or nobody would be trusted.
+    pub fn new(settings: &Settings, files: &Files) -> anyhow::Result<Self> {
+        // Whoever asks later whether they are lost has to know that they were there.
+        routes::are_there();
+        Ok(Self {
+            pools: Pools::new(settings, files)?,
+            suspicions: Suspicions::default(),
+            user_agent: HeaderValue::from_str(&settings.user_agent)?,
+            deadline: settings.deadline,
+            uris: settings.uris,
+        })
     }
 
     /// Sends one attempt, and waits for its end, but not beyond the deadline.
-    pub async fn post(&self, notification: Notification<'_>) -> Answer {
+    ///
+    /// # Errors
+    /// What we lack ourselves, so that it was not even begun.
+    pub async fn post(&self, notification: Notification<'_>) -> Result<Answer, Trouble> {
         let start = Instant::now();
         let mut answer = Answer::default();
-        let exchange = self.exchange(notification, &mut answer);
+        let mut resends = 0;
+        let exchange = self.exchange(notification, &mut answer, &mut resends);
         let failure = match tokio::time::timeout(self.deadline, exchange).await {
             Ok(Ok(())) => None,
-            Ok(Err(failure)) => Some(failure),
+            Ok(Err(End::Failed(failure))) => Some(failure),
+            Ok(Err(End::Ours(trouble))) => return Err(trouble),
+            // It has refused to read for as long as it was asked.
+            Err(_) if resends > 0 => Some(FailureReason::Protocol),
             Err(_) => Some(FailureReason::Timeout),
         };
-        Answer { failure, duration: start.elapsed(), ..answer }
+        Ok(Answer { failure, duration: start.elapsed(), ..answer })
     }
 
     async fn exchange(
         &self,
         notification: Notification<'_>,
         answer: &mut Answer,
-    ) -> Result<(), FailureReason> {
+        resends: &mut u32,
+    ) -> Result<(), End> {
         notification.destination.check(self.uris)?;
-        let response = self.send(notification).await.map_err(|error| fault::reason(&error))?;
-        answer.note(response).await
+        let response = self.send(notification, resends).await?;
+        Ok(answer.note(response).await?)
     }
 
-    /// Sends it, and again while HTTP/2 says that it was not processed. What finds its connection
-    /// closed before a byte was sent, the library puts on another.
-    async fn send(&self, notification: Notification<'_>) -> Result<Response<Incoming>, Error> {
-        let mut resends = 0;
+    /// Sends it, and again while it was certainly not read.
+    async fn send(
+        &self,
+        notification: Notification<'_>,
+        resends: &mut u32,
+    ) -> Result<Response<Incoming>, End> {
+        let destination = notification.destination;
+        let mut is_room = true;
         loop {
-            match self.client.request(self.request(&notification)).await {
-                Err(error) if resends < RESENDS && fault::is_unprocessed(&error) => resends += 1,
-                end => return end,
+            let pool = if is_room { self.pools.pick(destination) } else { self.pools.unkept() };
+            let error = match pool.request(self.request(&notification)).await {
+                Ok(response) => return Ok(response),
+                Err(error) => error,
+            };
+            match fault::judge(&error) {
+                Fault::NoRoom => {
+                    is_room = false;
+                    continue;
+                }
+                Fault::Goodbye => destination.spread().widen(Instant::now()),
+                Fault::Unread => {}
+                Fault::Ours(trouble) => return Err(End::Ours(trouble)),
+                Fault::Theirs(reason) => return Err(self.failed(destination, &error, reason).into()),
             }
+            sleep(pause(*resends)).await;
+            *resends += 1;
         }
+    }
+
+    /// What is wrong with a receiver's certificate is told, because nobody finds it out otherwise.
+    fn failed(&self, destination: &Destination, error: &Error, reason: FailureReason) -> FailureReason {
+        if let Some(error) = fault::tls(error) {
+            self.suspicions.note(destination.host(), error);
+        }
+        reason
     }
 
     fn request(&self, notification: &Notification<'_>) -> Request<Full<Bytes>> {
@@ -156,5 +192,24 @@ impl HttpClient {
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(USER_AGENT, self.user_agent.clone());
         headers
+    }
+}
+
+/// How long a request waits that was sent again so often.
+fn pause(resends: u32) -> Duration {
+    match resends.checked_sub(AT_ONCE) {
+        None => Duration::ZERO,
+        Some(doublings) => FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_PAUSE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_again_and_again_is_sent_again_ever_more_slowly() {
+        let millis = [0, 7, 8, 9, 10, 13, 14, 1_000, u32::MAX].map(|resends| pause(resends).as_millis());
+        assert_eq!(millis, [0, 0, 10, 20, 40, 320, 500, 500, 500]);
     }
 }

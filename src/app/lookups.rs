@@ -3,6 +3,9 @@
 //! A lookup holds a thread of the system's resolver until that gives up, after half a minute perhaps. So
 //! names that were found quickly before have threads of their own; all others share a few, and one that
 //! was slow and not found is left alone for a while. However many wait for a name, it is looked up once.
+//!
+//! A resolver that does not answer is our trouble, unless it answers for other names all the time: then
+//! it is this name whose servers are dead.
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -15,10 +18,9 @@ use futures_util::future::{BoxFuture, Shared};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// How many lookups may be under way, together half of the threads that the runtime has for what blocks:
-/// of names that were found quickly the last time, and of all others.
-const QUICK: usize = 192;
-const DOUBTFUL: usize = 64;
+/// One part in so many of the lookups that may be under way is for names that were not found quickly the
+/// last time.
+const DOUBTFUL: usize = 4;
 
 /// What takes longer is slow.
 const SLOW: Duration = Duration::from_secs(1);
@@ -27,11 +29,24 @@ const SLOW: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// How often in a row the resolver has to have no answer for a name, and answers for others in between,
+/// until that is the name's fault.
+const PROOFS: u32 = 3;
+
 /// How many names are remembered.
 const REMEMBERED: usize = 50_000;
 
-/// The addresses of a name; none if it was not found.
-pub type Found = Option<Arc<[SocketAddr]>>;
+/// The addresses of a name, or why there are none.
+pub type Found = Result<Arc<[SocketAddr]>, Miss>;
+
+/// Why a name was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Miss {
+    /// It does not exist, as far as can be known.
+    Unknown,
+    /// Nobody could tell.
+    NoAnswer,
+}
 
 /// A lookup that others may be waiting for, too.
 pub type Lookup = Shared<BoxFuture<'static, Found>>;
@@ -50,8 +65,19 @@ struct Desk {
 
 #[derive(Debug, Default)]
 struct Book {
-    under_way: HashMap<String, Lookup>,
+    under_way: HashMap<String, UnderWay>,
     known: HashMap<String, Record>,
+    /// How often the resolver has answered, whatever it said.
+    answers: u64,
+}
+
+#[derive(Debug)]
+struct UnderWay {
+    lookup: Lookup,
+    /// It is its turn.
+    is_begun: bool,
+    /// Somebody has waited for too long.
+    is_late: bool,
 }
 
 /// How the last lookup of a name ended, if that says something about the next one.
@@ -59,17 +85,27 @@ struct Book {
 enum Record {
     /// It was found quickly.
     Quick,
-    /// It was slow and not found, so often in a row, and is left alone until then.
-    Dead(u32, Instant),
+    /// It was not found.
+    Missing(Missing),
 }
 
-impl Default for Lookups {
-    fn default() -> Self {
-        Self::with(QUICK, DOUBTFUL, SLOW)
-    }
+#[derive(Debug, Clone, Copy, Default)]
+struct Missing {
+    /// How often in a row that was slow, and until when it is left alone.
+    slow: u32,
+    until: Option<Instant>,
+    /// How often nobody could tell though others were answered for, and how many answers there had been.
+    proofs: u32,
+    answers: u64,
 }
 
 impl Lookups {
+    /// So many may be under way.
+    pub fn new(number: usize) -> Self {
+        let doubtful = number.div_ceil(DOUBTFUL);
+        Self::with((number - doubtful).max(1), doubtful.max(1), SLOW)
+    }
+
     fn with(quick: usize, doubtful: usize, slow: Duration) -> Self {
         let (quick, doubtful) = (Semaphore::new(quick), Semaphore::new(doubtful));
         Self(Arc::new(Desk { quick, doubtful, slow, book: Mutex::default() }))
@@ -82,16 +118,31 @@ impl Lookups {
         F: Future<Output = Found> + Send + 'static,
     {
         let mut book = self.0.book();
-        if let Some(lookup) = book.under_way.get(name) {
-            return lookup.clone();
+        if let Some(under_way) = book.under_way.get(name) {
+            return under_way.lookup.clone();
         }
-        if book.is_dead(name) {
-            return ready(None).boxed().shared();
+        if let Some(miss) = book.left_alone(name) {
+            return ready(Err(miss)).boxed().shared();
         }
         let task = tokio::spawn(self.clone().carry_out(name.to_owned(), find));
-        let lookup = task.map(|ended| ended.unwrap_or(None)).boxed().shared();
-        book.under_way.insert(name.to_owned(), lookup.clone());
+        let lookup = task.map(|ended| ended.unwrap_or(Err(Miss::NoAnswer))).boxed().shared();
+        book.under_way
+            .insert(name.to_owned(), UnderWay { lookup: lookup.clone(), is_begun: false, is_late: false });
         lookup
+    }
+
+    /// Somebody has waited for the lookup of this name for too long. One that waits for its turn proves
+    /// nothing.
+    pub fn gave_up(&self, name: &str) -> Miss {
+        let mut book = self.0.book();
+        let Some(under_way) = book.under_way.get_mut(name).filter(|under_way| under_way.is_begun) else {
+            return Miss::NoAnswer;
+        };
+        // However many have waited, it is one lookup.
+        if std::mem::replace(&mut under_way.is_late, true) {
+            return book.missing(name).miss();
+        }
+        book.note_silence(name)
     }
 
     async fn carry_out<F: Future<Output = Found>>(
@@ -103,12 +154,14 @@ impl Lookups {
         let end = End { desk: &desk, name };
         let was_quick = matches!(desk.book().known.get(&end.name), Some(Record::Quick));
         let turns = if was_quick { &desk.quick } else { &desk.doubtful };
-        let _turn = turns.acquire().await.ok()?;
+        let _turn = turns.acquire().await.map_err(|_| Miss::NoAnswer)?;
+        if let Some(under_way) = desk.book().under_way.get_mut(&end.name) {
+            under_way.is_begun = true;
+        }
         let begun_at = Instant::now();
         let found = find(end.name.clone()).await;
         let is_slow = begun_at.elapsed() >= desk.slow;
-        desk.book().note(&end.name, found.is_some(), is_slow);
-        found
+        desk.book().note(&end.name, found, is_slow)
     }
 }
 
@@ -119,22 +172,76 @@ impl Desk {
 }
 
 impl Book {
-    fn is_dead(&self, name: &str) -> bool {
-        matches!(self.known.get(name), Some(Record::Dead(_, until)) if Instant::now() < *until)
+    /// Why the name is not found, if it is not even looked up now.
+    fn left_alone(&self, name: &str) -> Option<Miss> {
+        let Some(Record::Missing(missing)) = self.known.get(name) else { return None };
+        let is_left_alone = missing.until.is_some_and(|until| Instant::now() < until);
+        is_left_alone.then(|| missing.miss())
     }
 
-    fn note(&mut self, name: &str, is_found: bool, is_slow: bool) {
+    /// Notes how a lookup ended, and answers what that means.
+    fn note(&mut self, name: &str, found: Found, is_slow: bool) -> Found {
+        let was_silent = found == Err(Miss::NoAnswer);
+        let found = match found {
+            Err(Miss::NoAnswer) => Err(self.note_silence(name)),
+            answer => {
+                self.note_answer(&answer);
+                answer
+            }
+        };
+        match (&found, is_slow) {
+            (Ok(_), false) => self.remember(name, Record::Quick),
+            (Err(_), true) => {
+                let missing = self.missing(name);
+                let (slow, until) = (missing.slow + 1, Some(Instant::now() + pause(missing.slow)));
+                let proofs = if found == Err(Miss::Unknown) { PROOFS } else { missing.proofs };
+                self.remember(name, Record::Missing(Missing { slow, until, proofs, ..missing }));
+            }
+            (Err(_), false) if was_silent => {}
+            // Neither is worth a thread of those who are quick, nor a reason not to ask again.
+            (Ok(_), true) | (Err(_), false) => drop(self.known.remove(name)),
+        }
+        found
+    }
+
+    /// This machine's own names are known without a resolver.
+    fn note_answer(&mut self, answer: &Found) {
+        let is_own = |addresses: &Arc<[SocketAddr]>| addresses.iter().all(|found| found.ip().is_loopback());
+        if !answer.as_ref().is_ok_and(is_own) {
+            self.answers += 1;
+        }
+    }
+
+    /// Nobody could tell where the name leads. Answers whose fault that is.
+    fn note_silence(&mut self, name: &str) -> Miss {
+        let mut missing = self.missing(name);
+        // The first time proves nothing: all answers may have been before.
+        if missing.answers > 0 && missing.answers <= self.answers {
+            missing.proofs += 1;
+        }
+        missing.answers = self.answers + 1;
+        self.remember(name, Record::Missing(missing));
+        missing.miss()
+    }
+
+    fn missing(&self, name: &str) -> Missing {
+        match self.known.get(name) {
+            Some(Record::Missing(missing)) => *missing,
+            Some(Record::Quick) | None => Missing::default(),
+        }
+    }
+
+    fn remember(&mut self, name: &str, record: Record) {
         if self.known.len() >= REMEMBERED {
             self.known.clear();
         }
-        let times = if let Some(Record::Dead(times, _)) = self.known.remove(name) { times } else { 0 };
-        let record = match (is_found, is_slow) {
-            (true, false) => Record::Quick,
-            (false, true) => Record::Dead(times + 1, Instant::now() + pause(times)),
-            // Neither is worth a thread of those who are quick, nor a reason not to ask again.
-            (true, true) | (false, false) => return,
-        };
         self.known.insert(name.to_owned(), record);
+    }
+}
+
+impl Missing {
+    fn miss(&self) -> Miss {
+        if self.proofs >= PROOFS { Miss::Unknown } else { Miss::NoAnswer }
     }
 }
 
@@ -156,69 +263,4 @@ impl Drop for End<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::pending;
-
-    use super::*;
-
-    const NEVER: Duration = Duration::MAX;
-
-    /// Finds a name at once.
-    async fn find(_name: String) -> Found {
-        Some(Arc::from([SocketAddr::from(([8, 8, 8, 8], 0))]))
-    }
-
-    async fn is_found(lookups: &Lookups, name: &str) -> bool {
-        lookups.look_up(name, find).await.is_some()
-    }
-
-    #[tokio::test]
-    async fn names_that_never_answer_do_not_keep_those_waiting_that_did() {
-        let lookups = Lookups::with(1, 2, NEVER);
-        assert!(is_found(&lookups, "good.com").await);
-        let dead = |number| lookups.look_up(&format!("{number}.dead.com"), |_| pending());
-        let waiting: Vec<_> = (0..100).map(dead).collect();
-        let newcomer = lookups.look_up("new.com", find);
-        for _ in 0..10 {
-            assert!(is_found(&lookups, "good.com").await);
-        }
-        // The others share what there is.
-        assert!(newcomer.now_or_never().is_none());
-        assert!(waiting.into_iter().all(|lookup| lookup.now_or_never().is_none()));
-    }
-
-    #[tokio::test]
-    async fn a_name_is_looked_up_once_for_all_who_wait() {
-        let lookups = Lookups::default();
-        let first = lookups.look_up("good.com", find);
-        let second = lookups.look_up("good.com", |_| async { panic!("it is under way") });
-        let other = lookups.look_up("other.com", |_| async { None });
-        assert!(first.ptr_eq(&second) && !first.ptr_eq(&other));
-        assert_eq!((first.await, other.await), (second.await, None));
-        assert!(lookups.0.book().under_way.is_empty());
-    }
-
-    #[tokio::test]
-    async fn what_panics_is_not_found_and_does_not_stay_on_the_list() {
-        let lookups = Lookups::default();
-        assert_eq!(lookups.look_up("good.com", |_| async { panic!("on purpose") }).await, None);
-        assert!(is_found(&lookups, "good.com").await);
-    }
-
-    #[tokio::test]
-    async fn a_dead_name_is_left_alone_for_a_while_and_one_that_is_only_unknown_is_not() {
-        let (all_slow, all_quick) = (Lookups::with(1, 1, Duration::ZERO), Lookups::with(1, 1, NEVER));
-        for lookups in [&all_slow, &all_quick] {
-            assert_eq!(lookups.look_up("a.com", |_| async { None }).await, None);
-        }
-        assert!(!is_found(&all_slow, "a.com").await);
-        assert!(is_found(&all_slow, "b.com").await);
-        assert!(is_found(&all_quick, "a.com").await);
-    }
-
-    #[test]
-    fn the_longer_it_is_dead_the_longer_it_is_left_alone() {
-        let seconds = [0, 1, 2, 3, 4, 1_000].map(|times| pause(times).as_secs());
-        assert_eq!(seconds, [5, 10, 20, 40, 60, 60]);
-    }
-}
+mod tests;

@@ -28,6 +28,8 @@ pub struct Settings {
     pub target_rate: Option<NonZeroU32>,
     /// How many requests may be in flight in all.
     pub concurrency: usize,
+    /// How old connections to receivers may become, so that a busy one hears of a new address.
+    pub connection_age: Duration,
     /// How often the engine looks for work that nobody rang for.
     pub look_interval: Duration,
     /// How long a database that has just failed is left alone.
@@ -77,6 +79,7 @@ impl Default for Settings {
             target_concurrency: 32,
             target_rate: None,
             concurrency: 1_024,
+            connection_age: Duration::from_secs(60),
             look_interval: Duration::from_secs(1),
             pause: Duration::from_secs(1),
             upkeep_interval: Duration::from_secs(60),

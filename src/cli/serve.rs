@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::app::{App, timekeeper};
+use crate::app::{App, files, timekeeper};
 use crate::cli::first_start;
 use crate::cli::patience::until_there;
 use crate::cli::running::Running;
@@ -16,7 +16,6 @@ use crate::config::log::Format;
 use crate::config::{self, database, encryption};
 use crate::db::{Db, Ownership};
 use crate::rules::uri;
-use crate::server;
 use crate::store::signing_keys;
 use crate::vault::Vault;
 
@@ -43,7 +42,7 @@ impl Options {
 pub async fn run(Options { config }: Options) -> anyhow::Result<()> {
     config.log.start()?;
     let settings = config.settings()?;
-    server::files::raise_limit();
+    files::raise_limit();
     let mut signals = Signals::listen()?;
     let _ownership = Ownership::take(&config.database.database_url)?;
     let (db, clock, vault) = tokio::select! {

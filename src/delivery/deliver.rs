@@ -10,13 +10,17 @@ use tokio::time::sleep;
 use crate::app::App;
 use crate::delivery::dispatch::Signal;
 use crate::delivery::leases::Leases;
-use crate::delivery::parcel::Parcel;
+use crate::delivery::parcel::{Contents, Parcel};
 use crate::delivery::settle::Ended;
 use crate::delivery::width::Went;
 use crate::delivery::{Stopping, send};
 
 /// Where attempts report to: their outcomes, and their ends.
 pub type Reports = (mpsc::Sender<Ended>, mpsc::UnboundedSender<Signal>);
+
+/// How long an attempt waits that could not be begun, time after time; then it makes room for others.
+const PAUSES: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_millis(1_000), Duration::from_millis(3_000)];
 
 /// Makes one attempt, after a wait, and hands its outcome over; only then its place in the lane is free.
 pub async fn deliver(app: App, parcel: Parcel, wait: Duration, stopping: Stopping, mut place: Place) {
@@ -35,12 +39,12 @@ pub async fn deliver(app: App, parcel: Parcel, wait: Duration, stopping: Stoppin
                 if !wait.is_zero() {
                     sleep(wait).await;
                 }
-                send::attempt(&app, delivery.clone(), contents).await
+                attempt(&app, &delivery, contents).await
             };
             tokio::select! {
-                (outcome, went) = attempt => {
+                (ended, went) = attempt => {
                     place.went = went;
-                    Ended::Attempted(outcome)
+                    ended
                 }
                 () = stopping.attempts.cancelled() => Ended::GivenBack(delivery),
             }
@@ -48,6 +52,22 @@ pub async fn deliver(app: App, parcel: Parcel, wait: Duration, stopping: Stoppin
     };
     fail_point!("sent", |_| {});
     place.hand_over(ended).await;
+}
+
+/// One attempt. What we lack ourselves is none: it is waited for a little, and then the delivery is put
+/// off, so that it holds nothing, and hears of what happens to its target meanwhile.
+async fn attempt(app: &App, delivery: &delivery::Model, contents: &Contents) -> (Ended, Went) {
+    for pause in PAUSES.map(Some).into_iter().chain([None]) {
+        match send::attempt(app, delivery.clone(), contents).await {
+            Ok((outcome, went)) => return (Ended::Attempted(outcome), went),
+            Err(trouble) => app.troubles.note(trouble),
+        }
+        if let Some(pause) = pause {
+            // Not all at once: what is short would be short again.
+            sleep(pause.mul_f64(0.5 + rand::random::<f64>())).await;
+        }
+    }
+    (Ended::PutOff(delivery.clone()), Went::Overloaded)
 }
 
 /// A place in a lane, and the claim that it was taken for.

@@ -1,6 +1,6 @@
 //! One attempt: stamps, signs and posts a notification (W1–W6).
 //!
-//! It has no error: a receiver that misbehaves is an outcome to be written down.
+//! A receiver that misbehaves is an outcome to be written down. What we lack ourselves is none.
 
 use bytes::Bytes;
 use entity::{AttemptId, AttemptStatus, FailureReason, Timestamp, attempt, delivery};
@@ -8,6 +8,7 @@ use hyper::header::HeaderValue;
 
 use crate::app::App;
 use crate::app::http::{Answer, Notification};
+use crate::app::trouble::Trouble;
 use crate::delivery::addresses::Address;
 use crate::delivery::parcel::Contents;
 use crate::delivery::width::Went;
@@ -17,15 +18,22 @@ use crate::store::settlement::Outcome;
 
 /// Sends the notification, and waits for its answer or the deadline. Each attempt has a
 /// stamp and signatures of its own, because receivers refuse old ones (W4).
-pub async fn attempt(app: &App, delivery: delivery::Model, contents: &Contents) -> (Outcome, Went) {
+///
+/// # Errors
+/// What we lack, so that it was not even begun.
+pub async fn attempt(
+    app: &App,
+    delivery: delivery::Model,
+    contents: &Contents,
+) -> Result<(Outcome, Went), Trouble> {
     let Contents { letter, address } = contents;
     let started_at = app.now();
     let notification = notification(&delivery, contents, started_at);
-    let answer = app.http.post(notification).await;
+    let answer = app.http.post(notification).await?;
     let went = went(&answer);
     let not_before = answer.retry_after.as_deref().and_then(|text| retry::asked_for(text, app.now()));
     let attempt = row(&delivery, address, started_at, answer);
-    (Outcome { delivery, environment: letter.environment, attempt, not_before }, went)
+    Ok((Outcome { delivery, environment: letter.environment, attempt, not_before }, went))
 }
 
 fn notification<'a>(

@@ -1,5 +1,7 @@
 //! Settles: outcomes of attempts, and what was claimed in vain.
 
+use std::time::Duration;
+
 use entity::{Timestamp, delivery};
 use sea_orm::ConnectionTrait;
 
@@ -9,6 +11,9 @@ use crate::rules::retry::Schedules;
 use crate::store::claims;
 use crate::store::settlement::{self, Outcome, Terms};
 
+/// For how long a delivery is put off that could not be attempted.
+const PUT_OFF: Duration = Duration::from_secs(15);
+
 /// What has become of a claimed delivery.
 #[derive(Debug)]
 pub enum Ended {
@@ -16,6 +21,8 @@ pub enum Ended {
     Attempted(Outcome),
     /// It was not finished in time by a server that stops.
     GivenBack(delivery::Model),
+    /// We lacked something, so that it could not be attempted.
+    PutOff(delivery::Model),
     /// Its event or its target is gone.
     Gone(delivery::Model),
 }
@@ -25,6 +32,7 @@ pub enum Ended {
 pub struct Batch {
     attempted: Vec<Outcome>,
     given_back: Vec<delivery::Model>,
+    put_off: Vec<delivery::Model>,
     gone: Vec<delivery::Model>,
 }
 
@@ -34,13 +42,14 @@ impl Batch {
         match ended {
             Ended::Attempted(outcome) => self.attempted.push(outcome),
             Ended::GivenBack(delivery) => self.given_back.push(delivery),
+            Ended::PutOff(delivery) => self.put_off.push(delivery),
             Ended::Gone(delivery) => self.gone.push(delivery),
         }
     }
 
     /// How many they are.
     pub fn len(&self) -> usize {
-        self.attempted.len() + self.given_back.len() + self.gone.len()
+        self.attempted.len() + self.given_back.len() + self.put_off.len() + self.gone.len()
     }
 
     /// There is none.
@@ -51,7 +60,7 @@ impl Batch {
     /// The claims that they were made under.
     pub fn deliveries(&self) -> impl Iterator<Item = &delivery::Model> {
         let attempted = self.attempted.iter().map(|outcome| &outcome.delivery);
-        attempted.chain(&self.given_back).chain(&self.gone)
+        attempted.chain(&self.given_back).chain(&self.put_off).chain(&self.gone)
     }
 }
 
@@ -78,6 +87,7 @@ impl Settling {
         let terms = Terms { schedules, sends_mail: *sends_mail, random: rand::random, now };
         let deactivated = settlement::settle(tx, &batch.attempted, &terms).await?;
         claims::give_back(tx, &batch.given_back, now).await?;
+        claims::give_back(tx, &batch.put_off, now + PUT_OFF).await?;
         claims::remove(tx, &batch.gone).await?;
         Ok(deactivated)
     }

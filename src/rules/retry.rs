@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use entity::{Environment, Purpose, Timestamp};
 
 use crate::rules::limits;
@@ -94,9 +94,17 @@ impl Schedules {
 pub fn asked_for(text: &str, now: Timestamp) -> Option<Timestamp> {
     let at = match text.trim().parse() {
         Ok(seconds) => now + Duration::from_secs(seconds),
-        Err(_) => DateTime::parse_from_rfc2822(text).ok()?.to_utc().into(),
+        Err(_) => date(text.trim())?,
     };
     Some(at.min(now + limits::RETRY_AFTER))
+}
+
+/// A date in any of HTTP's three forms (RFC 9110, section 5.6.7), or as mails have it.
+fn date(text: &str) -> Option<Timestamp> {
+    match httpdate::parse_http_date(text) {
+        Ok(date) => Some(DateTime::<Utc>::from(date).into()),
+        Err(_) => Some(DateTime::parse_from_rfc2822(text).ok()?.to_utc().into()),
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +166,14 @@ mod tests {
             ("3601", Some(3_600_000)),
             ("18446744073709551615", Some(3_600_000)),
             ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120_000)),
+            ("Sunday, 06-Nov-94 08:51:37 GMT", Some(120_000)),
+            ("Sun Nov  6 08:51:37 1994", Some(120_000)),
+            (" Sun Nov  6 08:51:37 1994 ", Some(120_000)),
+            ("Sun, 06 Nov 1994 09:51:37 +0100", Some(120_000)),
+            // What has passed already is now, whatever follows.
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(0)),
+            ("Sun Nov 31 08:51:37 1994", None),
+            ("Someday, 06-Nov-94 08:51:37 GMT", None),
             ("Sun, 06 Nov 2094 08:49:37 GMT", None),
             ("Sat, 06 Nov 2094 08:49:37 GMT", Some(3_600_000)),
             ("-1", None),

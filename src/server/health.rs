@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::warn;
@@ -50,7 +50,7 @@ async fn healthz() -> impl IntoResponse {
 async fn readyz(State(watch): State<Arc<Watch>>) -> impl IntoResponse {
     let app = &watch.app;
     let (status, body) = match watch.look().await {
-        Ok(()) => (StatusCode::OK, json!({ "status": "ok", "oldestDueSeconds": oldest_due(app) })),
+        Ok(()) => (StatusCode::OK, working(app)),
         Err(reason) => {
             (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "unavailable", "reason": reason }))
         }
@@ -84,6 +84,17 @@ async fn look(app: &App) -> Result<(), Trouble> {
     }
     let is_stalled = app.pulse.silence() > app.settings.look_interval * MISSED_LOOKS;
     if is_stalled && !app.settings.paused { Err("the delivery engine has stalled") } else { Ok(()) }
+}
+
+/// What a server tells that can do its work. What it lacks to reach receivers makes deliveries wait, and
+/// no more: requests are answered and recorded all the same, so it is not taken out of service for it.
+fn working(app: &App) -> Value {
+    let mut body = json!({ "status": "ok", "oldestDueSeconds": oldest_due(app) });
+    if let Some(trouble) = app.troubles.now() {
+        body["status"] = "degraded".into();
+        body["reason"] = trouble.to_string().into();
+    }
+    body
 }
 
 /// For how many seconds the oldest due delivery has been waiting.

@@ -96,15 +96,19 @@ fn due(target: Option<&TargetId>, is_retry: bool, limit: u64, now: Timestamp) ->
     Query::select().columns(KEY).from_subquery(oldest, "oldest").take()
 }
 
-/// Makes claimed deliveries due again at once, unless somebody else has claimed them since.
-pub async fn give_back(tx: &impl ConnectionTrait, claimed: &[delivery::Model], now: Timestamp) -> Result<()> {
+/// Makes claimed deliveries due again then, unless somebody else has claimed them since.
+pub async fn give_back(
+    tx: &impl ConnectionTrait,
+    claimed: &[delivery::Model],
+    due_at: Timestamp,
+) -> Result<()> {
     let held = hold(tx, claimed.iter().map(claim_of).collect()).await?;
     if held.is_empty() {
         return Ok(());
     }
     delivery::Entity::update_many()
         .col_expr(delivery::Column::State, Expr::value(DeliveryState::Waiting))
-        .col_expr(delivery::Column::DueAt, Expr::value(now))
+        .col_expr(delivery::Column::DueAt, Expr::value(due_at))
         .filter(still_held(held))
         .exec(tx)
         .await?;

@@ -2,6 +2,7 @@
 //! no more than its due, and harms nobody else (W1, W6, X3).
 
 mod connections;
+mod early;
 mod http1;
 mod http2;
 mod inside;

@@ -19,6 +19,7 @@ mod audit;
 mod deactivation;
 mod documentation;
 mod documents;
+mod goodbyes;
 mod guard;
 mod hostile;
 mod http;

@@ -1,12 +1,16 @@
 //! Where notifications of a target go: its URI as the client takes it, read once for all of
 //! its attempts.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
 use anyhow::Context;
 use entity::FailureReason;
 use hyper::Uri;
 use hyper::http::uri::Scheme;
 use url::{Host, Url};
 
+use crate::app::http::pools::Spread;
 use crate::rules::address;
 use crate::rules::uri::Policy;
 
@@ -16,6 +20,9 @@ pub struct Destination {
     uri: Uri,
     /// Whether the host is an address that is not on the public internet.
     is_inside: bool,
+    /// When its origin moves to fresh connections: a fraction of their greatest age.
+    phase: f64,
+    spread: Arc<Spread>,
 }
 
 impl Destination {
@@ -30,13 +37,29 @@ impl Destination {
             Some(Host::Ipv6(host)) => !address::is_global(host.into()),
             Some(Host::Domain(_)) | None => false,
         };
-        let uri = url.as_str().parse().context("the URI of a target cannot be sent to")?;
-        Ok(Self { uri, is_inside })
+        let uri: Uri = url.as_str().parse().context("the URI of a target cannot be sent to")?;
+        let phase = phase(&uri);
+        Ok(Self { uri, is_inside, phase, spread: Arc::default() })
     }
 
     /// The URI in its normal form: the host in ASCII, the port left out if it is the usual one.
     pub(super) fn uri(&self) -> &Uri {
         &self.uri
+    }
+
+    /// The host alone.
+    pub(super) fn host(&self) -> &str {
+        self.uri.host().unwrap_or_default()
+    }
+
+    /// The same for all targets of one origin, because they share connections.
+    pub(super) fn phase(&self) -> f64 {
+        self.phase
+    }
+
+    /// Over how many connections its requests are spread.
+    pub(super) fn spread(&self) -> &Spread {
+        &self.spread
     }
 
     /// What is allowed may have changed since the target was added. Literal addresses never reach
@@ -50,6 +73,13 @@ impl Destination {
         }
         Ok(())
     }
+}
+
+/// A fraction of one that is as good as random, so that not all origins move at once.
+fn phase(uri: &Uri) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    uri.authority().hash(&mut hasher);
+    f64::from((hasher.finish() & 0xffff) as u16) / 65_536.0
 }
 
 #[cfg(test)]

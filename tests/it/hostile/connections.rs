@@ -1,5 +1,7 @@
 //! Connections that end when they should not, and what is sent once more then and what is not.
 
+use std::time::Duration;
+
 use receiver::{Act, Answer, Rogue};
 use rstest::rstest;
 
@@ -39,13 +41,14 @@ async fn what_was_refused_unread_is_sent_again_in_the_same_attempt(
 ) {
     let Some(world) = World::on(on).await else { return };
     world.active_target(&world.live, "/hook", &[ISSUED]).await;
-    world.receiver.script("/hook", [Answer::Refuse, Answer::Status(200)]);
+    let refusals = vec![Answer::Refuse; 12];
+    world.receiver.script("/hook", [refusals, vec![Answer::Status(200)]].concat());
     assert_eq!(outcome(&attempt(&world).await), success());
-    assert_eq!(world.receiver.count("/hook"), 3);
-    // But not for ever.
+    assert_eq!(world.receiver.count("/hook"), 1 + 13);
+    // But not beyond the deadline.
+    let world = world.restart_with(|settings| settings.deadline = Duration::from_millis(800)).await;
     world.receiver.script("/hook", [Answer::Refuse]);
     assert_eq!(outcome(&attempt(&world).await), failure(None, "PROTOCOL"));
-    assert_eq!(world.receiver.count("/hook"), 6);
 }
 
 #[rstest]
