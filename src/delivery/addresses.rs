@@ -33,12 +33,17 @@ pub struct Address {
 }
 
 /// The addresses of targets that were asked for. Who is not among them is gone.
-pub type Addresses = HashMap<TargetId, Result<Arc<Address>, Unreadable>>;
+pub type Addresses = HashMap<TargetId, Result<Arc<Address>, NoAddress>>;
 
-/// The secrets of a target cannot be opened. Its deliveries wait, one lease after another, for
-/// somebody to put the encryption key right; those of others do not.
-#[derive(Debug, Clone, Copy)]
-pub struct Unreadable;
+/// Why a target has no address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAddress {
+    /// Its secrets cannot be opened. Its deliveries wait, one lease after another, for somebody to put
+    /// the encryption key right; those of others do not.
+    Unreadable,
+    /// It was removed (T10).
+    Gone,
+}
 
 impl Address {
     fn new(target: target::Model, keys: &[signing_key::Model], vault: &Vault) -> anyhow::Result<Self> {
@@ -59,7 +64,8 @@ impl Address {
 #[derive(Debug, Clone)]
 pub struct AddressBook {
     vault: Vault,
-    kept: Arc<Mutex<HashMap<TargetId, Arc<Address>>>>,
+    /// Nothing is kept of a target that was removed but that it was: whoever has read it before hears of it.
+    kept: Arc<Mutex<HashMap<TargetId, Option<Arc<Address>>>>>,
 }
 
 impl AddressBook {
@@ -86,14 +92,30 @@ impl AddressBook {
             let (id, keys) = (target.id.clone(), keys.remove(&target.id).unwrap_or_default());
             let address = Address::new(target, &keys, &self.vault).map(Arc::new).map_err(|error| {
                 tracing::error!(target = %id, %error, "deliveries wait for the encryption key");
-                Unreadable
+                NoAddress::Unreadable
             });
             if let Ok(address) = &address {
-                self.keep(address.clone());
+                self.keep(id.clone(), Some(address.clone()));
             }
             addresses.insert(id, address);
         }
         Ok(addresses)
+    }
+
+    /// Takes note of those of the targets that were asked for and are not there any more.
+    pub fn note_gone(&self, asked: &[TargetId], found: &mut Addresses) {
+        for id in asked {
+            if !found.contains_key(id) {
+                self.keep(id.clone(), None);
+                found.insert(id.clone(), Err(NoAddress::Gone));
+            }
+        }
+    }
+
+    /// The address of the target as it was last read; none if nothing of it is kept.
+    pub fn latest(&self, target: &TargetId) -> Option<Result<Arc<Address>, NoAddress>> {
+        let kept = self.kept().get(target).cloned();
+        kept.map(|address| address.ok_or(NoAddress::Gone))
     }
 
     /// What is known of these targets, and those of which nothing is.
@@ -101,23 +123,86 @@ impl AddressBook {
         let kept = self.kept();
         let (mut known, mut unknown) = (Addresses::new(), Vec::new());
         for target in targets {
-            match kept.get(&target.id).filter(|address| address.is_of(&target, now)) {
-                Some(address) => drop(known.insert(target.id, Ok(address.clone()))),
-                None => unknown.push(target),
+            match kept.get(&target.id) {
+                Some(None) => drop(known.insert(target.id, Err(NoAddress::Gone))),
+                Some(Some(address)) if address.is_of(&target, now) => {
+                    known.insert(target.id, Ok(address.clone()));
+                }
+                _ => unknown.push(target),
             }
         }
         (known, unknown)
     }
 
-    fn keep(&self, address: Arc<Address>) {
+    fn keep(&self, id: TargetId, address: Option<Arc<Address>>) {
         let mut kept = self.kept();
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(address.target.id.clone(), address);
+        kept.insert(id, address);
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<TargetId, Arc<Address>>> {
+    fn kept(&self) -> MutexGuard<'_, HashMap<TargetId, Option<Arc<Address>>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entity::{Environment, OrganizationId, TargetStatus};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn target() -> target::Model {
+        target::Model {
+            id: TargetId::new(NOW),
+            organization_id: OrganizationId::new(NOW),
+            environment: Environment::Test,
+            name: "A target".to_owned(),
+            uri: "https://company.com/hooks".to_owned(),
+            email: None,
+            status: TargetStatus::Active,
+            created_at: NOW,
+            updated_at: NOW,
+            deactivated_at: None,
+            activated_at: Some(NOW),
+            epoch: 0,
+            rotations: 0,
+        }
+    }
+
+    fn remember(book: &AddressBook, target: &target::Model) {
+        let address = Address::new(target.clone(), &[], &book.vault).unwrap();
+        book.keep(target.id.clone(), Some(Arc::new(address)));
+    }
+
+    #[test]
+    fn a_removal_is_remembered_by_whoever_asks_with_what_he_read_before() {
+        let (book, target, other) = (AddressBook::new(Vault::new(&[7; 32])), target(), target());
+        remember(&book, &target);
+        remember(&book, &other);
+        let (mut found, unknown) = book.look_up(vec![other.clone()], NOW);
+        assert!(unknown.is_empty());
+        book.note_gone(&[target.id.clone(), other.id.clone()], &mut found);
+        assert!(matches!(found[&target.id], Err(NoAddress::Gone)));
+        assert!(found[&other.id].is_ok());
+
+        let (known, unknown) = book.look_up(vec![target.clone()], NOW);
+        assert!(unknown.is_empty() && matches!(known[&target.id], Err(NoAddress::Gone)));
+        assert!(matches!(book.latest(&target.id), Some(Err(NoAddress::Gone))));
+        assert!(book.latest(&other.id).is_some_and(|latest| latest.is_ok()));
+        assert!(book.latest(&TargetId::new(NOW)).is_none());
+    }
+
+    #[test]
+    fn the_latest_address_tells_of_a_deactivation() {
+        let (book, before) = (AddressBook::new(Vault::new(&[7; 32])), target());
+        remember(&book, &before);
+        let after = target::Model { epoch: 1, ..before.clone() };
+        assert_eq!(book.look_up(vec![after.clone()], NOW).1.first(), Some(&after));
+        remember(&book, &after);
+        assert_eq!(book.latest(&before.id).unwrap().unwrap().target.epoch, 1);
     }
 }

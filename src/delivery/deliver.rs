@@ -9,9 +9,9 @@ use tokio::time::sleep;
 
 use crate::app::App;
 use crate::delivery::dispatch::Signal;
-use crate::delivery::leases::Leases;
 use crate::delivery::parcel::{Contents, Parcel};
 use crate::delivery::settle::Ended;
+use crate::delivery::shelf::Shelf;
 use crate::delivery::width::Went;
 use crate::delivery::{Stopping, send};
 
@@ -24,34 +24,41 @@ const PAUSES: [Duration; 3] =
 
 /// Makes one attempt, after a wait, and hands its outcome over; only then its place in the lane is free.
 pub async fn deliver(app: App, parcel: Parcel, wait: Duration, stopping: Stopping, mut place: Place) {
-    let Parcel { delivery, contents } = parcel;
-    if !place.leases.is_running(&delivery, app.now()) {
-        tracing::warn!(event = %delivery.event_id, "a lease ran out before its delivery was begun");
-        return;
+    let delivery = parcel.delivery.clone();
+    let ended = tokio::select! {
+        ended = carry(&app, parcel, wait, &mut place) => ended,
+        () = stopping.attempts.cancelled() => Some(Ended::GivenBack(delivery)),
+    };
+    let Some(ended) = ended else { return };
+    fail_point!("sent", |_| {});
+    place.hand_over(ended).await;
+}
+
+/// How the delivery ends; none, if it is not ours any more.
+async fn carry(app: &App, mut parcel: Parcel, wait: Duration, place: &mut Place) -> Option<Ended> {
+    if !wait.is_zero() {
+        sleep(wait).await;
+        // The target may have been deactivated or removed meanwhile.
+        if let Some(latest) = place.shelf.addresses().latest(&place.target) {
+            parcel.readdress(&latest);
+        }
     }
-    let ended = match &contents {
+    let Parcel { delivery, contents } = parcel;
+    if !place.shelf.leases().is_running(&delivery, app.now()) {
+        tracing::warn!(event = %delivery.event_id, "a lease ran out before its delivery was begun");
+        return None;
+    }
+    Some(match &contents {
         None => Ended::Gone(delivery),
         Some(contents) if contents.is_missed(&delivery) => {
             Ended::Attempted(send::skip(delivery, contents, app.now()))
         }
         Some(contents) => {
-            let attempt = async {
-                if !wait.is_zero() {
-                    sleep(wait).await;
-                }
-                attempt(&app, &delivery, contents).await
-            };
-            tokio::select! {
-                (ended, went) = attempt => {
-                    place.went = went;
-                    ended
-                }
-                () = stopping.attempts.cancelled() => Ended::GivenBack(delivery),
-            }
+            let (ended, went) = attempt(app, &delivery, contents).await;
+            place.went = went;
+            ended
         }
-    };
-    fail_point!("sent", |_| {});
-    place.hand_over(ended).await;
+    })
 }
 
 /// One attempt. What we lack ourselves is none: it is waited for a little, and then the delivery is put
@@ -80,19 +87,19 @@ pub struct Place {
     target: TargetId,
     weight: usize,
     went: Went,
-    leases: Leases,
+    shelf: Shelf,
     reports: Reports,
 }
 
 impl Place {
     /// The place of a parcel of this weight.
-    pub fn new(parcel: &Parcel, weight: usize, leases: &Leases, reports: &Reports) -> Self {
+    pub fn new(parcel: &Parcel, weight: usize, shelf: &Shelf, reports: &Reports) -> Self {
         Self {
             delivery: Some(parcel.delivery.clone()),
             target: parcel.delivery.target_id.clone(),
             weight,
             went: Went::default(),
-            leases: leases.clone(),
+            shelf: shelf.clone(),
             reports: reports.clone(),
         }
     }
@@ -106,7 +113,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.leases.end(self.delivery.iter());
+        self.shelf.leases().end(self.delivery.iter());
         let (target, weight, went) = (self.target.clone(), self.weight, self.went);
         self.reports.1.send(Signal::Freed { target, weight, went }).ok();
     }

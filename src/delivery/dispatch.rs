@@ -136,7 +136,7 @@ impl Dispatcher {
         let now = Instant::now();
         let mut lanes = self.shelf.lanes();
         while let Some((parcel, weight, wait)) = lanes.next(now) {
-            let place = Place::new(&parcel, weight, self.shelf.leases(), &self.reports);
+            let place = Place::new(&parcel, weight, &self.shelf, &self.reports);
             self.tasks.spawn(deliver(self.app.clone(), parcel, wait, self.stopping.clone(), place));
         }
     }
@@ -150,7 +150,7 @@ impl Dispatcher {
         let errand = if self.is_look_due || self.has_to_look_for_idlers() {
             self.is_look_due = false;
             self.idlers.append(&mut self.newcomers);
-            Errand::Look { stocked: self.shelf.lanes().stocked() }
+            Errand::Look { held: self.shelf.lanes().unsent() }
         } else if let Some(errand) = self.claim_or_sweep() {
             errand
         } else {

@@ -20,8 +20,8 @@ const SWEEP: u64 = 500;
 /// What is to be done.
 #[derive(Debug)]
 pub enum Errand {
-    /// Find what waits, and read the targets of what is in stock anew.
-    Look { stocked: Vec<TargetId> },
+    /// Find what waits, and read the targets of what is held and not sent yet anew.
+    Look { held: Vec<TargetId> },
     /// Claim what is due, for as many as there is room for.
     Claim(Vec<Room>),
     /// End deliveries of the target that are not to be sent any more, a bounded number of them.
@@ -40,7 +40,7 @@ pub enum Done {
 /// Does it.
 pub async fn run(app: App, book: AddressBook, errand: Errand) -> Done {
     let done = match errand {
-        Errand::Look { stocked } => look(&app, &book, stocked).await,
+        Errand::Look { held } => look(&app, &book, held).await,
         Errand::Claim(rooms) => claim(&app, &book, rooms).await,
         Errand::Sweep(target) => sweep(&app, target).await,
     };
@@ -54,13 +54,15 @@ pub async fn run(app: App, book: AddressBook, errand: Errand) -> Done {
     }
 }
 
-async fn look(app: &App, book: &AddressBook, stocked: Vec<TargetId>) -> Result<Done> {
+async fn look(app: &App, book: &AddressBook, held: Vec<TargetId>) -> Result<Done> {
     let db = app.db.reader();
     let lanes = deliveries::lanes(db).await?;
     let mut addresses = Addresses::new();
-    for ids in stocked.chunks(TARGETS_PER_READ) {
+    for ids in held.chunks(TARGETS_PER_READ) {
         let targets = targets::list(db, ids.to_vec()).await?;
-        addresses.extend(book.find(db, targets, app.now()).await?);
+        let mut found = book.find(db, targets, app.now()).await?;
+        book.note_gone(ids, &mut found);
+        addresses.extend(found);
     }
     Ok(Done::Looked { lanes, addresses })
 }

@@ -192,10 +192,12 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// The targets that have something in stock.
-    pub fn stocked(&self) -> Vec<TargetId> {
-        let stocked = self.by_target.iter().filter(|(_, lane)| !lane.stock.is_empty());
-        stocked.map(|(target, _)| target.clone()).collect()
+    /// The targets of what may still have to be sent: it is in stock, or waits for its turn.
+    pub fn unsent(&self) -> Vec<TargetId> {
+        let is_paced = !self.limits.pace.is_zero();
+        let is_unsent = |lane: &Lane<T>| !lane.stock.is_empty() || (is_paced && lane.in_flight > 0);
+        let unsent = self.by_target.iter().filter(|(_, lane)| is_unsent(lane));
+        unsent.map(|(target, _)| target.clone()).collect()
     }
 
     /// What the lane of the target has in stock.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use entity::{Environment, EventId, Timestamp, delivery, event};
 use sea_orm::ConnectionTrait;
 
-use crate::delivery::addresses::{Address, AddressBook, Unreadable};
+use crate::delivery::addresses::{Address, AddressBook, NoAddress};
 use crate::error::Result;
 use crate::rules::envelope::Envelope;
 use crate::store::claims::{self, Room};
@@ -59,6 +59,15 @@ pub fn weight_of(event: &event::Model) -> usize {
 }
 
 impl Parcel {
+    /// Takes in what was read of its target since it was packed.
+    pub fn readdress(&mut self, latest: &Result<Arc<Address>, NoAddress>) {
+        match (latest, &mut self.contents) {
+            (Ok(address), Some(contents)) => contents.address = address.clone(),
+            (Err(NoAddress::Gone), _) => self.contents = None,
+            (Ok(_), None) | (Err(NoAddress::Unreadable), _) => {}
+        }
+    }
+
     /// How much of the room in memory it takes.
     pub fn weight(&self) -> usize {
         self.contents.as_ref().map_or(1, |contents| contents.letter.weight)
@@ -88,8 +97,8 @@ pub async fn claim(
         let letter = letters.get(&delivery.event_id).cloned();
         let address = match addresses.get(&delivery.target_id) {
             Some(Ok(address)) => Some(address.clone()),
-            Some(Err(Unreadable)) => return None,
-            None => None,
+            Some(Err(NoAddress::Unreadable)) => return None,
+            Some(Err(NoAddress::Gone)) | None => None,
         };
         let contents = letter.zip(address).map(|(letter, address)| Contents { letter, address });
         Some(Parcel { delivery, contents })

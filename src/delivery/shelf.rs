@@ -95,11 +95,7 @@ impl Shelf {
     pub fn readdress(&self, addresses: &Addresses) {
         let mut lanes = self.lanes();
         for (target, address) in addresses {
-            let Ok(address) = address else { continue };
-            let contents = lanes.stock_of(target).filter_map(|parcel| parcel.contents.as_mut());
-            for old in contents.filter(|contents| !Arc::ptr_eq(&contents.address, address)) {
-                old.address = address.clone();
-            }
+            lanes.stock_of(target).for_each(|parcel| parcel.readdress(address));
         }
     }
 }

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use entity::delivery;
 use receiver::{Answer, Gate};
 use reprise::app::Settings;
 use reprise::app::settings::Smtp;
 use rstest::rstest;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use crate::world::api::{id, nodes};
@@ -198,4 +200,57 @@ async fn removal_during_a_delivery_keeps_its_attempt_and_ends_the_rest(
         world.test.codes("removeNotificationTarget", json!({ "targetId": target })).await,
         [("NOT_FOUND".to_owned(), "input.targetId".to_owned())]
     );
+}
+
+/// Publishes more than a target takes at a time, of which so many are on their way.
+async fn fill_lane(world: &World, gate: &Gate) -> usize {
+    world.receiver.take("/hook");
+    world.receiver.script("/hook", [Answer::Held(gate.clone())]);
+    world.test.publish_many(ISSUED, 50).await;
+    let on_their_way = (world.app.settings.target_concurrency / 16).max(1);
+    for _ in 0..on_their_way {
+        world.receiver.next("/hook").await;
+    }
+    on_their_way
+}
+
+/// Waits until nothing is left of a target's deliveries, which the engine sees to after it has heard of the
+/// removal.
+async fn wait_until_swept(world: &World, target: &str) {
+    let of_target = || {
+        delivery::Entity::find()
+            .filter(delivery::Column::TargetId.eq(target))
+            .filter(delivery::Column::DueAt.is_not_null())
+    };
+    while of_target().count(world.app.db.reader()).await.unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_waits_in_memory_for_a_removed_target_is_not_sent(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::on(on).await else { return };
+    let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    let gate = Gate::new();
+    let on_their_way = fill_lane(&world, &gate).await;
+    world.test.on_target("removeNotificationTarget", &target).await;
+    wait_until_swept(&world, &target).await;
+    gate.open();
+    world.settle().await;
+    assert_eq!(world.receiver.count("/hook"), on_their_way);
+}
+
+#[tokio::test]
+async fn a_target_that_another_server_removed_is_not_sent_to() {
+    let look_often = |settings: &mut Settings| settings.look_interval = Duration::from_millis(20);
+    let Some(world) = World::with(On::Postgres, look_often).await else { return };
+    let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    let gate = Gate::new();
+    let on_their_way = fill_lane(&world, &gate).await;
+    world.second_door().await.on_target("removeNotificationTarget", &target).await;
+    wait_until_swept(&world, &target).await;
+    gate.open();
+    world.settle().await;
+    assert_eq!(world.receiver.count("/hook"), on_their_way);
 }

@@ -190,3 +190,18 @@ fn a_promise_that_is_not_kept_leaves_nothing_behind() {
     lanes.close();
     assert!(!lanes.promise(&one, 1));
 }
+
+#[test]
+fn what_waits_for_its_turn_is_not_sent_yet() {
+    for (pace, unsent) in [(Duration::from_secs(1), 1), (Duration::ZERO, 0)] {
+        let (mut lanes, one) = (Lanes::new(Limits { pace, ..LIMITS }), target());
+        assert!(lanes.unsent().is_empty());
+        assert!(lanes.promise(&one, 1));
+        lanes.put(&one, (), 1);
+        assert_eq!(lanes.unsent().first(), Some(&one), "it is in stock");
+        send(&mut lanes);
+        assert_eq!(lanes.unsent().len(), unsent);
+        lanes.freed(&one, 1, Went::Well);
+        assert!(lanes.unsent().is_empty());
+    }
+}
