@@ -8,7 +8,7 @@ use crate::{DeliveryState, EventId, Purpose, TargetId, Timestamp};
 ///
 /// A worker claims it by moving `due_at` to the end of its lease: if the worker
 /// dies, the row is due again then. `claim` counts the claims, so a result counts
-/// only as long as nobody else has claimed the row since.
+/// only as long as nobody else has claimed the row since, and nobody has replayed it.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "delivery")]

@@ -116,6 +116,8 @@ vocabulary! {
         Waiting,
         /// Claimed by a worker until its lease ends.
         Claimed,
+        /// Claimed, and replayed since: it is to be sent once more when the claim ends.
+        Replayed,
         /// Ended with a 2xx.
         Succeeded,
         /// Ended after its last attempt failed.

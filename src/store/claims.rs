@@ -13,12 +13,13 @@ use sea_orm::sea_query::{
     UnionType, WithClause,
 };
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, Iterable, QueryFilter, QueryOrder,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, Iterable, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait, Select, Value,
 };
 
 use crate::error::Result;
 use crate::store::bulk::filled_up;
+use crate::store::deliveries::CLAIMED;
 
 /// How many deliveries of one target may be claimed.
 #[derive(Debug, Clone)]
@@ -132,7 +133,7 @@ pub async fn renew(
     lease_until: Timestamp,
 ) -> Result<Vec<Claim>> {
     let held = claims_among(claims.iter().cloned())
-        .filter(delivery::Column::State.eq(DeliveryState::Claimed))
+        .filter(delivery::Column::State.is_in(CLAIMED))
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     let held: Vec<Claim> = held.into_tuple().all(tx).await?;
     if !held.is_empty() {
@@ -148,10 +149,25 @@ pub async fn renew(
 /// Which of these claims are still the latest. They stay so until the transaction ends. Always locked in
 /// the same order, so that two transactions cannot wait for each other.
 pub async fn hold(tx: &impl ConnectionTrait, claims: Vec<Claim>) -> Result<HashSet<Claim>> {
+    hold_among(tx, claims, Condition::all()).await
+}
+
+/// The same, but for those whose delivery was replayed since, so that they decide nothing any more.
+pub async fn hold_to_decide(tx: &impl ConnectionTrait, claims: Vec<Claim>) -> Result<HashSet<Claim>> {
+    let decides = delivery::Column::State.ne(DeliveryState::Replayed);
+    hold_among(tx, claims, Condition::all().add(decides)).await
+}
+
+async fn hold_among(
+    tx: &impl ConnectionTrait,
+    claims: Vec<Claim>,
+    condition: Condition,
+) -> Result<HashSet<Claim>> {
     if claims.is_empty() {
         return Ok(HashSet::new());
     }
     let held = claims_among(claims)
+        .filter(condition)
         .order_by_asc(delivery::Column::EventId)
         .order_by_asc(delivery::Column::TargetId)
         .lock_exclusive();

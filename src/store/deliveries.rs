@@ -42,9 +42,9 @@ pub fn insert_all(script: &mut Script, rows: &[delivery::Model]) {
 
 /// Schedules the event for these targets once more, with the full number of attempts (R3).
 ///
-/// Whoever has claimed one of them meanwhile has lost it: the claim is counted up. The targets have to be
-/// in the order of their ids, in which settling goes too, so that two transactions cannot wait for each
-/// other.
+/// What is claimed stays so until the claim ends, and is due then: two attempts of one delivery never run
+/// side by side. The claim decides nothing more. The targets have to be in the order of their ids, in which
+/// settling goes too, so that two transactions cannot wait for each other.
 pub async fn replay(
     tx: &impl ConnectionTrait,
     event: &event::Model,
@@ -58,19 +58,36 @@ pub async fn replay(
     let again = OnConflict::columns([delivery::Column::EventId, delivery::Column::TargetId])
         .update_columns([
             delivery::Column::Purpose,
-            delivery::Column::State,
             delivery::Column::Replay,
             delivery::Column::QueuedAt,
-            delivery::Column::DueAt,
             delivery::Column::Attempts,
             delivery::Column::IsRetry,
             delivery::Column::Epoch,
         ])
-        .value(delivery::Column::Claim, Expr::col((delivery::Entity, delivery::Column::Claim)).add(1))
+        .value(delivery::Column::State, if_claimed(now, DeliveryState::Replayed, DeliveryState::Waiting))
+        .value(delivery::Column::DueAt, if_claimed(now, old(delivery::Column::DueAt), now))
+        .value(
+            delivery::Column::Claim,
+            if_claimed(now, old(delivery::Column::Claim), old(delivery::Column::Claim).add(1)),
+        )
         .to_owned();
     delivery::Entity::insert_many(rows).on_conflict(again).exec_without_returning(tx).await?;
     Ok(())
 }
+
+/// One of two values, by whether the delivery that is there is claimed and its lease runs.
+fn if_claimed(now: Timestamp, then: impl Into<Expr>, otherwise: impl Into<Expr>) -> Expr {
+    let is_claimed = old(delivery::Column::State).is_in(CLAIMED).and(old(delivery::Column::DueAt).gt(now));
+    Expr::case(is_claimed, then).finally(otherwise).into()
+}
+
+/// A column of the delivery that is there.
+fn old(column: delivery::Column) -> Expr {
+    Expr::col((delivery::Entity, column))
+}
+
+/// The states of a delivery that somebody works on.
+pub const CLAIMED: [DeliveryState; 2] = [DeliveryState::Claimed, DeliveryState::Replayed];
 
 /// A target for which deliveries wait.
 #[derive(Debug, FromQueryResult)]

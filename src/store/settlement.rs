@@ -11,7 +11,7 @@ use entity::{
     delivery, target,
 };
 use fail::fail_point;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Value};
+use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Value};
 
 use crate::error::Result;
 use crate::rules::mail;
@@ -92,7 +92,8 @@ pub async fn settle(tx: &impl ConnectionTrait, outcomes: &[Outcome], terms: &Ter
         .map(|outcome| verdict(outcome, targets.get(&outcome.delivery.target_id), terms))
         .collect();
     let ends: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.has_consequences(terms)).collect();
-    let counted = claims::hold(tx, ends.iter().map(|end| claim_of(&end.delivery)).collect()).await?;
+    let counted =
+        claims::hold_to_decide(tx, ends.iter().map(|end| claim_of(&end.delivery)).collect()).await?;
     write(tx, outcomes, &verdicts).await?;
     fail_point!("settling", |_| Err(anyhow::anyhow!("a fault was injected").into()));
     let mut consequences = Ends::default();
@@ -162,6 +163,9 @@ const SETTLED: [Column; 7] = [
 
 /// Writes down the attempts, and the verdicts of those whose claim is still the latest: in the order in
 /// which all take the deliveries that they write to, so that no two transactions wait for each other.
+///
+/// What was replayed since is due now instead. It is taken from the claim, so that writing the same once more
+/// changes nothing.
 async fn write(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verdict]) -> Result<()> {
     let mut settled: Vec<(&Outcome, &Verdict)> = outcomes.iter().zip(verdicts).collect();
     settled.sort_by(|(a, _), (b, _)| place_of(a).cmp(&place_of(b)));
@@ -178,17 +182,27 @@ async fn write(tx: &impl ConnectionTrait, outcomes: &[Outcome], verdicts: &[Verd
     });
     let mut script = Script::new(tx);
     attempts::insert_all(&mut script, outcomes.iter().map(|outcome| &outcome.attempt));
-    script.add(&SETTLED, rows, |rows| {
-        format!(
-            "UPDATE delivery SET state = settled.state, due_at = settled.due_at, \
-                    attempts = settled.attempts, is_retry = settled.attempts > 0, \
-                    succeeded = settled.succeeded \
-             FROM ({rows}) AS settled \
-             WHERE delivery.event_id = settled.event_id \
-                    AND delivery.target_id = settled.target_id AND delivery.claim = settled.claim"
-        )
-    });
+    script.add(&SETTLED, rows, settle_all);
     script.run(tx).await
+}
+
+fn settle_all(rows: &str) -> String {
+    let (replayed, waiting) = (DeliveryState::Replayed.to_value(), DeliveryState::Waiting.to_value());
+    let unless_replayed = |verdict: &str, replay: &str| {
+        format!("CASE delivery.state WHEN '{replayed}' THEN {replay} ELSE {verdict} END")
+    };
+    format!(
+        "UPDATE delivery SET state = {}, due_at = {}, attempts = {}, is_retry = {}, claim = {}, \
+                succeeded = settled.succeeded \
+         FROM ({rows}) AS settled \
+         WHERE delivery.event_id = settled.event_id \
+                AND delivery.target_id = settled.target_id AND delivery.claim = settled.claim",
+        unless_replayed("settled.state", &format!("'{waiting}'")),
+        unless_replayed("settled.due_at", "delivery.queued_at"),
+        unless_replayed("settled.attempts", "0"),
+        unless_replayed("settled.attempts > 0", "FALSE"),
+        unless_replayed("delivery.claim", "delivery.claim + 1"),
+    )
 }
 
 fn place_of(outcome: &Outcome) -> (&EventId, &TargetId) {

@@ -105,7 +105,7 @@ impl Court<'_> {
             DeliveryState::Succeeded => trace.receipts.iter().any(|receipt| receipt.is_accepted),
             DeliveryState::Failed => trace.has(AttemptStatus::Failure),
             DeliveryState::Skipped => trace.has(AttemptStatus::Skipped),
-            DeliveryState::Waiting | DeliveryState::Claimed => false,
+            DeliveryState::Waiting | DeliveryState::Claimed | DeliveryState::Replayed => false,
         };
         if row.due_at.is_some() {
             self.verdict.unfinished += 1;

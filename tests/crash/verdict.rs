@@ -66,7 +66,7 @@ impl Verdict {
             DeliveryState::Succeeded => self.succeeded += 1,
             DeliveryState::Failed => self.failed += 1,
             DeliveryState::Skipped => self.skipped += 1,
-            DeliveryState::Waiting | DeliveryState::Claimed => {}
+            DeliveryState::Waiting | DeliveryState::Claimed | DeliveryState::Replayed => {}
         }
     }
 

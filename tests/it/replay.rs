@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use receiver::Answer;
+use entity::{EventId, delivery};
+use receiver::{Answer, Gate, Received};
+use reprise::store::claims;
 use rstest::rstest;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 
 use crate::world::api::codes;
@@ -90,6 +93,94 @@ async fn a_replay_has_the_full_number_of_attempts_and_each_bears_the_header(
     assert_eq!(replays.len(), 4);
     assert!(replays.iter().all(|one| one.header("highnote-replay") == Some("true")));
     assert_eq!(world.test.status(&target).await, "DEACTIVATED");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_replay_during_an_attempt_waits_for_its_end(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::on(on).await else { return };
+    world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    world.receiver.take("/hook");
+    let gate = Gate::new();
+    world.receiver.script("/hook", [Answer::Held(gate.clone()), Answer::Status(200)]);
+    let event = world.test.publish(ISSUED).await;
+    world.receiver.next("/hook").await;
+    // Whether once or twice, it is the same replay.
+    world.test.replay(&event, None).await;
+    world.test.replay(&event, None).await;
+    let later = world.test.publish(ISSUED).await;
+    world.receiver.next("/hook").await;
+    assert_eq!(renewed(&world, &event).await, 1, "the attempt keeps its lease");
+
+    gate.open();
+    world.settle().await;
+    let received = world.receiver.take("/hook");
+    let is_of = |one: &Received, event: &str| String::from_utf8_lossy(&one.body).contains(event);
+    let order: Vec<(bool, Option<&str>)> =
+        received.iter().map(|one| (is_of(one, &later), one.header("highnote-replay"))).collect();
+    assert_eq!(order, [(false, None), (true, None), (false, Some("true"))]);
+    assert_eq!(world.test.attempt_statuses(&event).await, ["SUCCESS", "SUCCESS"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_last_attempt_decides_nothing_once_there_is_a_replay(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::on(on).await else { return };
+    let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    world.receiver.script("/hook", [Answer::Status(500)]);
+    let event = world.test.publish(ISSUED).await;
+    world.settle().await;
+    for pause in [5, 15] {
+        world.pass(Duration::from_secs(pause)).await;
+    }
+    let gate = Gate::new();
+    let answers = [Answer::Held(gate.clone()), Answer::Status(500), Answer::Status(200)];
+    world.receiver.take("/hook");
+    world.receiver.script("/hook", answers);
+    world.hand.advance(Duration::from_secs(45));
+    world.app.bell.ring_everywhere();
+    world.receiver.next("/hook").await;
+    world.test.replay(&event, None).await;
+    gate.open();
+    world.settle().await;
+    world.pass(Duration::from_secs(5)).await;
+    let statuses = world.test.attempt_statuses(&event).await;
+    assert_eq!(statuses.last().map(String::as_str), Some("SUCCESS"));
+    assert_eq!(world.test.status(&target).await, "ACTIVE");
+    assert_eq!((statuses.len(), world.receiver.count("/hook")), (3 + 3, 3), "each attempt was sent once");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_replay_during_an_attempt_is_sent_even_if_its_worker_dies(
+    #[values(On::Sqlite, On::Postgres)] on: On,
+) {
+    let Some(world) = World::on(on).await else { return };
+    let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    let world = world.without_engine().await;
+    let event = world.test.publish(ISSUED).await;
+    let lease = world.claim_and_die(&target).await;
+    world.test.replay(&event, None).await;
+
+    let world = world.restart().await;
+    world.settle().await;
+    assert_eq!(world.receiver.count("/hook"), 1, "it is claimed");
+    world.pass(lease).await;
+    assert_eq!(world.receiver.count("/hook"), 2);
+    assert_eq!(world.receiver.received("/hook")[1].header("highnote-replay"), Some("true"));
+    assert_eq!(world.test.attempt_statuses(&event).await, ["SUCCESS"]);
+}
+
+/// Renews the leases of an event's deliveries, as their holders do. Answers of how many.
+async fn renewed(world: &World, event: &str) -> usize {
+    let id: EventId = event.parse().unwrap();
+    let rows = delivery::Entity::find().filter(delivery::Column::EventId.eq(id));
+    let held: Vec<_> = rows.all(world.app.db.reader()).await.unwrap().iter().map(claims::claim_of).collect();
+    let tx = world.app.db.begin().await.unwrap();
+    let until = world.app.now() + world.app.settings.lease;
+    let renewed = claims::renew(&tx, &held, until).await.unwrap();
+    tx.commit().await.unwrap();
+    renewed.len()
 }
 
 #[rstest]
