@@ -1,5 +1,5 @@
-//! Opens the database and begins transactions. The one place, besides the
-//! statements of `store`, that knows there are two kinds.
+//! Opens the database and begins transactions. Only this, the statements of `store` and the
+//! migrations know that there are two kinds.
 
 mod checkpoints;
 mod connection;

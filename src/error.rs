@@ -1,7 +1,7 @@
-//! What can go wrong, in the three ways that a caller can tell apart.
+//! What can go wrong, in the four ways that a caller can tell apart.
 //!
-//! Broken rules and missing rights are answers; everything else is our own
-//! failure: logged once at the door with the request id, and told to nobody.
+//! Broken rules, arguments that cannot be used and missing rights are answers; everything
+//! else is our own failure: logged once at the door with the request id, and told to nobody.
 
 mod report;
 

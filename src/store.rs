@@ -1,4 +1,5 @@
-//! The statements: everything that reads or writes a table, one module a table.
+//! The statements: everything that reads or writes a table. Each table has a module; what concerns several
+//! tables at once (`bulk`, `claims`, `lists`, `pages`, `settlement`) has one of its own.
 //!
 //! Each is written once for both databases. Reads of a caller's data start from
 //! [`Scope`]; writes take the transaction that the door opened.

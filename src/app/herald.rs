@@ -14,7 +14,7 @@ use crate::app::Bell;
 use crate::db::Db;
 
 const CHANNEL: &str = "reprise_due";
-/// How long to wait before listening anew, after the connection was lost or refused.
+/// How long to wait before listening again, after the connection was lost or refused.
 const PAUSE: Duration = Duration::from_secs(5);
 /// A notification may have 8,000 bytes; an id has 36.
 const IDS_PER_CALL: usize = 200;

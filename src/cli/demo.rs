@@ -146,7 +146,9 @@ impl Story {
     }
 
     async fn replay(&mut self, event: &str, target: &str) -> anyhow::Result<()> {
-        self.transcript.step("Replay the event; it bears highnote-replay, and is stamped and signed anew")?;
+        self.transcript.step(
+            "Replay the event; it has the header highnote-replay, a new timestamp and a new signature",
+        )?;
         let input = json!({ "notificationEventId": event, "targetIds": [target] });
         self.mutate("replayNotificationEvent", input, "NotificationEvent { id name }").await?;
         self.receive(target).await

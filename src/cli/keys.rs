@@ -24,7 +24,7 @@ pub enum Command {
     List(List),
     /// Revokes a key: it ceases to work at once.
     Revoke(Revoke),
-    /// Encrypts all secrets in the database anew, with the first of the encryption keys.
+    /// Encrypts all secrets in the database again, with the first of the encryption keys.
     RotateEncryption(rotation::Options),
 }
 

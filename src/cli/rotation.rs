@@ -1,6 +1,6 @@
 //! `reprise keys rotate-encryption`: exchanges the key that secrets are encrypted with.
 //!
-//! Secrets are sealed anew a batch at a time, each batch in one transaction. Wherever
+//! Secrets are sealed again in batches, each batch in one transaction. Wherever
 //! that ends, each secret is sealed with one of the keys that were given, so servers that
 //! have the same keys go on, and the command can be run again.
 
@@ -52,7 +52,7 @@ pub async fn run(Options { new_key, output, encryption, database }: Options) -> 
     let Resealed { count, unopened } = reseal(&db, &vault).await?;
     let ids: Vec<_> = unopened.iter().map(SigningKeyId::as_str).collect();
     output.report(
-        &format!("{count} secrets were encrypted anew, with the first of the keys."),
+        &format!("{count} secrets were encrypted again, with the first of the keys."),
         &json!({ "encrypted": count, "unopened": ids, "hasEarlierKeys": vault.has_previous() }),
     )?;
     if !ids.is_empty() {

@@ -2,7 +2,7 @@
 //!
 //! The writer would do that itself, in the midst of its work: a pause of tens of
 //! milliseconds for everybody. Here it is done while others write; what is left for the
-//! writer, when the log has become so long that it has to begin anew, is little.
+//! writer, when the log has become so long that it has to start over, is little.
 
 use std::time::Duration;
 

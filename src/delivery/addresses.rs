@@ -1,7 +1,7 @@
 //! Where notifications go, and what signs them: read once, and kept as long as it is true.
 //!
 //! A target's row tells whether its address has changed, by the count of its rotations too;
-//! so a row that was read anew is all that it takes to know that the address still holds.
+//! so reading the row again is enough to know that the address still holds.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,7 +60,7 @@ impl Address {
     }
 }
 
-/// The addresses that were needed of late. Cheap to clone; all clones share them.
+/// The addresses that were needed recently. Cheap to clone; all clones share them.
 #[derive(Debug, Clone)]
 pub struct AddressBook {
     vault: Vault,
@@ -91,7 +91,7 @@ impl AddressBook {
         for target in unknown {
             let (id, keys) = (target.id.clone(), keys.remove(&target.id).unwrap_or_default());
             let address = Address::new(target, &keys, &self.vault).map(Arc::new).map_err(|error| {
-                tracing::error!(target = %id, %error, "deliveries wait for the encryption key");
+                tracing::error!(id = %id, %error, "deliveries wait for the encryption key");
                 NoAddress::Unreadable
             });
             if let Ok(address) = &address {

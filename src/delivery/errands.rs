@@ -20,7 +20,7 @@ const SWEEP: u64 = 500;
 /// What is to be done.
 #[derive(Debug)]
 pub enum Errand {
-    /// Find what waits, and read the targets of what is held and not sent yet anew.
+    /// Find what waits, and read the targets of what is held and not sent yet again.
     Look { held: Vec<TargetId> },
     /// Claim what is due, for as many as there is room for.
     Claim(Vec<Room>),

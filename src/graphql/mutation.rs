@@ -48,7 +48,7 @@ pub struct Mutation(
     organizations::OrganizationMutations,
 );
 
-/// Makes a change, and says how it ended. The change is made anew when the database gave its transaction
+/// Makes a change, and says how it ended. The change is repeated when the database gave its transaction
 /// up because of another one: so it starts with a `begin`, ends with its `commit`, and keeps nothing.
 async fn change<T, P, C>(make: impl Fn() -> C) -> Payload<P>
 where

@@ -16,7 +16,7 @@ use crate::server::{budget, tally, tokens};
 const KEPT: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
 const KEPT_BYTES: usize = 4_096;
 
-/// The documents of late. Clients ask with the same few again and again, and parsing one takes
+/// Recent documents. Clients ask with the same few again and again, and parsing one takes
 /// as long as all else that is done to it before it is executed.
 pub struct Documents(Mutex<LruCache<String, ExecutableDocument>>);
 

@@ -3,7 +3,7 @@
 //! A database prepares a statement once for each text. PostgreSQL takes a column of rows as one
 //! array, so that their number does not matter. SQLite has no arrays: there rows are filled up with
 //! empty ones to the next power of two. What is written here by hand is what builders of
-//! statements would write anew, value by value, for each of the hot statements.
+//! statements would write again, value by value, for each of the hot statements.
 
 use std::fmt::Write;
 

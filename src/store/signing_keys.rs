@@ -127,7 +127,7 @@ pub async fn sealed_otherwise(
     Ok(others.order_by_asc(signing_key::Column::Id).limit(limit).all(tx).await?)
 }
 
-/// Puts a secret that was sealed anew in the place of the one that it was made from. If that is not
+/// Replaces a secret by the one that was sealed from it with another key. If that is not
 /// there any more, nothing changes.
 pub async fn reseal(tx: &impl ConnectionTrait, key: &signing_key::Model, sealed: Vec<u8>) -> Result<()> {
     signing_key::Entity::update_many()

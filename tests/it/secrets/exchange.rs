@@ -57,7 +57,7 @@ async fn the_encryption_key_is_exchanged_while_servers_run(#[values(On::Sqlite, 
     let both = sign_with(&server, &site, &key, &target).await;
     let rotated = site.run(&["keys", "rotate-encryption"]);
     let said = String::from_utf8_lossy(&rotated.stdout);
-    assert!(rotated.status.success() && said.starts_with("1 secrets were encrypted anew"), "{rotated:?}");
+    assert!(rotated.status.success() && said.starts_with("1 secrets were encrypted again"), "{rotated:?}");
     assert_eq!(sign_with(&server, &site, &key, &target).await, both);
     server.stop().await;
     let server = restart_with(format!("{new}\n")).await;
