@@ -14,6 +14,7 @@ pub mod lookups;
 pub mod publisher;
 pub mod pulse;
 pub mod rates;
+pub mod removal;
 pub mod resolver;
 pub mod settings;
 pub mod smtp;
@@ -41,6 +42,7 @@ pub use logins::Logins;
 pub use publisher::Publisher;
 pub use pulse::Pulse;
 pub use rates::{Lane, Rates, Toll};
+pub use removal::Removal;
 pub use settings::Settings;
 pub use smtp::MailServer;
 pub use trouble::Troubles;
@@ -82,6 +84,8 @@ pub struct Shared {
     pub logins: Logins,
     /// What organizations have used of their rates.
     pub rates: Rates,
+    /// How far the removal of what has expired has come.
+    pub removal: Removal,
     /// Intervals, limits and switches.
     pub settings: Settings,
 }
@@ -95,7 +99,8 @@ impl App {
         let bell = Bell::default();
         let files = Files::divide(settings.door.connections, settings.concurrency);
         let http = HttpClient::new(&settings, &files).context("the HTTP client could not be set up")?;
-        let mail = settings.smtp.as_ref().map(MailServer::new).transpose()?;
+        let extra_ca = settings.extra_ca.as_deref();
+        let mail = settings.smtp.as_ref().map(|smtp| MailServer::new(smtp, extra_ca)).transpose()?;
         let herald = Herald::start(&db, &bell);
         let cursors = Cursors::new(vault.cursor_keys());
         let keyring = Keyring::start(db.clone());
@@ -115,8 +120,14 @@ impl App {
             keyring,
             logins: Logins::default(),
             rates: Rates::default(),
+            removal: Removal::default(),
             settings,
         })))
+    }
+
+    /// What signatures are stamped with: what the clocks of others show.
+    pub fn stamp(&self) -> Timestamp {
+        self.0.clock.stamp()
     }
 
     /// The current time.

@@ -3,6 +3,8 @@
 //! Everything else takes `now` from its caller, so that tests can move the
 //! clock by hand.
 
+mod steady;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,33 +12,54 @@ use std::time::Duration;
 
 use chrono::Utc;
 use entity::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
+
+pub use steady::{Detour, Jump, Steady, TOLERANCE};
+
+/// Goes on while the machine sleeps, as time does.
+#[cfg(target_os = "linux")]
+const RUNNING: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const RUNNING: ClockId = ClockId::Monotonic;
 
 /// A source of the current time, cut to milliseconds.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub enum Clock {
+    /// The system's time.
+    System,
+    /// A time that goes on as it did when the system's is changed.
+    Steady(Steady),
+    /// The time that somebody shows.
+    ByHand(Hand),
+}
 
 impl Clock {
     /// The system's time.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's time")]
     pub fn system() -> Self {
-        Self(Arc::new(|| Utc::now().into()))
-    }
-
-    /// The system's time, moved by `offset`.
-    pub fn aligned(offset: &Offset) -> Self {
-        let (system, offset) = (Self::system(), offset.clone());
-        Self(Arc::new(move || Timestamp::from_millis(system.now().as_millis() + offset.millis())))
+        Self::System
     }
 
     /// The time that `hand` shows.
     pub fn by_hand(hand: &Hand) -> Self {
-        let hand = hand.clone();
-        Self(Arc::new(move || hand.shows()))
+        Self::ByHand(hand.clone())
     }
 
-    /// The current time.
+    /// The current time: what is kept and what schedules go by.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        match self {
+            Self::System => system_time(),
+            Self::Steady(steady) => steady.now(),
+            Self::ByHand(hand) => hand.shows(),
+        }
+    }
+
+    /// What the clocks of others show, as far as is known: what a signature is stamped with. Receivers compare
+    /// it with their own.
+    pub fn stamp(&self) -> Timestamp {
+        match self {
+            Self::Steady(steady) => steady.followed(),
+            Self::System | Self::ByHand(_) => self.now(),
+        }
     }
 }
 
@@ -46,18 +69,30 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// By how much the system's time differs from another clock, in milliseconds.
-#[derive(Debug, Clone, Default)]
-pub struct Offset(Arc<AtomicI64>);
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the system's time")]
+fn system_time() -> Timestamp {
+    Utc::now().into()
+}
 
-impl Offset {
-    /// Notes a new difference.
-    pub fn set(&self, millis: i64) {
-        self.0.store(millis, Ordering::Relaxed);
-    }
+/// What runs evenly, whatever is done to the clocks that show the time.
+#[derive(Debug, Clone)]
+pub enum Runner {
+    /// The machine, since it was started.
+    Machine,
+    /// A hand of somebody.
+    ByHand(Hand),
+}
 
-    fn millis(&self) -> i64 {
-        self.0.load(Ordering::Relaxed)
+impl Runner {
+    /// How many milliseconds it has been running.
+    pub fn millis(&self) -> i64 {
+        match self {
+            Self::Machine => {
+                let since_start = clock_gettime(RUNNING);
+                since_start.tv_sec * 1_000 + since_start.tv_nsec / 1_000_000
+            }
+            Self::ByHand(hand) => hand.shows().as_millis(),
+        }
     }
 }
 
@@ -80,5 +115,11 @@ impl Hand {
     pub fn advance(&self, by: Duration) {
         let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Moves it back.
+    pub fn turn_back(&self, by: Duration) {
+        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        self.0.fetch_sub(millis, Ordering::SeqCst);
     }
 }

@@ -16,7 +16,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
-use entity::Timestamp;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, Connection, PgPool, SqliteConnection};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
@@ -102,15 +101,6 @@ impl Db {
     /// Whether other servers may work on the same database.
     pub fn is_shared(&self) -> bool {
         self.writer.get_database_backend() == DbBackend::Postgres
-    }
-
-    /// What time a shared database says it is.
-    pub async fn time(&self) -> Result<Timestamp> {
-        let now = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint) AS now";
-        let statement = Statement::from_string(DbBackend::Postgres, now);
-        let row =
-            self.reader.query_one_raw(statement).await?.context("the database does not tell the time")?;
-        Ok(row.try_get("", "now")?)
     }
 
     /// Tells everybody who listens on a shared database.

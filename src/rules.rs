@@ -11,6 +11,7 @@ pub mod moment;
 pub mod page;
 pub mod payload;
 pub mod quota;
+pub mod removal;
 pub mod retry;
 pub mod signature;
 pub mod text;

@@ -21,5 +21,6 @@ pub mod signing_keys;
 pub mod status_changes;
 pub mod subscriptions;
 pub mod targets;
+pub mod timekeeping;
 
 pub use scope::Scope;

@@ -36,6 +36,12 @@ macro_rules! ids {
                 Self(format!(concat!($prefix, "_{:012x}{:020x}"), millis(now), 0))
             }
 
+            /// When it was made.
+            pub fn made_at(&self) -> Timestamp {
+                let digits = self.0.get($prefix.len() + 1..$prefix.len() + 13).unwrap_or_default();
+                Timestamp::from_millis(i64::from_str_radix(digits, 16).unwrap_or_default())
+            }
+
             /// The id as it is stored and shown.
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -134,6 +140,7 @@ mod tests {
             (Timestamp::from_millis(1_699_999_999_999), Timestamp::from_millis(1_700_000_000_000));
         assert!(EventId::new(before) < EventId::first_at(at));
         assert!(EventId::first_at(at) < EventId::new(at));
+        assert_eq!((EventId::new(at).made_at(), EventId::first_at(before).made_at()), (at, before));
     }
 
     #[test]

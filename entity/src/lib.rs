@@ -16,6 +16,7 @@ pub mod signing_key;
 pub mod status_change;
 pub mod subscription;
 pub mod target;
+pub mod timekeeping;
 pub mod timestamp;
 pub mod vocabulary;
 

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{MailId, Timestamp};
+use crate::{MailId, TargetId, Timestamp};
 
 /// A mail. Its row is removed when a mail server has taken it.
 #[sea_orm::model]
@@ -24,6 +24,8 @@ pub struct Model {
     pub attempts: i32,
     /// When it was written.
     pub created_at: Timestamp,
+    /// The target that it is about; there may be none of this id any more.
+    pub target_id: Option<TargetId>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -22,6 +22,8 @@ pub struct Model {
     pub uri: String,
     /// Who is told of a deactivation; in the live environment only (T12).
     pub email: Option<String>,
+    /// When a mail to this address was given up last; null if none was.
+    pub email_failed_at: Option<Timestamp>,
     /// Where its life stands.
     pub status: TargetStatus,
     /// When it was added.

@@ -27,6 +27,17 @@ impl Timestamp {
         self.0
     }
 
+    /// By how many milliseconds it is later than `other`, which is negative if it is earlier.
+    pub const fn millis_after(self, other: Self) -> i64 {
+        self.0.saturating_sub(other.0)
+    }
+
+    /// The moment so many milliseconds later.
+    #[must_use]
+    pub const fn later_by(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
     /// How long ago `earlier` was; zero when it lies in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))

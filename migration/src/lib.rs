@@ -5,6 +5,8 @@
 
 mod m20261122_000001_tables;
 mod m20261128_000001_write_probe;
+mod m20261128_000002_timekeeping;
+mod m20261128_000003_mail_failures;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -15,6 +17,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000001_tables::Migration), Box::new(m20261128_000001_write_probe::Migration)]
+        vec![
+            Box::new(m20261122_000001_tables::Migration),
+            Box::new(m20261128_000001_write_probe::Migration),
+            Box::new(m20261128_000002_timekeeping::Migration),
+            Box::new(m20261128_000003_mail_failures::Migration),
+        ]
     }
 }

@@ -80,6 +80,13 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
+    /// TLS with a fresh certificate, for what does not speak HTTP.
+    pub fn tls(&self) -> ServerConfig {
+        let mut config = self.server_config(Certificate::Valid, Protocols::Both);
+        config.alpn_protocols.clear();
+        config
+    }
+
     /// TLS with a fresh certificate.
     pub(crate) fn server_config(&self, certificate: Certificate, protocols: Protocols) -> ServerConfig {
         let key = new_key();

@@ -68,6 +68,8 @@ pub struct Smtp {
     pub url: SecretString,
     /// The sender of the mails.
     pub from: String,
+    /// The name by which this server greets the mail server; none: the domain of the sender.
+    pub ehlo_name: Option<String>,
 }
 
 impl Default for Settings {

@@ -1,14 +1,20 @@
 //! The mail server that mails go out by.
 
 use std::fmt;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context;
 use lettre::message::Mailbox;
-use lettre::message::header::ContentType;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue, MIME_VERSION_1_0};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use secrecy::ExposeSecret;
+use url::Url;
 
 use crate::app::settings::Smtp;
+use crate::rules::email;
 
 /// Sends mails through one server, over pooled connections.
 pub struct MailServer {
@@ -17,16 +23,23 @@ pub struct MailServer {
 }
 
 impl MailServer {
-    /// Prepares to talk to the server; no connection is made yet.
+    /// Prepares to talk to the server; no connection is made yet. `extra_ca` is trusted besides the system's
+    /// authorities.
     ///
     /// # Errors
-    /// When its URL or the sender's address cannot be read.
-    pub fn new(smtp: &Smtp) -> anyhow::Result<Self> {
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(smtp.url.expose_secret())
-            .context("the URL of the mail server cannot be read")?
-            .build();
-        let from = smtp.from.parse().context("the sender of mails is no address")?;
-        Ok(Self { transport, from })
+    /// When its URL, the sender's address or the extra authority cannot be read.
+    pub fn new(smtp: &Smtp, extra_ca: Option<&Path>) -> anyhow::Result<Self> {
+        let from: Mailbox = smtp.from.parse().context("the sender of mails is no address")?;
+        let address = in_ascii(&from.email).context("the sender of mails cannot be sent as it is")?;
+        let url = smtp.url.expose_secret();
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
+            .context("the URL of the mail server cannot be read")?;
+        if let Some(tls) = extra_ca.map(|file| tls(url, file)).transpose()?.flatten() {
+            transport = transport.tls(tls);
+        }
+        let name = smtp.ehlo_name.clone().unwrap_or_else(|| address.domain().to_owned());
+        let transport = transport.hello_name(ClientId::Domain(name)).build();
+        Ok(Self { transport, from: Mailbox::new(from.name, address) })
     }
 
     /// Hands a mail to the server. It is the server's from then on.
@@ -34,10 +47,18 @@ impl MailServer {
     /// # Errors
     /// When the address is malformed, or the server cannot be reached or refuses the mail.
     pub async fn send(&self, mail: &entity::mail::Model) -> anyhow::Result<()> {
+        let recipient: Address = mail.recipient.parse().context("the recipient is no address")?;
+        let recipient = in_ascii(&recipient).context("the recipient's domain cannot be looked up")?;
+        let written_at = UNIX_EPOCH + Duration::from_millis(mail.created_at.as_millis().unsigned_abs());
         let message = Message::builder()
             .from(self.from.clone())
-            .to(mail.recipient.parse().context("the recipient is no address")?)
+            .to(Mailbox::new(None, recipient))
             .subject(mail.subject.as_str())
+            .date(written_at)
+            // The same each time it is tried, so that who gets it twice sees it once.
+            .message_id(Some(format!("<{}@{}>", mail.id, self.from.email.domain())))
+            .header(MIME_VERSION_1_0)
+            .header(AutoSubmitted)
             .header(ContentType::TEXT_PLAIN)
             .body(mail.body.clone())?;
         self.transport.send(message).await?;
@@ -48,5 +69,45 @@ impl MailServer {
 impl fmt::Debug for MailServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MailServer").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+fn in_ascii(address: &Address) -> Option<Address> {
+    email::in_ascii(address)
+}
+
+/// The TLS that the URL asks for, with more authorities; none if it asks for none.
+fn tls(url: &str, extra_ca: &Path) -> anyhow::Result<Option<Tls>> {
+    let url = Url::parse(url).context("the URL of the mail server cannot be read")?;
+    let mode = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, mode)| mode.into_owned());
+    let kind = match (url.scheme(), mode.as_deref()) {
+        ("smtps", _) => Tls::Wrapper,
+        ("smtp", Some("required")) => Tls::Required,
+        ("smtp", Some("opportunistic")) => Tls::Opportunistic,
+        _ => return Ok(None),
+    };
+    let place = || format!("{} could not be read", extra_ca.display());
+    let authorities =
+        Certificate::from_pem(&std::fs::read(extra_ca).with_context(place)?).with_context(place)?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    let parameters = TlsParameters::builder(host).add_root_certificate(authorities).build();
+    Ok(Some(kind(parameters.context("TLS to the mail server cannot be set up")?)))
+}
+
+/// Says that no person wrote it, so that nobody's absence answers (RFC 3834).
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
     }
 }

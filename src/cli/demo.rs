@@ -42,6 +42,8 @@ pub struct Options {}
 
 /// Shows the main job, and fails if any part of it does.
 pub async fn run(_: Options) -> anyhow::Result<()> {
+    say("This shows the main job in about five seconds: activate, deliver, retry, rotate, replay.\n\
+         It talks to itself only, and leaves nothing behind.\n")?;
     let folder = TempDir::new()?;
     let authority = Authority::new();
     let receiver = Receiver::start(&authority).await?;

@@ -6,9 +6,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use entity::{ApiKeyId, ApiKeyKind, AuditAction, Environment, OrganizationId, api_key};
 
 use crate::app::issue::{self, Order};
+use crate::app::timekeeper;
 use crate::cli::output::Table;
 use crate::cli::{credentials, output, rotation};
-use crate::clock::Clock;
 use crate::config::database;
 use crate::db::Db;
 use crate::rules::text;
@@ -83,13 +83,14 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
 async fn create(options: Create) -> anyhow::Result<()> {
     text::name(&options.name).map_err(|violation| anyhow!("--name: {}", violation.description))?;
     let db = Db::open(&options.database.database_url).await?;
+    let now = timekeeper::now(&db).await?;
     let tx = db.begin().await?;
     organizations::find(&tx, &options.organization)
         .await?
         .with_context(|| format!("there is no organization {}", options.organization))?;
     let scope = Scope { organization: options.organization, environment: options.environment };
     let order = Order { kind: options.kind, name: &options.name, by: None };
-    let issued = issue::key(&tx, &scope, order, Clock::system().now()).await?;
+    let issued = issue::key(&tx, &scope, order, now).await?;
     tx.commit().await?;
     options.output.print(&credentials::table([&issued]))?;
     options.output.remark("The key is shown this once.")
@@ -102,7 +103,8 @@ async fn list(options: List) -> anyhow::Result<()> {
 
 async fn revoke(options: Revoke) -> anyhow::Result<()> {
     let db = Db::open(&options.database.database_url).await?;
-    let (tx, now) = (db.begin().await?, Clock::system().now());
+    let now = timekeeper::now(&db).await?;
+    let tx = db.begin().await?;
     let mut key =
         api_keys::find(&tx, &options.id).await?.with_context(|| format!("there is no key {}", options.id))?;
     if key.revoked_at.is_none() {

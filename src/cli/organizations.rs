@@ -3,10 +3,9 @@
 use anyhow::anyhow;
 use entity::{ApiKeyKind, organization};
 
-use crate::app::issue;
+use crate::app::{issue, timekeeper};
 use crate::cli::output::Table;
 use crate::cli::{credentials, output};
-use crate::clock::Clock;
 use crate::config::database;
 use crate::db::Db;
 use crate::rules::text;
@@ -52,7 +51,8 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
 async fn create(options: Create) -> anyhow::Result<()> {
     text::name(&options.name).map_err(|violation| anyhow!("NAME: {}", violation.description))?;
     let db = Db::open(&options.database.database_url).await?;
-    let (tx, now) = (db.begin().await?, Clock::system().now());
+    let now = timekeeper::now(&db).await?;
+    let tx = db.begin().await?;
     let (organization, keys) = issue::organization(&tx, &options.name, ApiKeyKind::Integrator, now).await?;
     tx.commit().await?;
     options.output.print(&credentials::table(&keys))?;

@@ -68,7 +68,7 @@ pub struct Options {
     /// The `user-agent` of notifications.
     #[arg(long, env = "REPRISE_USER_AGENT", value_name = "TEXT", default_value = crate::rules::limits::USER_AGENT)]
     user_agent: String,
-    /// A PEM file with certificate authorities to trust besides the system's.
+    /// A PEM file with certificate authorities to trust besides the system's, for receivers and for the mail server.
     #[arg(long, env = "REPRISE_EXTRA_CA", value_name = "FILE")]
     extra_ca: Option<PathBuf>,
     /// Lets targets have http URIs. For work on your own machine.

@@ -163,6 +163,7 @@ mod tests {
             name: "A target".to_owned(),
             uri: "https://company.com/hooks".to_owned(),
             email: None,
+            email_failed_at: None,
             status: TargetStatus::Active,
             created_at: NOW,
             updated_at: NOW,

@@ -1,20 +1,27 @@
 //! Sends the mails that wait (D3): at least once, never inline.
 //!
-//! A mail is leased while it is sent and removed when the server has taken it.
+//! A mail is leased while it is sent and removed when the server has taken it. One that was given
+//! up is noted with its target, so that its owner sees it.
 
 use std::time::Duration;
 
+use anyhow::anyhow;
 use entity::mail;
+use futures_util::future::join_all;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, MailServer};
-use crate::error::{Result, report};
+use crate::error::{Result, causes, report};
 use crate::rules::retry::Backoff;
-use crate::store::mails;
+use crate::store::{mails, targets};
 
-/// How many mails are claimed at a time, and for how long.
+/// How many mails are claimed at a time, and for how long. They are sent side by side, and what takes longer
+/// than `SENDING` has failed: so none is sent beyond its lease.
 const BATCH: u64 = 10;
 const LEASE: Duration = Duration::from_secs(300);
+const SENDING: Duration = Duration::from_secs(120);
+const _: () = assert!(2 * SENDING.as_secs() < LEASE.as_secs(), "there is time left to write it down");
 /// When a mail that the server did not take is tried again: over about a day and a half.
 const RETRIES: Backoff = Backoff { attempts: 12, first: Duration::from_secs(60), factor: 2, jitter: 0.2 };
 
@@ -38,25 +45,28 @@ pub async fn send_due(app: &App) -> Result<()> {
         if mails.is_empty() {
             return Ok(());
         }
-        for mail in &mails {
-            send(app, server, mail).await?;
-        }
+        let ends = join_all(mails.iter().map(|mail| send(app, server, mail))).await;
+        ends.into_iter().collect::<Result<()>>()?;
     }
 }
 
 async fn send(app: &App, server: &MailServer, mail: &mail::Model) -> Result<()> {
-    let sent = server.send(mail).await;
+    let sent = timeout(SENDING, server.send(mail)).await;
+    let sent = sent.unwrap_or_else(|_| Err(anyhow!("it took longer than two minutes")));
     let pause = RETRIES.after(mail.attempts.unsigned_abs(), rand::random());
     let tx = app.db.begin().await?;
     match (sent, pause) {
         (Ok(()), _) => mails::remove(&tx, &mail.id).await?,
         (Err(error), Some(pause)) => {
-            tracing::warn!(id = %mail.id, %error, "the mail server did not take a mail; trying again");
+            tracing::warn!(id = %mail.id, error = %causes(&error), "the mail server did not take a mail; trying again");
             mails::postpone(&tx, &mail.id, app.now() + pause).await?;
         }
         (Err(error), None) => {
-            tracing::error!(id = %mail.id, %error, "the mail server did not take a mail; giving up");
+            tracing::error!(id = %mail.id, error = %causes(&error), "the mail server did not take a mail; giving up");
             mails::remove(&tx, &mail.id).await?;
+            if let Some(target) = &mail.target_id {
+                targets::note_email_failure(&tx, target, &mail.recipient, app.now()).await?;
+            }
         }
     }
     tx.commit().await

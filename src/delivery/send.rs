@@ -28,7 +28,7 @@ pub async fn attempt(
 ) -> Result<(Outcome, Went), Trouble> {
     let Contents { letter, address } = contents;
     let started_at = app.now();
-    let notification = notification(&delivery, contents, started_at);
+    let notification = notification(&delivery, contents, app.stamp());
     let answer = app.http.post(notification).await?;
     let went = went(&answer);
     let not_before = answer.retry_after.as_deref().and_then(|text| retry::asked_for(text, app.now()));

@@ -7,6 +7,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::app::App;
 use crate::error::Result;
+use crate::rules::mail::Conditions;
 use crate::rules::retry::Schedules;
 use crate::store::claims;
 use crate::store::settlement::{self, Outcome, Terms};
@@ -68,13 +69,19 @@ impl Batch {
 #[derive(Debug)]
 pub struct Settling {
     schedules: Schedules,
-    sends_mail: bool,
+    mails: Option<Conditions>,
 }
 
 impl Settling {
     /// By the settings of the server.
     pub fn new(app: &App) -> Self {
-        Self { schedules: app.settings.schedules.clone(), sends_mail: app.mail.is_some() }
+        let settings = &app.settings;
+        let conditions = Conditions {
+            deadline: settings.deadline,
+            retention: settings.retention,
+            removal_after: settings.removal_after,
+        };
+        Self { schedules: settings.schedules.clone(), mails: app.mail.is_some().then_some(conditions) }
     }
 
     /// Settles, in a transaction that is still to be committed. Answers whether a target was deactivated, so
@@ -83,8 +90,8 @@ impl Settling {
         if batch.is_empty() {
             return Ok(false);
         }
-        let Self { schedules, sends_mail } = self;
-        let terms = Terms { schedules, sends_mail: *sends_mail, random: rand::random, now };
+        let Self { schedules, mails } = self;
+        let terms = Terms { schedules, mails: *mails, random: rand::random, now };
         let deactivated = settlement::settle(tx, &batch.attempted, &terms).await?;
         claims::give_back(tx, &batch.given_back, now).await?;
         claims::give_back(tx, &batch.put_off, now + PUT_OFF).await?;

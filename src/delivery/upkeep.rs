@@ -1,7 +1,8 @@
 //! Removes what has expired: events after their retention (D9), targets that
 //! were deactivated long ago (T11), signing keys that have ended (K1).
 //!
-//! It works in small transactions, so that nobody waits for it.
+//! It works in small transactions, so that nobody waits for it, and goes by a time that does not
+//! follow a clock that jumps (`rules::removal`).
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,8 +10,9 @@ use crate::app::App;
 use crate::error::{Result, report};
 use crate::store::{events, signing_keys, targets};
 
-/// How many rows go in one transaction.
+/// How many rows go in one transaction, and how many transactions there are at most in a run.
 const BATCH: u64 = 200;
+const BATCHES: usize = 1_000;
 
 /// Removes what has expired, again and again, until the engine stops.
 pub async fn run(app: App, stop: CancellationToken) {
@@ -21,17 +23,18 @@ pub async fn run(app: App, stop: CancellationToken) {
     }
 }
 
-/// Removes everything that has expired by now.
+/// Removes what has expired by now, as much as may go in one run.
 pub async fn remove_expired(app: &App) -> Result<()> {
-    let now = app.now();
-    let mut removed = BATCH;
-    while removed >= BATCH {
+    let until = app.removal.reach(&app.db, app.now()).await?;
+    for _ in 0..BATCHES {
         let tx = app.db.begin().await?;
-        removed = events::remove_expired(&tx, now - app.settings.retention, BATCH).await?;
-        removed =
-            removed.max(targets::remove_deactivated(&tx, now - app.settings.removal_after, BATCH).await?);
-        removed = removed.max(signing_keys::remove_expired(&tx, now, BATCH).await?);
+        let events = events::remove_expired(&tx, until - app.settings.retention, BATCH).await?;
+        let targets = targets::remove_deactivated(&tx, until - app.settings.removal_after, BATCH).await?;
+        let keys = signing_keys::remove_expired(&tx, until, BATCH).await?;
         tx.commit().await?;
+        if events.max(targets).max(keys) < BATCH {
+            break;
+        }
     }
     Ok(())
 }

@@ -48,6 +48,13 @@ impl WebhookNotificationTarget {
         self.0.email.as_deref()
     }
 
+    /// Extension: when the server last gave up to send a mail to the address, after a day and a half in which
+    /// no mail server took it, ISO 8601 in UTC with milliseconds; null if it never did. Setting the address
+    /// sets it back.
+    async fn email_failed_at(&self) -> Option<String> {
+        self.0.email_failed_at.map(|at| at.to_string())
+    }
+
     /// The names of the events that the target is sent, in alphabetical order.
     async fn subscriptions(&self, ctx: &Context<'_>) -> Option<Result<Vec<NotificationEventName>, Failure>> {
         loaders(ctx).load_one(SubscriptionsOf(self.0.id.clone())).await.transpose()

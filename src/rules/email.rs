@@ -1,5 +1,7 @@
-//! Email addresses of targets: whether a mail server could take one.
+//! Email addresses of targets: whether every mail server could take one.
 //!
+//! A domain in other letters is sent in the form that mail servers know. What stands before the `@` has
+//! no such form: only some servers take other letters there, so it is refused where somebody sees it.
 //! Whether anybody reads what is sent there is not asked.
 
 use lettre::Address;
@@ -16,12 +18,32 @@ pub fn check(address: &str) -> Result<(), Violation> {
     if address.chars().count() > MAX_CHARS {
         return violation("The email address is longer than 254 characters.");
     }
-    let is_seen =
-        !address.contains(|character| text::is_unprintable(character) || text::is_unseen(character));
-    if !is_seen || address.parse::<Address>().is_err() {
+    let Some(parsed) = parse(address) else {
         return violation("The email address is malformed. Give one such as `name@company.com`.");
+    };
+    if !parsed.user().is_ascii() {
+        return violation(
+            "Not every mail server takes what stands before the `@`. Give an address with ASCII there.",
+        );
+    }
+    if in_ascii(&parsed).is_none_or(|ascii| ascii.to_string().len() > MAX_CHARS) {
+        return violation("The domain of the email address is none that a mail server could look up.");
     }
     Ok(())
+}
+
+fn parse(address: &str) -> Option<Address> {
+    let is_hidden = |character| text::is_unprintable(character) || text::is_unseen(character);
+    address.parse().ok().filter(|_| !address.contains(is_hidden))
+}
+
+/// The address with its domain in ASCII, as mail servers take it (RFC 5891).
+pub fn in_ascii(address: &Address) -> Option<Address> {
+    if address.domain().is_ascii() {
+        return Some(address.clone());
+    }
+    let domain = idna::domain_to_ascii_strict(address.domain()).ok()?;
+    Address::new(address.user(), domain).ok()
 }
 
 #[cfg(test)]
@@ -29,9 +51,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_domain_is_sent_in_ascii() {
+        for (address, sent) in [
+            ("a@b.co", "a@b.co"),
+            ("a@STRASSE.de", "a@STRASSE.de"),
+            ("a@straße.de", "a@xn--strae-oqa.de"),
+            ("a@BÜCHER.example", "a@xn--bcher-kva.example"),
+            ("a@[127.0.0.1]", "a@[127.0.0.1]"),
+        ] {
+            assert_eq!(in_ascii(&address.parse().unwrap()).unwrap().to_string(), sent);
+        }
+    }
+
+    #[test]
     fn addresses_are_plausible() {
         let too_long = format!("a@{}com", "abcdefgh.".repeat(28));
-        for good in ["a@b.co", "first.last+tag@mail.company.com", "büro@straße.de", "\"a b\"@c.de"] {
+        for good in
+            ["a@b.co", "first.last+tag@mail.company.com", "buero@straße.de", "a@例え.jp", "\"a b\"@c.de"]
+        {
             assert_eq!(check(good), Ok(()), "{good:?}");
         }
         for bad in [
@@ -64,6 +101,9 @@ mod tests {
             "<a@b.co>",
             "A <a@b.co>",
             "a@b.co,c@d.de",
+            "büro@straße.de",
+            "a@b\u{200d}.co",
+            "a@ab--cdé.co",
             &too_long,
         ] {
             assert_eq!(check(bad).unwrap_err().code, Code::InvalidEmail, "{bad:?}");

@@ -3,24 +3,23 @@
 //! Names and URIs in it were written by strangers: nothing of them can begin a new
 //! header or move the reader's cursor.
 
+use std::time::Duration;
+
 use entity::{EventId, FailureReason, TargetId, Timestamp};
+use humantime::format_duration;
 
 use crate::rules::text;
 
-const ADVICE: &str = "\
-What you can do:
-
-1. Mend the receiver. It must answer each notification with a 2xx status within
-   10 seconds.
-2. Activate the target again, with `activateNotificationTarget`. It becomes
-   active as soon as it answers the activation notification.
-3. Find the events that it missed, with `webhookNotificationTargetEvents` and the
-   filter `hasSuccessfulDelivery: false`, and send them again, with
-   `replayNotificationEvent`. Missed events are not sent again by themselves.
-
-Events are kept for 30 days. A target that stays deactivated for more than 30
-days is removed.
-";
+/// What a mail tells of the settings of the server.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions {
+    /// How long an attempt may take.
+    pub deadline: Duration,
+    /// How long events are kept.
+    pub retention: Duration,
+    /// After how long a deactivated target is removed.
+    pub removal_after: Duration,
+}
 
 /// A mail without its addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +49,8 @@ pub struct Deactivation<'a> {
     pub response_code: Option<i32>,
     /// When the target was deactivated.
     pub at: Timestamp,
+    /// What the settings of the server are.
+    pub conditions: &'a Conditions,
 }
 
 /// The mail about a deactivation.
@@ -57,7 +58,7 @@ pub fn deactivated(what: &Deactivation<'_>) -> Letter {
     let name = printable(what.target_name);
     Letter {
         subject: format!("Notification target \"{name}\" was deactivated"),
-        body: [story(&name, what), facts(what), ADVICE.to_owned()].join("\n"),
+        body: [story(&name, what), facts(what), advice(what.conditions)].join("\n"),
     }
 }
 
@@ -74,7 +75,7 @@ fn story(name: &str, what: &Deactivation<'_>) -> String {
 }
 
 fn facts(what: &Deactivation<'_>) -> String {
-    let Deactivation { target_id, uri, event_id, at, .. } = what;
+    let Deactivation { target_id, uri, event_id, at, conditions, .. } = what;
     format!(
         "Target:            {target_id}\n\
          URI:               {}\n\
@@ -82,11 +83,45 @@ fn facts(what: &Deactivation<'_>) -> String {
          Deactivated since: {at}\n\
          Last attempt:      {}\n",
         printable(uri),
-        why(what.reason, what.response_code),
+        why(what.reason, what.response_code, conditions.deadline),
     )
 }
 
-fn why(reason: Option<FailureReason>, response_code: Option<i32>) -> String {
+fn advice(Conditions { deadline, retention, removal_after }: &Conditions) -> String {
+    format!(
+        "\
+What you can do:
+
+1. Mend the receiver. It must answer each notification with a 2xx status within
+   {deadline}.
+2. Activate the target again, with `activateNotificationTarget`. It becomes
+   active as soon as it answers the activation notification.
+3. Find the events that it missed, with `webhookNotificationTargetEvents` and the
+   filter `hasSuccessfulDelivery: false`, and send them again, with
+   `replayNotificationEvent`. Missed events are not sent again by themselves.
+
+Events are kept for {retention}. A target that stays deactivated for more than
+{removal_after} is removed.
+",
+        deadline = spelled(*deadline),
+        retention = spelled(*retention),
+        removal_after = spelled(*removal_after),
+    )
+}
+
+/// A duration in the largest unit that it is a whole number of.
+fn spelled(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
+    let unit = units.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    match unit.filter(|_| duration.subsec_nanos() == 0) {
+        Some((unit, name)) if seconds == unit => format!("1 {name}"),
+        Some((unit, name)) => format!("{} {name}s", seconds / unit),
+        None => format_duration(duration).to_string(),
+    }
+}
+
+fn why(reason: Option<FailureReason>, response_code: Option<i32>, deadline: Duration) -> String {
     let reason = match (reason, response_code) {
         (Some(FailureReason::Status) | None, Some(code)) => {
             return format!("it answered with the status {code} instead of a 2xx");
@@ -95,7 +130,9 @@ fn why(reason: Option<FailureReason>, response_code: Option<i32>) -> String {
         (Some(FailureReason::Dns), _) => "the name of its host could not be resolved",
         (Some(FailureReason::Connect), _) => "no connection could be made",
         (Some(FailureReason::Tls), _) => "no secure connection could be agreed on; look at its certificate",
-        (Some(FailureReason::Timeout), _) => "no complete answer came within 10 seconds",
+        (Some(FailureReason::Timeout), _) => {
+            return format!("no complete answer came within {}", spelled(deadline));
+        }
         (Some(FailureReason::BlockedAddress), _) => "its host is not on the public internet",
         (Some(FailureReason::Protocol), _) => "the connection was cut off, or the answer was not valid HTTP",
         (None, None) => "it failed for a reason that is not known",
@@ -113,6 +150,12 @@ fn printable(text: &str) -> String {
 mod tests {
     use super::*;
 
+    const CONDITIONS: Conditions = Conditions {
+        deadline: Duration::from_secs(10),
+        retention: Duration::from_hours(30 * 24),
+        removal_after: Duration::from_hours(36),
+    };
+
     fn letter(name: &str, attempts: u32, reason: Option<FailureReason>, code: Option<i32>) -> Letter {
         deactivated(&Deactivation {
             target_name: name,
@@ -123,6 +166,7 @@ mod tests {
             reason,
             response_code: code,
             at: Timestamp::from_millis(1_648_761_699_732),
+            conditions: &CONDITIONS,
         })
     }
 
@@ -140,6 +184,8 @@ mod tests {
             "`activateNotificationTarget`",
             "`hasSuccessfulDelivery: false`",
             "`replayNotificationEvent`",
+            "with a 2xx status within\n   10 seconds.",
+            "Events are kept for 30 days. A target that stays deactivated for more than\n36 hours is removed.",
         ] {
             assert!(body.contains(part), "{part:?} is missing in:\n{body}");
         }
@@ -160,6 +206,23 @@ mod tests {
         ] {
             let body = letter("Payments", 10, reason, code).body;
             assert!(body.contains(part), "{part:?} is missing in:\n{body}");
+        }
+    }
+
+    #[test]
+    fn durations_are_spelled_out() {
+        for (millis, text) in [
+            (10_000, "10 seconds"),
+            (1_000, "1 second"),
+            (90_000, "90 seconds"),
+            (120_000, "2 minutes"),
+            (86_400_000, "1 day"),
+            (30 * 86_400_000, "30 days"),
+            (36 * 3_600_000, "36 hours"),
+            (250, "250ms"),
+            (1_500, "1s 500ms"),
+        ] {
+            assert_eq!(spelled(Duration::from_millis(millis)), text);
         }
     }
 

@@ -1,19 +1,20 @@
 //! The mails that wait for a mail server.
 
-use entity::{MailId, Timestamp, mail};
+use entity::{MailId, TargetId, Timestamp, mail};
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use crate::error::Result;
+use crate::rules::mail::Letter;
 
-/// Queues a mail that is due at once.
+/// Queues a mail about a target, due at once.
 pub async fn add(
     tx: &impl ConnectionTrait,
     recipient: &str,
-    subject: String,
-    body: String,
+    Letter { subject, body }: Letter,
+    about: &TargetId,
     now: Timestamp,
 ) -> Result<()> {
     let row = mail::Model {
@@ -24,6 +25,7 @@ pub async fn add(
         due_at: now,
         attempts: 0,
         created_at: now,
+        target_id: Some(about.clone()),
     };
     mail::Entity::insert(row.into_active_model()).exec_without_returning(tx).await?;
     Ok(())

@@ -14,7 +14,7 @@ use fail::fail_point;
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Value};
 
 use crate::error::Result;
-use crate::rules::mail;
+use crate::rules::mail::{self, Conditions};
 use crate::rules::retry::{Backoff, Schedules};
 use crate::store::bulk::{Column, Script};
 use crate::store::claims::{self, claim_of};
@@ -67,8 +67,8 @@ impl Terms<'_> {
 pub struct Terms<'a> {
     /// When failed deliveries are tried again.
     pub schedules: &'a Schedules,
-    /// Whether deactivations are told by mail.
-    pub sends_mail: bool,
+    /// What a mail about a deactivation tells of the settings; none: no mails are sent.
+    pub mails: Option<Conditions>,
     /// Spreads the retries: each call answers a number from 0 to 1.
     pub random: fn() -> f64,
     /// The time of settling.
@@ -284,8 +284,8 @@ async fn deactivate(
     outcome: &Outcome,
     terms: &Terms<'_>,
 ) -> Result<target::Model> {
-    if let Some(email) =
-        target.email.as_deref().filter(|_| terms.sends_mail && target.environment.keeps_email())
+    if let (Some(email), Some(conditions)) =
+        (target.email.as_deref().filter(|_| target.environment.keeps_email()), &terms.mails)
     {
         let letter = mail::deactivated(&mail::Deactivation {
             target_name: &target.name,
@@ -296,8 +296,9 @@ async fn deactivate(
             reason: outcome.attempt.failure_reason,
             response_code: outcome.attempt.response_code,
             at: terms.now,
+            conditions,
         });
-        mails::add(tx, email, letter.subject, letter.body, terms.now).await?;
+        mails::add(tx, email, letter, &target.id, terms.now).await?;
     }
     targets::set_status(tx, target, TargetStatus::Deactivated, terms.now).await
 }

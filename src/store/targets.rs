@@ -2,7 +2,7 @@
 //! through which a status changes.
 
 use entity::{NotificationEventName, TargetId, TargetStatus, Timestamp, subscription, target};
-use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, JoinType, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Set,
@@ -37,6 +37,7 @@ pub async fn add(
         name: new.name,
         uri: new.uri,
         email: new.email,
+        email_failed_at: None,
         status: TargetStatus::PendingVerification,
         created_at: now,
         updated_at: now,
@@ -136,8 +137,25 @@ pub async fn set_email(
 ) -> Result<target::Model> {
     let mut row = target.into_active_model();
     row.email = Set(email);
+    row.email_failed_at = Set(None);
     row.updated_at = Set(now);
     Ok(row.update(tx).await?)
+}
+
+/// Notes that a mail to this address was given up, if it is still the target's.
+pub async fn note_email_failure(
+    tx: &impl ConnectionTrait,
+    id: &TargetId,
+    email: &str,
+    now: Timestamp,
+) -> Result<()> {
+    target::Entity::update_many()
+        .col_expr(target::Column::EmailFailedAt, Expr::value(now))
+        .filter(target::Column::Id.eq(id))
+        .filter(target::Column::Email.eq(email))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// Marks that the set of its subscriptions has changed.

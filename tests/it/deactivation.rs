@@ -6,7 +6,6 @@ use std::time::Duration;
 use entity::delivery;
 use receiver::{Answer, Gate};
 use reprise::app::Settings;
-use reprise::app::settings::Smtp;
 use rstest::rstest;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
@@ -42,9 +41,8 @@ async fn many_deliveries_that_fail_together_deactivate_once_and_send_one_mail(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let mailbox = Mailbox::open();
-    let smtp = Smtp { url: mailbox.url().into(), from: "Reprise <reprise@example.com>".to_owned() };
     let settings = |settings: &mut Settings| {
-        settings.smtp = Some(smtp);
+        settings.smtp = Some(mailbox.smtp());
         // Wide enough for all that fail to be in flight together: what is not would be skipped.
         settings.target_concurrency = 128;
     };
@@ -77,8 +75,7 @@ async fn many_deliveries_that_fail_together_deactivate_once_and_send_one_mail(
 async fn a_mail_that_the_server_refuses_is_sent_later(#[values(On::Sqlite, On::Postgres)] on: On) {
     let mailbox = Mailbox::open();
     mailbox.refuse(1);
-    let smtp = Smtp { url: mailbox.url().into(), from: "reprise@example.com".to_owned() };
-    let Some(world) = World::with(on, |settings| settings.smtp = Some(smtp)).await else { return };
+    let Some(world) = World::with(on, |settings| settings.smtp = Some(mailbox.smtp())).await else { return };
     let target = world.active_target(&world.live, "/hook", &[ISSUED]).await;
     let email = json!({ "targetId": target, "email": "owner@example.com" });
     world.live.target("setEmailForNotificationTarget", email).await;

@@ -16,6 +16,7 @@ mod world;
 
 mod activation;
 mod audit;
+mod clocks;
 mod deactivation;
 mod documentation;
 mod documents;
@@ -27,6 +28,7 @@ mod keys;
 mod leases;
 mod limits;
 mod locks;
+mod mail;
 mod numbers;
 mod paging;
 mod publishing;

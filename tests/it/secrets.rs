@@ -3,6 +3,6 @@
 
 mod exchange;
 mod silence;
-mod site;
+pub mod site;
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";

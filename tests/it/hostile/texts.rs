@@ -2,7 +2,6 @@
 
 use receiver::Answer;
 use reprise::app::Settings;
-use reprise::app::settings::Smtp;
 use rstest::rstest;
 use serde_json::json;
 
@@ -56,9 +55,8 @@ async fn answers_are_kept_without_what_moves_a_cursor(#[values(On::Sqlite, On::P
 #[tokio::test]
 async fn a_name_stays_within_its_header_of_a_mail(#[values(On::Sqlite, On::Postgres)] on: On) {
     let mailbox = Mailbox::open();
-    let smtp = Smtp { url: mailbox.url().into(), from: "Reprise <reprise@example.com>".to_owned() };
     let settings = |settings: &mut Settings| {
-        settings.smtp = Some(smtp);
+        settings.smtp = Some(mailbox.smtp());
         settings.schedules.live.attempts = 1;
     };
     let Some(world) = World::with(on, settings).await else { return };
@@ -80,7 +78,8 @@ async fn a_name_stays_within_its_header_of_a_mail(#[values(On::Sqlite, On::Postg
     let lines: Vec<_> = head.lines().filter(|line| !line.starts_with([' ', '\t'])).collect();
     let names: Vec<_> = lines.iter().map(|line| line.split_once(':').unwrap().0).collect();
     assert_eq!(names[..3], ["From", "To", "Subject"], "{head}");
-    let rest = ["Content-Transfer-Encoding", "Content-Type", "Date", "MIME-Version"];
+    let rest =
+        ["Auto-Submitted", "Content-Transfer-Encoding", "Content-Type", "Date", "Message-ID", "MIME-Version"];
     assert!(names[3..].iter().all(|name| rest.contains(name)), "{head}");
     assert!(!head.contains("=?utf-8?q?=0D"), "{head}");
     assert!(head.lines().all(|line| line.len() < 100), "{head}");
