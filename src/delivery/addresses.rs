@@ -38,19 +38,37 @@ pub type Addresses = HashMap<TargetId, Result<Arc<Address>, NoAddress>>;
 /// Why a target has no address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoAddress {
-    /// Its secrets cannot be opened. Its deliveries wait, one lease after another, for somebody to put
-    /// the encryption key right; those of others do not.
+    /// Its secrets cannot be opened, or its URI cannot be read. Its deliveries wait, one lease after
+    /// another, for somebody to put that right; those of others do not.
     Unreadable,
     /// It was removed (T10).
     Gone,
 }
 
+/// What of a target cannot be read.
+#[derive(Debug)]
+enum Damage {
+    Keys(anyhow::Error),
+    Uri(anyhow::Error),
+}
+
+impl Damage {
+    fn report(&self, id: &TargetId) {
+        let (Self::Keys(error) | Self::Uri(error)) = self;
+        let error = format!("{error:#}");
+        match self {
+            Self::Keys(_) => tracing::error!(%id, error, "deliveries wait for the encryption key"),
+            Self::Uri(_) => tracing::error!(%id, error, "deliveries wait for a URI that can be read"),
+        }
+    }
+}
+
 impl Address {
-    fn new(target: target::Model, keys: &[signing_key::Model], vault: &Vault) -> anyhow::Result<Self> {
+    fn new(target: target::Model, keys: &[signing_key::Model], vault: &Vault) -> Result<Self, Damage> {
         let open = |key: &signing_key::Model| vault.open(key.id.as_str(), &key.sealed_secret);
-        let secrets = keys.iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        let secrets = keys.iter().map(open).collect::<anyhow::Result<Vec<_>>>().map_err(Damage::Keys)?;
         let signer = Signer::new(secrets.iter().map(ExposeSecret::expose_secret));
-        let destination = Destination::new(&target.uri)?;
+        let destination = Destination::new(&target.uri).map_err(Damage::Uri)?;
         let until = keys.iter().filter_map(|key| key.expires_at).min();
         Ok(Self { target, destination, signer, until })
     }
@@ -90,8 +108,8 @@ impl AddressBook {
         let mut keys = signing_keys::of_targets(db, &ids, now).await?;
         for target in unknown {
             let (id, keys) = (target.id.clone(), keys.remove(&target.id).unwrap_or_default());
-            let address = Address::new(target, &keys, &self.vault).map(Arc::new).map_err(|error| {
-                tracing::error!(id = %id, %error, "deliveries wait for the encryption key");
+            let address = Address::new(target, &keys, &self.vault).map(Arc::new).map_err(|damage| {
+                damage.report(&id);
                 NoAddress::Unreadable
             });
             if let Ok(address) = &address {
@@ -195,6 +213,23 @@ mod tests {
         assert!(matches!(book.latest(&target.id), Some(Err(NoAddress::Gone))));
         assert!(book.latest(&other.id).is_some_and(|latest| latest.is_ok()));
         assert!(book.latest(&TargetId::new(NOW)).is_none());
+    }
+
+    #[test]
+    fn what_is_damaged_is_told_apart() {
+        let vault = Vault::new(&[7; 32]);
+        let damage = |uri: &str, keys: &[signing_key::Model]| {
+            Address::new(target::Model { uri: uri.to_owned(), ..target() }, keys, &vault).unwrap_err()
+        };
+        let key = signing_key::Model {
+            id: entity::SigningKeyId::new(NOW),
+            target_id: TargetId::new(NOW),
+            sealed_secret: vec![0; 64],
+            created_at: NOW,
+            expires_at: None,
+        };
+        assert!(matches!(damage("https://company.com/", &[key]), Damage::Keys(_)));
+        assert!(matches!(damage("company.com", &[]), Damage::Uri(_)));
     }
 
     #[test]
