@@ -36,7 +36,7 @@ impl ReplayMutations {
     /// delivered, failed, skipped or never sent to them before.
     ///
     /// Each delivery has the full number of attempts, and each attempt has the header `highnote-replay:
-    /// true`. Ping tests and activations cannot be replayed.
+    /// true`. A replay during an attempt begins after it. Ping tests and activations cannot be replayed.
     async fn replay_notification_event(
         &self,
         ctx: &Context<'_>,
