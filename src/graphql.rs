@@ -15,6 +15,7 @@ mod errors;
 mod event;
 mod event_node;
 mod filter;
+mod introspection;
 pub mod json;
 mod loaders;
 mod mutation;
@@ -30,35 +31,33 @@ mod target_event;
 mod toll;
 mod weight;
 
-use async_graphql::{EmptySubscription, Request, SDLExportOptions, SchemaBuilder};
+use async_graphql::{EmptySubscription, Request, SDLExportOptions, SchemaBuilder, ValidationMode};
 
 use crate::app::{App, Caller};
 
 pub use mutation::Mutation;
 pub use query::Query;
 
-/// How deep selections may be nested, fragments followed.
-const MAX_DEPTH: usize = 15;
-
-/// How much a document may cost; `cost` says what does.
-const MAX_COMPLEXITY: usize = 5_000;
-
-/// How many directives a field may have.
-const MAX_DIRECTIVES: usize = 10;
-
-/// How deep the parser follows a selection, before it is known what is in it.
-const MAX_RECURSION: usize = 32;
+/// How deep the library follows selections. The server's own limit is lower, and told with numbers.
+const RECURSION: usize = 128;
 
 /// The schema of the API.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
-/// The schema, ready to execute what [`prepare`] has prepared.
+/// The schema, ready to execute what [`prepare`] has prepared. The library validates nothing: only documents
+/// that the server's validator has let through, merged, may come here.
 pub fn schema(app: App) -> Schema {
     builder().data(app).finish()
 }
 
 /// The text of the schema. It changes only when the schema does.
 pub fn sdl() -> String {
+    let described = format!("\n\"\"\"\n{}\n\"\"\"\nschema {{", introspection::DESCRIPTION);
+    printed().replacen("\nschema {", &described, 1)
+}
+
+/// The schema as the library prints it, which leaves out its description.
+pub(crate) fn printed() -> String {
     let options = SDLExportOptions::new().use_space_ident().prefer_single_line_descriptions();
     builder().finish().sdl_with_options(options)
 }
@@ -72,10 +71,9 @@ pub fn prepare(request: Request, app: &App, caller: Caller) -> Request {
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query, Mutation::default(), EmptySubscription)
         .register_output_type::<cost::Costs>()
-        .limit_depth(MAX_DEPTH)
-        .limit_complexity(MAX_COMPLEXITY)
-        .limit_directives(MAX_DIRECTIVES)
-        .limit_recursive_depth(MAX_RECURSION)
+        .validation_mode(ValidationMode::Fast)
+        .limit_recursive_depth(RECURSION)
+        .extension(introspection::Described)
         .extension(codes::Codes)
         .extension(toll::Tolls)
 }

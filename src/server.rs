@@ -11,7 +11,7 @@ mod budget;
 mod coercion;
 mod connection;
 mod connections;
-mod document;
+pub mod document;
 mod endpoint;
 mod forwarded;
 mod graphiql;

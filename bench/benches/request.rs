@@ -1,25 +1,9 @@
 //! A GraphQL request that publishes 100 events of 1 KiB, on its way to the database: the
 //! guard of the endpoint, the parser, and all that the library and the resolver do before
 //! anything is recorded.
-//!
-//! The guard is private to the server, so its files are taken in here as they stand.
-
-#[path = "../../src/server/budget.rs"]
-#[allow(unused, reason = "their tests run in the server")]
-mod budget;
-#[path = "../../src/server/coercion.rs"]
-#[allow(unused, reason = "their tests run in the server")]
-mod coercion;
-#[path = "../../src/server/tally.rs"]
-#[allow(unused, reason = "their tests run in the server")]
-mod tally;
-#[path = "../../src/server/tokens.rs"]
-#[allow(unused, reason = "their tests run in the server")]
-mod tokens;
 
 use std::hint::black_box;
 
-use async_graphql::parser::parse_query;
 use async_graphql::{Request, Variables};
 use criterion::{BatchSize, Criterion};
 use entity::{ApiKeyId, ApiKeyKind, Environment, OrganizationId};
@@ -28,6 +12,7 @@ use reprise::clock::Clock;
 use reprise::db::Db;
 use reprise::graphql::json::Json;
 use reprise::graphql::{self, Schema};
+use reprise::server::document::Documents;
 use reprise::store::Scope;
 use reprise::vault::Vault;
 use serde_json::{Value, json};
@@ -47,26 +32,24 @@ fn variables() -> Value {
 }
 
 fn guard(criterion: &mut Criterion) {
-    let types = coercion::Types::of_schema(&graphql::sdl());
+    let documents = Documents::default();
     let variables = Variables::from_json(variables());
     let mut group = criterion.benchmark_group("request");
-    group.bench_function("guard before the parser", |bencher| {
-        bencher.iter(|| tokens::check(black_box(DOCUMENT)));
-    });
-    group.bench_function("parser", |bencher| bencher.iter(|| parse_query(black_box(DOCUMENT))));
-    let document = parse_query(DOCUMENT).expect("the document can be parsed");
-    let (_, operation) = document.operations.iter().next().expect("there is an operation");
-    group.bench_function("guard behind the parser", |bencher| {
+    let mut number = 0;
+    group.bench_function("a document that was not seen before", |bencher| {
         bencher.iter_batched(
-            || variables.clone(),
-            |mut variables| {
-                tally::check(&document).expect("there is not too much of anything");
-                budget::check(&document).expect("not too much is asked for");
-                types
-                    .check(&document, &operation.node, &mut variables)
-                    .expect("the values have the right types");
-                variables
+            || {
+                number += 1;
+                Request::new(format!("{DOCUMENT} # {number}")).variables(variables.clone())
             },
+            |mut request| documents.prepare(&mut request).map(|_| request),
+            BatchSize::SmallInput,
+        );
+    });
+    group.bench_function("a document that is kept", |bencher| {
+        bencher.iter_batched(
+            || Request::new(DOCUMENT).variables(variables.clone()),
+            |mut request| documents.prepare(&mut request).map(|_| request),
             BatchSize::SmallInput,
         );
     });
@@ -91,8 +74,12 @@ fn execution(criterion: &mut Criterion) {
         scope: Scope { organization, environment: Environment::Live },
     };
     let variables = Variables::from_json(variables());
-    let request =
-        || graphql::prepare(Request::new(DOCUMENT).variables(variables.clone()), &app, caller.clone());
+    let documents = Documents::default();
+    let request = || {
+        let mut request = Request::new(DOCUMENT).variables(variables.clone());
+        documents.prepare(&mut request).expect("the document is valid");
+        graphql::prepare(request, &app, caller.clone())
+    };
     let answer = runtime.block_on(schema.execute(request()));
     assert!(answer.data.to_string().contains("NOT_FOUND"), "{answer:?}");
     criterion.benchmark_group("request").bench_function("all but recording", |bencher| {

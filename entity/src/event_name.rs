@@ -40,7 +40,7 @@ impl NotificationEventName {
 }
 
 event_names! {
-    #[graphql(deprecation)]
+    #[graphql(deprecation = "No longer supported")]
     AuthorizationCreated => AuthorizationEvent,
     AuthorizedUserCardProductApplicationApproved => AuthorizedUserCardProductApplication,
     AuthorizedUserCardProductApplicationClosed => AuthorizedUserCardProductApplication,
@@ -91,7 +91,7 @@ event_names! {
     AchExternallyInitiatedWithdrawalProcessed => AchExternallyInitiatedWithdrawalProcessedEvent,
     AchExternallyInitiatedWithdrawalFailed => AchExternallyInitiatedWithdrawalFailedEvent,
     PaymentCardAdjustment => PaymentCardAdjustmentEvent,
-    #[graphql(deprecation)]
+    #[graphql(deprecation = "No longer supported")]
     PaymentCardAuthorizationCreated => PaymentCardAuthorizationCreatedEvent,
     PaymentCardAuthorizationApproved => PaymentCardAuthorizationApprovedEvent,
     PaymentCardAuthorizationDeclined => PaymentCardAuthorizationDeclinedEvent,

@@ -1,5 +1,5 @@
 //! Takes the points of an operation (G12) when it is known to be valid and before anything of it
-//! is done.
+//! is done. Whoever asks, an operation may cost only so much.
 
 use std::sync::Arc;
 
@@ -10,6 +10,9 @@ use async_graphql::{ServerError, ValidationResult};
 use crate::app::Toll;
 use crate::app::rates::Unpaid;
 use crate::graphql::codes;
+
+/// How many points an operation may cost; `cost` says what does.
+const MOST: usize = 5_000;
 
 /// The extension of the schema. Requests without a [`Toll`] are free.
 pub struct Tolls;
@@ -28,11 +31,23 @@ impl Extension for Tolls {
         next: NextValidation<'_>,
     ) -> Result<ValidationResult, Vec<ServerError>> {
         let valid = next.run(ctx).await?;
+        if valid.complexity > MOST {
+            return Err(vec![too_complex(valid.complexity)]);
+        }
         match ctx.data_opt::<Toll>().map(|toll| toll.pay(valid.complexity)) {
             None | Some(Ok(())) => Ok(valid),
             Some(Err(unpaid)) => Err(vec![refusal(valid.complexity, unpaid)]),
         }
     }
+}
+
+fn too_complex(complexity: usize) -> ServerError {
+    let message = format!(
+        "The operation costs {complexity} points; at most {MOST} are allowed. Ask for less at a time."
+    );
+    let mut error = ServerError::new(message, None);
+    codes::set(&mut error, codes::VALIDATION_FAILED);
+    error
 }
 
 fn refusal(complexity: usize, unpaid: Unpaid) -> ServerError {

@@ -1,13 +1,14 @@
 //! How much a document may ask for, counted before the library looks at it.
 //!
-//! A kilobyte of fragments that spread each other can stand for millions of fields.
-//! The library's own limits put every spread in to count them, and hang on such a
-//! document; here each fragment is counted once.
+//! A kilobyte of fragments that spread each other can stand for millions of fields. Validator and
+//! library put every spread in, and hang on such a document; here each fragment is counted once.
 
 use std::collections::HashMap;
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Name, ServerError};
+
+use crate::server::tokens;
 
 /// How many selections the operations, or one fragment, may have with all spreads put in.
 const SELECTIONS: usize = 2_000;
@@ -16,8 +17,15 @@ const SELECTIONS: usize = 2_000;
 /// tools ask comes to less than half of it.
 const VALUES: usize = 1_000_000;
 
-/// How deep fragments may spread each other.
-const DEPTH: usize = 32;
+/// How many fragments may spread each other in turn.
+const CHAIN: usize = 32;
+
+/// How deep selections may be nested, with all spreads put in: as deep as brackets, which is what they are
+/// written with.
+const NESTING: usize = tokens::DEPTH;
+
+/// How many fields may stand inside each other, with all spreads put in.
+const FIELDS: usize = 15;
 
 /// Refuses documents that ask for too much, or for themselves.
 pub fn check(document: &ExecutableDocument) -> Result<(), ServerError> {
@@ -36,6 +44,10 @@ pub fn check(document: &ExecutableDocument) -> Result<(), ServerError> {
 struct Size {
     selections: usize,
     values: usize,
+    /// How deep its selections are nested.
+    nesting: usize,
+    /// How many of its fields stand inside each other.
+    fields: usize,
 }
 
 impl Size {
@@ -43,12 +55,15 @@ impl Size {
         Self {
             selections: self.selections.saturating_add(other.selections),
             values: self.values.saturating_add(other.values),
+            nesting: self.nesting.max(other.nesting),
+            fields: self.fields.max(other.fields),
         }
     }
 
     /// A field with these fields in it.
     fn of_field(name: &str, inner: Self) -> Self {
-        Self { selections: inner.selections, values: items(name).saturating_mul(inner.values.max(1)) }
+        let values = items(name).saturating_mul(inner.values.max(1));
+        Self { values, fields: inner.fields + 1, ..inner }
     }
 
     fn check(self) -> Result<(), ServerError> {
@@ -58,7 +73,23 @@ impl Size {
             return Err(error(message));
         }
         if self.values > VALUES {
-            return Err(error("The document asks for too much of the schema at a time.".to_owned()));
+            let message = format!(
+                "The document asks for some {} values of the schema; at most {VALUES} may be asked for at a time.",
+                self.values
+            );
+            return Err(error(message));
+        }
+        if self.fields > FIELDS {
+            return Err(error(format!(
+                "The document asks for fields {} deep; at most {FIELDS} may stand inside each other.",
+                self.fields
+            )));
+        }
+        if self.nesting > NESTING {
+            return Err(error(format!(
+                "The selections of the document are nested {} deep, with fragments put in; at most {NESTING} may be.",
+                self.nesting
+            )));
         }
         Ok(())
     }
@@ -94,8 +125,8 @@ impl<'a> Count<'a> {
         if self.open.contains(&name) {
             return Err(error(format!("The fragment {name} spreads itself.")));
         }
-        if self.open.len() == DEPTH {
-            return Err(error(format!("More than {DEPTH} fragments spread each other in turn.")));
+        if self.open.len() == CHAIN {
+            return Err(error(format!("More than {CHAIN} fragments spread each other in turn.")));
         }
         self.open.push(name);
         let counted = self.selections(&fragment.node.selection_set.node)?;
@@ -108,7 +139,7 @@ impl<'a> Count<'a> {
     /// How deep selections are nested was bounded before they were parsed, and `check` bounds how large
     /// a fragment is, so neither the recursion nor the sum can grow too much.
     fn selections(&mut self, selections: &'a SelectionSet) -> Result<Size, ServerError> {
-        let mut sum = Size { selections: selections.items.len(), values: 0 };
+        let mut sum = Size { selections: selections.items.len(), ..Size::default() };
         for selection in &selections.items {
             sum = sum.plus(match &selection.node {
                 Selection::Field(field) => {
@@ -119,7 +150,9 @@ impl<'a> Count<'a> {
                 Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node)?,
             });
         }
-        Ok(sum)
+        // A field without selections has an empty set.
+        let level = usize::from(!selections.items.is_empty());
+        Ok(Size { nesting: sum.nesting + level, ..sum })
     }
 }
 
@@ -165,6 +198,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nested_too_deep_is_told_with_numbers() {
+        let fields = |depth: usize| format!("{{ {} a {} }}", "a {".repeat(depth - 1), "}".repeat(depth - 1));
+        assert!(!is_refused(&fields(FIELDS)));
+        let message = check(&parse_query(fields(FIELDS + 1)).unwrap()).unwrap_err().message;
+        assert_eq!(message, "The document asks for fields 16 deep; at most 15 may stand inside each other.");
+
+        // The library's parser follows 32 levels, and fragments make them up.
+        let link = |i: usize, next: &str| {
+            format!("fragment f{i} on A {{ {} {next} {} }} ", "...{".repeat(15), "}".repeat(15))
+        };
+        let nested = |links: usize| {
+            let all: String = (0..links).map(|i| link(i, &format!("...f{}", i + 1))).collect();
+            format!("{{ ...f0 }} {all} {}", link(links, "a"))
+        };
+        assert!(!is_refused(&nested(2)));
+        let message = check(&parse_query(nested(3)).unwrap()).unwrap_err().message;
+        assert!(message.contains("nested 65 deep") && message.contains("at most 64"), "{message}");
+    }
+
+    #[test]
     fn the_schema_is_told_but_not_over_and_over() {
         let lists = |depth: usize| {
             format!(
@@ -184,8 +237,8 @@ mod tests {
     fn fragments_in_a_circle_or_a_long_row_are_refused() {
         assert!(is_refused("{ a } fragment F on A { ...F }"));
         assert!(is_refused("{ ...F } fragment F on A { a { ...G } } fragment G on A { b { ...F } }"));
-        assert!(!is_refused(&chain(DEPTH - 1, 1)));
-        assert!(is_refused(&chain(DEPTH, 1)));
+        assert!(!is_refused(&chain(CHAIN - 1, 1)));
+        assert!(is_refused(&chain(CHAIN, 1)));
         assert!(is_refused(&chain(2_000, 1)));
     }
 }

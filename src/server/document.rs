@@ -1,69 +1,140 @@
-//! The document of a request: parsed, if that is safe and cheap, and the operation in it that is asked for.
+//! The document of a request: parsed, if that is safe and cheap, validated, and made ready to be executed.
+//!
+//! What a document must pass, in this order: `tokens` looks at its text, the parser, `tally` and `budget`
+//! count what it asks for, the validator puts its fragments in. What passed is kept. For each request
+//! the variables are coerced and the fields of the operation merged; that is what is executed.
 
+mod blanks;
+mod conversion;
+mod literals;
+mod merging;
+mod positions;
+pub(in crate::server) mod types;
+pub(in crate::server) mod validation;
+
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
-use async_graphql::{Name, Positioned};
+use async_graphql::{Name, Positioned, Request, ServerError};
 use lru::LruCache;
 
-use crate::graphql::codes;
+use crate::app::Lane;
+use crate::graphql::{self, codes};
 use crate::server::refusal::Refusal;
-use crate::server::{budget, tally, tokens};
+use crate::server::{budget, coercion, lane, request, tally, tokens};
+pub use blanks::Blanks;
+use types::Types;
 
 /// How many documents are kept, and how long their text may be.
 const KEPT: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
 const KEPT_BYTES: usize = 4_096;
 
-/// Recent documents. Clients ask with the same few again and again, and parsing one takes
+/// Recent documents. Clients ask with the same few again and again, and reading one takes
 /// as long as all else that is done to it before it is executed.
-pub struct Documents(Mutex<LruCache<String, ExecutableDocument>>);
+pub struct Documents {
+    kept: Mutex<LruCache<String, Arc<ExecutableDocument>>>,
+    types: Types,
+}
+
+/// What is known of a request whose document can be executed.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What the request is counted as.
+    pub lane: Lane,
+    /// How many events it publishes.
+    pub events: usize,
+    /// What is to be taken out of its answer.
+    pub blanks: Blanks,
+}
 
 impl Default for Documents {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(KEPT)))
+        validation::warm_up();
+        Self { kept: Mutex::new(LruCache::new(KEPT)), types: Types::of_schema(&graphql::printed()) }
     }
 }
 
 impl Documents {
-    /// A document that the library can look at without harm.
-    pub fn read(&self, query: &str) -> Result<ExecutableDocument, Refusal> {
+    /// Makes a request ready to be executed: gives it its operation, merged, and its variables, coerced.
+    ///
+    /// # Errors
+    /// When the document or the variables are not valid, or too much is asked for.
+    pub fn prepare(&self, request: &mut Request) -> Result<Prepared, Refusal> {
+        let document = self.read(&request.query)?;
+        let (name, operation) = select(&document, request.operation_name.as_deref())?;
+        request::name_operation(name.map_or("anonymous", Name::as_str));
+        coercion::coerce(&self.types, &operation.node, &mut request.variables).map_err(invalid)?;
+        let (merged, blanks) =
+            merging::merge(&document, &operation.node, &self.types, Some(&request.variables))
+                .map_err(invalid)?;
+        let (lane, events) = lane::of(&merged, &request.variables);
+        let merged = Positioned::new(merged, operation.pos);
+        request.set_parsed_query(ExecutableDocument {
+            operations: match name {
+                Some(name) => DocumentOperations::Multiple([(name.clone(), merged)].into()),
+                None => DocumentOperations::Single(merged),
+            },
+            fragments: HashMap::new(),
+        });
+        Ok(Prepared { lane, events, blanks })
+    }
+
+    /// A document that is valid, and that the library can look at without harm.
+    fn read(&self, query: &str) -> Result<Arc<ExecutableDocument>, Refusal> {
         if let Some(document) = self.kept().get(query) {
             return Ok(document.clone());
         }
-        let document = parse(query)?;
+        let document = Arc::new(self.parse(query)?);
         if query.len() <= KEPT_BYTES {
             self.kept().put(query.to_owned(), document.clone());
         }
         Ok(document)
     }
 
-    fn kept(&self) -> MutexGuard<'_, LruCache<String, ExecutableDocument>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn parse(&self, query: &str) -> Result<ExecutableDocument, Refusal> {
+        tokens::check(query).map_err(invalid)?;
+        let tree =
+            validation::parse(query).map_err(|errors| Refusal::of_document(errors, codes::PARSE_FAILED))?;
+        let document = conversion::convert(query, &tree, &self.types).map_err(invalid)?;
+        tally::check(&document).map_err(invalid)?;
+        budget::check(&document).map_err(invalid)?;
+        validation::check(query, &tree, &self.types)
+            .map_err(|errors| Refusal::of_document(errors, codes::VALIDATION_FAILED))?;
+        merging::check(&document, &self.types).map_err(invalid)?;
+        Ok(document)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, LruCache<String, Arc<ExecutableDocument>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn parse(query: &str) -> Result<ExecutableDocument, Refusal> {
-    let invalid = |error| Refusal::of_document(vec![error], codes::VALIDATION_FAILED);
-    tokens::check(query).map_err(invalid)?;
-    let document =
-        parse_query(query).map_err(|error| Refusal::of_document(vec![error.into()], codes::PARSE_FAILED))?;
-    tally::check(&document).map_err(invalid)?;
-    budget::check(&document).map_err(invalid)?;
-    Ok(document)
-}
-
-/// The operation that will be executed, if it is clear which.
-pub fn selected<'a>(
+/// The operation that is to be executed.
+fn select<'a>(
     document: &'a ExecutableDocument,
     name: Option<&str>,
-) -> Option<(Option<&'a str>, &'a Positioned<OperationDefinition>)> {
-    let operations = document.operations.iter();
-    let mut operations = operations.map(|(name, operation)| (name.map(Name::as_str), operation));
-    match (&document.operations, name) {
-        (DocumentOperations::Multiple(all), None) if all.len() > 1 => None,
-        (_, None) => operations.next(),
-        (_, Some(wanted)) => operations.find(|(name, _)| *name == Some(wanted)),
+) -> Result<(Option<&'a Name>, &'a Positioned<OperationDefinition>), Refusal> {
+    let unclear =
+        |message: String| Refusal::of_document(vec![ServerError::new(message, None)], codes::BAD_USER_INPUT);
+    let mut operations = document.operations.iter();
+    match name {
+        Some(wanted) => operations
+            .find(|(name, _)| name.is_some_and(|name| name == wanted))
+            .ok_or_else(|| unclear(format!("The document has no operation {wanted}."))),
+        None => match (operations.next(), operations.next()) {
+            (Some(only), None) => Ok(only),
+            _ => Err(unclear("The document has several operations. Name one as `operationName`.".to_owned())),
+        },
     }
 }
+
+fn invalid(error: ServerError) -> Refusal {
+    Refusal::of_document(vec![error], codes::VALIDATION_FAILED)
+}
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod tests;

@@ -20,15 +20,14 @@ use tokio::sync::Semaphore;
 use crate::app::{App, Caller, Lane, Login, Toll};
 use crate::error::report;
 use crate::graphql::{self, Schema, codes};
-use crate::server::coercion::Types;
 use crate::server::connection::Peer;
-use crate::server::document::Documents;
+use crate::server::document::{Blanks, Documents};
 use crate::server::media::{self, Media};
 use crate::server::memory::{Memory, Share};
 use crate::server::patience::Patience;
 use crate::server::refusal::Refusal;
-use crate::server::request::{self, RequestId};
-use crate::server::{answer, body, document, forwarded, lane, rates};
+use crate::server::request::RequestId;
+use crate::server::{answer, body, forwarded, lane, rates};
 
 /// Longer bodies are not parsed on the threads that the delivery engine runs on, and few at a time.
 const LONG: usize = 64 * 1_024;
@@ -37,7 +36,6 @@ const LONG_AT_A_TIME: usize = 2;
 struct Endpoint {
     app: App,
     schema: Schema,
-    types: Types,
     documents: Documents,
     long: Semaphore,
     memory: Arc<Memory>,
@@ -56,10 +54,9 @@ struct Admitted {
 /// `/graphql`.
 pub fn routes(app: App) -> Router {
     let schema = graphql::schema(app.clone());
-    let types = Types::of_schema(&schema.sdl());
     let (long, memory) = (Semaphore::new(LONG_AT_A_TIME), Memory::new(app.settings.door.memory));
     let documents = Documents::default();
-    let endpoint = Arc::new(Endpoint { app, schema, types, documents, long, memory });
+    let endpoint = Arc::new(Endpoint { app, schema, documents, long, memory });
     Router::new().route("/graphql", post(serve)).with_state(endpoint)
 }
 
@@ -138,10 +135,11 @@ impl Endpoint {
                 return Err(refusal);
             }
         };
-        self.check(&mut request, length, caller.may_publish(), toll)?;
+        let blanks = self.check(&mut request, length, caller.may_publish(), toll)?;
         let request = graphql::prepare(request, &self.app, caller.clone()).data(toll.clone());
-        let executed = patience.wait(self.schema.execute(request)).await?;
+        let mut executed = patience.wait(self.schema.execute(request)).await?;
         if !is_refused(&executed) {
+            blanks.remove_from(&mut executed.data);
             return Ok(executed);
         }
         match toll.standing().and_then(|standing| standing.refused) {
@@ -171,35 +169,27 @@ impl Endpoint {
         Ok((parsed.map_err(|_| Refusal::internal())??, length))
     }
 
-    /// Parses the document and checks what the library does not. The request is counted before, in the
-    /// lane that its text suggests, and once more if it turns out to be in the other.
+    /// Checks document and variables, and says what is to be taken out of the answer. The request is counted
+    /// before, in the lane that its text suggests, and once more if it turns out to be in the other.
     fn check(
         &self,
         request: &mut Request,
         length: usize,
         may_publish: bool,
         toll: &Toll,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Blanks, Refusal> {
         let enter = |lane| toll.enter(lane).map_err(rates::refusal);
         let may_publish = may_publish && request.query.contains(lane::PUBLISH);
         enter(if may_publish { Lane::Publishing } else { Lane::Api })?;
-        let document = self.documents.read(&request.query)?;
-        let invalid = |error| Refusal::of_document(vec![error], codes::VALIDATION_FAILED);
-        let (mut actual, mut events) = (Lane::Api, 0);
-        if let Some((name, operation)) = document::selected(&document, request.operation_name.as_deref()) {
-            request::name_operation(name.unwrap_or("anonymous"));
-            self.types.check(&document, &operation.node, &mut request.variables).map_err(invalid)?;
-            (actual, events) = lane::of(&document, &operation.node, &request.variables);
-        }
-        if may_publish && actual == Lane::Api {
+        let prepared = self.documents.prepare(request)?;
+        if may_publish && prepared.lane == Lane::Api {
             enter(Lane::Api)?;
         }
-        if length > body::LIMIT && actual == Lane::Api {
+        if length > body::LIMIT && prepared.lane == Lane::Api {
             return Err(body::too_large(body::LIMIT));
         }
-        toll.add_events(events);
-        request.set_parsed_query(document);
-        Ok(())
+        toll.add_events(prepared.events);
+        Ok(prepared.blanks)
     }
 }
 

@@ -83,6 +83,12 @@ impl Refusal {
         self
     }
 
+    /// What is wrong.
+    #[cfg(test)]
+    pub fn messages(&self) -> impl Iterator<Item = &str> {
+        self.errors.iter().map(|error| error.message.as_str())
+    }
+
     /// The answer to the request.
     pub fn answer(self, media: Media, id: &RequestId) -> Response {
         self.answer_with(&json!({ "requestId": id.to_string() }), media)

@@ -1,15 +1,15 @@
 //! Looks over a document before it is parsed.
 //!
-//! The library's parser calls itself for whatever is nested: a kilobyte of brackets
-//! overflows the stack, which ends the whole process. Here they are counted as they come.
+//! A parser calls itself for whatever is nested: a kilobyte of brackets may overflow the stack,
+//! which ends the whole process. Here they are counted as they come.
 
 use async_graphql::ServerError;
 
 /// How deep braces, brackets and parentheses may be nested.
-const DEPTH: usize = 64;
+pub const DEPTH: usize = 64;
 
 /// How many names, values and signs a document may have.
-const TOKENS: usize = 10_000;
+pub const TOKENS: usize = 10_000;
 
 /// Refuses documents that cannot be parsed safely or cheaply.
 pub fn check(document: &str) -> Result<(), ServerError> {
@@ -110,10 +110,10 @@ fn error(message: String) -> ServerError {
 
 #[cfg(test)]
 mod tests {
-    use async_graphql::parser::parse_query;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::server::document::validation::parse;
 
     fn nested(open: &str, depth: usize) -> String {
         format!("{{ a(b: {} ", open.repeat(depth))
@@ -140,7 +140,7 @@ mod tests {
             format!("{{ a(b: \"\", c: \"\"\"\"\"\") # {brackets}\r }}"),
         ] {
             assert!(check(&document).is_ok(), "{document:.40}");
-            assert!(parse_query(&document).is_ok(), "{document:.40}");
+            assert!(parse(&document).is_ok(), "{document:.40}");
         }
     }
 
@@ -186,7 +186,7 @@ mod tests {
         ) {
             let document = format!("{{ a(b: {} {}", parts.join(" "), tail.repeat(3_000));
             if check(&document).is_ok() {
-                drop(parse_query(&document));
+                drop(parse(&document));
             }
         }
     }

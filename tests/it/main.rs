@@ -20,6 +20,7 @@ mod clocks;
 mod deactivation;
 mod documentation;
 mod documents;
+mod execution;
 mod goodbyes;
 mod guard;
 mod hostile;
