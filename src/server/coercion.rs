@@ -193,7 +193,7 @@ mod tests {
     ";
 
     /// What becomes of the variable `v` of this type.
-    fn coerced(ty: &str, variables: Json) -> Result<Json, String> {
+    fn coerced(ty: &str, variables: &Json) -> Result<Json, String> {
         let document = parse_query(format!("query ($v: {ty}) {{ f }}")).unwrap();
         let crate::graphql::json::Json(given) = serde_json::from_str(&variables.to_string()).unwrap();
         let mut variables = Variables::from_value(given);
@@ -226,9 +226,9 @@ mod tests {
             ("[In!]", json!({"v": {"id": 3}}), json!({"v": [{"id": "3", "with": 5}]})),
             ("Int", json!({"w": "not asked for"}), json!({"w": "not asked for"})),
         ] {
-            assert_eq!(coerced(ty, given.clone()), Ok(expected), "{ty} {given}");
+            assert_eq!(coerced(ty, &given), Ok(expected), "{ty} {given}");
         }
-        assert!(coerced("[Int]", json!({"v": vec![1; ITEMS]})).is_ok());
+        assert!(coerced("[Int]", &json!({"v": vec![1; ITEMS]})).is_ok());
     }
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
             ("[Int!]", json!({"v": [null]})),
             ("[Int]", json!({"v": vec![1; ITEMS + 1]})),
         ] {
-            assert!(coerced(ty, given.clone()).is_err(), "{ty} {given}");
+            assert!(coerced(ty, &given).is_err(), "{ty} {given}");
         }
     }
 }

@@ -113,7 +113,7 @@ async fn fields_of_one_key_are_answered_together() {
             "query($e: ID!) { node(id: $e) { ... on NotificationEvent { node { ... on GenericNotificationEvent { payload } }
              node { __typename } } ... on Organization { profile { displayName } } } }",
             json!({ "node": { "node": { "__typename": "GenericNotificationEvent",
-                "payload": { "__typename": "PaymentCard", "number": 0 } } } }),
+                "payload": { "__typename": "PaymentCardIssuedEvent", "number": 0 } } } }),
         ),
         (
             "query($e: ID!) { notificationEvents { edges { node { id } } } ...F } fragment F on Query {
