@@ -31,7 +31,10 @@ pub async fn attempt(
     let notification = notification(&delivery, contents, app.stamp());
     let answer = app.http.post(notification).await?;
     let went = went(&answer);
-    let not_before = answer.retry_after.as_deref().and_then(|text| retry::asked_for(text, app.now()));
+    // A date is of the clocks of others, and what is kept is of our time.
+    let (now, clock) = (app.now(), app.stamp());
+    let asked_for = answer.retry_after.as_deref().and_then(|text| retry::asked_for(text, clock));
+    let not_before = asked_for.map(|at| now + at.since(clock));
     let attempt = row(&delivery, address, started_at, answer);
     Ok((Outcome { delivery, environment: letter.environment, attempt, not_before }, went))
 }

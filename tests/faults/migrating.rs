@@ -5,13 +5,17 @@ use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
+use entity::{mail, target};
 use fail::FailScenario;
+use migration::{Migrator, MigratorTrait as _};
+use reprise::clock::Detour;
 use reprise::db::Db;
+use reprise::store::timekeeping;
 use rstest::rstest;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, Database, EntityTrait as _, Statement};
 
 use crate::world::program::Site;
-use crate::world::{On, World};
+use crate::world::{On, START, World};
 
 /// How much later the program is killed each time.
 const STEP: Duration = Duration::from_millis(8);
@@ -101,6 +105,41 @@ async fn two_that_start_at_once_migrate_once(#[values(On::Sqlite, On::Postgres)]
     for db in [one.unwrap(), two.unwrap()] {
         assert_eq!(tables(&db).await, expected);
     }
+}
+
+/// A target of a customer and a mail about it, as the first tables have them.
+const FIRST_ROWS: &str = "
+    INSERT INTO organization VALUES ('org_1', 'First', 1);
+    INSERT INTO target (id, organization_id, environment, name, uri, email, status, created_at, updated_at, epoch, rotations)
+        VALUES ('ntt_1', 'org_1', 'LIVE', 'A', 'https://company.com/', 'a@company.com', 'DEACTIVATED', 1, 1, 1, 0);
+    INSERT INTO mail VALUES ('mail_1', 'a@company.com', 'Hello', 'Hello', 1, 0, 1);
+    INSERT INTO event (id, organization_id, environment, node, is_addressed, created_at)
+        VALUES ('nee_01a0c4506c00700081e2713fd1c51271', 'org_1', 'LIVE', '{}', TRUE, 1790000000000)";
+
+#[rstest]
+#[tokio::test]
+async fn a_database_of_the_first_version_gets_there_with_its_rows(
+    #[values(On::Sqlite, On::Postgres)] on: On,
+) {
+    let _faults = FailScenario::setup();
+    let Some(world) = quiet_world(on).await else { return };
+    let expected = tables(&world.app.db).await;
+    let url = empty_database(&world).await;
+    let mode = if world.app.db.is_shared() { "" } else { "?mode=rwc" };
+    let first = Database::connect(format!("{url}{mode}")).await.unwrap();
+    Migrator::up(&first, Some(1)).await.unwrap();
+    first.execute_unprepared(FIRST_ROWS).await.unwrap();
+    first.close().await.unwrap();
+
+    let db = Db::open(&url).await.unwrap();
+    assert_eq!(tables(&db).await, expected);
+    let target = target::Entity::find().one(db.reader()).await.unwrap().unwrap();
+    assert_eq!((target.email.as_deref(), target.email_failed_at), (Some("a@company.com"), None));
+    let mail = mail::Entity::find().one(db.reader()).await.unwrap().unwrap();
+    assert_eq!((mail.subject.as_str(), mail.target_id), ("Hello", None));
+    assert_eq!(timekeeping::detour(db.reader()).await.unwrap(), Detour::default());
+    assert_eq!(timekeeping::newest(db.reader()).await.unwrap(), Some(START));
+    assert_eq!(timekeeping::removed_until(db.reader()).await.unwrap(), None);
 }
 
 #[rstest]
