@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Command};
 use reprise::cli::serve;
+use reprise::rules::{limits, page};
 
 /// The tests that documents name stand in one of these folders, or beside the code.
 const TESTS: [&str; 3] = ["tests/it", "tests/faults", "src"];
@@ -151,4 +152,79 @@ fn anchors(text: &str) -> HashSet<String> {
 fn the_readme_is_short() {
     let lines = read("README.md").lines().count();
     assert!(lines <= 160, "{lines}");
+}
+
+/// The numbers of the contract stand in the table of limits.
+#[test]
+fn the_table_of_limits_has_the_numbers_of_the_code() {
+    let page = read("docs/integrate.md");
+    let rows: Vec<&str> = page.split_once("\n## Limits\n").unwrap().1.lines().collect();
+    let kibibytes = |bytes: usize| format!("{} KiB", bytes / 1_024);
+    for (what, number) in [
+        ("targets that are active or pending", limits::TARGETS.to_string()),
+        ("targets in all", limits::TARGETS_IN_ALL.to_string()),
+        ("activations begun in an hour", limits::ACTIVATIONS.to_string()),
+        ("signing keys of a target", limits::SIGNING_KEYS.to_string()),
+        ("events in one call", "1,000".to_owned()),
+        ("payload of an event", kibibytes(limits::PAYLOAD_BYTES)),
+        ("page of a list", page::MAX.to_string()),
+    ] {
+        let row = rows.iter().find(|row| row.starts_with(&format!("| {what}"))).unwrap();
+        let told = row.split('|').nth(2).unwrap();
+        assert!(
+            told.split([' ', ';', ',']).any(|word| word == number) || told.contains(&number),
+            "{row}: {number}"
+        );
+    }
+    assert_eq!(limits::EVENTS_PER_CALL, 1_000);
+}
+
+/// What the server writes above the level of information, operators can look up.
+#[test]
+fn lines_of_the_log_that_warn_are_explained() {
+    let page = read("docs/operate.md");
+    let table = page.split_once("\n## Log\n").unwrap().1.split("\n## ").next().unwrap();
+    let told: Vec<&str> = code(table).map(|line| line.trim_end_matches('…').trim_end()).collect();
+    let mut lines = 0;
+    for source in files("src").iter().map(|path| fs::read_to_string(path).unwrap()) {
+        let product = source.split("#[cfg(test)]").next().unwrap();
+        for call in product.split("warn!(").skip(1).chain(product.split("error!(").skip(1)) {
+            let Some(message) = message(call) else { continue };
+            let is_told = told.iter().any(|told| !told.is_empty() && message.starts_with(told));
+            assert!(is_told, "docs/operate.md does not explain {message:?}");
+            lines += 1;
+        }
+    }
+    assert!(lines > 10, "{lines}");
+}
+
+/// The fixed text of a line: the last literal between the parentheses of the macro.
+fn message(call: &str) -> Option<&str> {
+    let (mut depth, mut is_text, mut last) = (0, None, None);
+    for (at, c) in call.char_indices() {
+        match (c, is_text) {
+            ('"', None) => is_text = Some(at + 1),
+            ('"', Some(begin)) => (is_text, last) = (None, Some(&call[begin..at])),
+            ('(', None) => depth += 1,
+            (')', None) if depth == 0 => break,
+            (')', None) => depth -= 1,
+            _ => {}
+        }
+    }
+    last.filter(|message| !message.contains('{'))
+}
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found
 }

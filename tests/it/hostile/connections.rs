@@ -46,7 +46,7 @@ async fn what_was_refused_unread_is_sent_again_in_the_same_attempt(
     assert_eq!(outcome(&attempt(&world).await), success());
     assert_eq!(world.receiver.count("/hook"), 1 + 13);
     // But not beyond the deadline.
-    let world = world.restart_with(|settings| settings.deadline = Duration::from_millis(800)).await;
+    let world = world.restart_with(|settings| settings.deadline = Duration::from_secs(4)).await;
     world.receiver.script("/hook", [Answer::Refuse]);
     assert_eq!(outcome(&attempt(&world).await), failure(None, "PROTOCOL"));
 }
