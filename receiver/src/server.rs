@@ -46,16 +46,21 @@ impl Receiver {
         protocols: Protocols,
     ) -> io::Result<Self> {
         let tls = TlsAcceptor::from(Arc::new(authority.server_config(certificate, protocols)));
-        Self::listen("https", Some(tls)).await
+        Self::listen((Ipv4Addr::LOCALHOST, 0).into(), "https", Some(tls)).await
     }
 
     /// Listens for HTTP without TLS.
     pub async fn start_plain() -> io::Result<Self> {
-        Self::listen("http", None).await
+        Self::start_plain_at((Ipv4Addr::LOCALHOST, 0).into()).await
     }
 
-    async fn listen(scheme: &'static str, tls: Option<TlsAcceptor>) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    /// The same at this address.
+    pub async fn start_plain_at(address: SocketAddr) -> io::Result<Self> {
+        Self::listen(address, "http", None).await
+    }
+
+    async fn listen(address: SocketAddr, scheme: &'static str, tls: Option<TlsAcceptor>) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let book = Arc::<Book>::default();
         let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&book))).abort_handle();

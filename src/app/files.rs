@@ -57,15 +57,15 @@ impl Files {
         files
     }
 
-    /// Half of what is not reserved is for the API at most. Of the rest, two thirds are for requests
-    /// in flight at most; what they do not need, and the last third, is for connections that are kept.
+    /// Half of what is not reserved is for the API at most. Of the rest, three quarters are for requests
+    /// in flight at most; what they do not need, and the last quarter, is for connections that are kept.
     fn of(limit: usize, connections: usize, concurrency: usize) -> Self {
         let free = limit - RESERVE.min(limit / 2);
         let inbound = connections.min(free / 2).max(1);
         let outbound = free - inbound.min(free);
-        let lookups = (outbound / 8).clamp(1, LOOKUPS);
+        let lookups = (outbound / 16).clamp(1, LOOKUPS);
         let outbound = outbound.saturating_sub(lookups * FILES_PER_LOOKUP);
-        let in_flight = concurrency.min(outbound / 3 * 2).max(1);
+        let in_flight = concurrency.min(outbound / 4 * 3).max(1);
         let kept = outbound.saturating_sub(in_flight).max(1);
         Self { inbound, in_flight, kept, lookups }
     }
@@ -79,11 +79,11 @@ mod tests {
     fn all_get_their_part_and_nobody_that_of_others() {
         for (limit, [inbound, in_flight, kept, lookups]) in [
             (1_048_576, [4_096, 1_024, 1_042_848, 256]),
-            (8_192, [4_048, 1_024, 2_512, 256]),
-            (4_096, [2_000, 1_000, 500, 250]),
-            (1_024, [464, 232, 116, 58]),
-            (512, [208, 104, 52, 26]),
-            (256, [80, 40, 20, 10]),
+            (8_192, [4_048, 1_024, 2_518, 253]),
+            (4_096, [2_000, 1_024, 726, 125]),
+            (1_024, [464, 303, 103, 29]),
+            (512, [208, 135, 47, 13]),
+            (256, [80, 51, 19, 5]),
             (16, [4, 1, 1, 1]),
         ] {
             let files = Files::of(limit, 4_096, 1_024);

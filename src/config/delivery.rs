@@ -47,6 +47,9 @@ pub struct Options {
     /// as the target takes.
     #[arg(long, env = "REPRISE_TARGET_RATE", value_name = "NUMBER")]
     target_rate: Option<NonZeroU32>,
+    /// How old connections to receivers may become. A new address of a name counts after that.
+    #[arg(long, env = "REPRISE_CONNECTION_AGE", value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
+    connection_age: Duration,
     /// How often due deliveries are looked for, besides being told of.
     #[arg(long, env = "REPRISE_LOOK_INTERVAL", value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     look_interval: Duration,
@@ -90,6 +93,7 @@ impl Options {
             target_concurrency: self.target_concurrency,
             target_rate: self.target_rate,
             concurrency: self.concurrency,
+            connection_age: self.connection_age,
             look_interval: self.look_interval,
             pause: self.database_pause,
             upkeep_interval: self.upkeep_interval,

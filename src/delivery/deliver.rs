@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::app::App;
 use crate::delivery::dispatch::Signal;
-use crate::delivery::parcel::{Contents, Parcel};
+use crate::delivery::parcel::Parcel;
 use crate::delivery::settle::Ended;
 use crate::delivery::shelf::Shelf;
 use crate::delivery::width::Went;
@@ -20,7 +20,7 @@ pub type Reports = (mpsc::Sender<Ended>, mpsc::UnboundedSender<Signal>);
 
 /// How long an attempt waits that could not be begun, time after time; then it makes room for others.
 const PAUSES: [Duration; 3] =
-    [Duration::from_millis(200), Duration::from_millis(1_000), Duration::from_millis(3_000)];
+    [Duration::from_millis(200), Duration::from_millis(600), Duration::from_millis(1_800)];
 
 /// Makes one attempt, after a wait, and hands its outcome over; only then its place in the lane is free.
 pub async fn deliver(app: App, parcel: Parcel, wait: Duration, stopping: Stopping, mut place: Place) {
@@ -35,46 +35,43 @@ pub async fn deliver(app: App, parcel: Parcel, wait: Duration, stopping: Stoppin
 }
 
 /// How the delivery ends; none, if it is not ours any more.
+///
+/// What we lack ourselves is no attempt: it is waited for a little, and then the delivery is put off, so
+/// that it keeps no other from being sent.
 async fn carry(app: &App, mut parcel: Parcel, wait: Duration, place: &mut Place) -> Option<Ended> {
-    if !wait.is_zero() {
-        sleep(wait).await;
-        // The target may have been deactivated or removed meanwhile.
-        if let Some(latest) = place.shelf.addresses().latest(&place.target) {
-            parcel.readdress(&latest);
+    let mut pauses = PAUSES.iter();
+    let mut pause = wait;
+    loop {
+        if !pause.is_zero() {
+            sleep(pause).await;
+            // The target may have been deactivated or removed meanwhile.
+            if let Some(latest) = place.shelf.addresses().latest(&place.target) {
+                parcel.readdress(&latest);
+            }
         }
-    }
-    let Parcel { delivery, contents } = parcel;
-    if !place.shelf.leases().is_running(&delivery, app.now()) {
-        tracing::warn!(event = %delivery.event_id, "a lease ran out before its delivery was begun");
-        return None;
-    }
-    Some(match &contents {
-        None => Ended::Gone(delivery),
-        Some(contents) if contents.is_missed(&delivery) => {
-            Ended::Attempted(send::skip(delivery, contents, app.now()))
+        let delivery = &parcel.delivery;
+        if !place.shelf.leases().is_running(delivery, app.now()) {
+            tracing::warn!(event = %delivery.event_id, "a lease ran out before its delivery was begun");
+            return None;
         }
-        Some(contents) => {
-            let (ended, went) = attempt(app, &delivery, contents).await;
-            place.went = went;
-            ended
+        let Some(contents) = &parcel.contents else { return Some(Ended::Gone(parcel.delivery)) };
+        if contents.is_missed(delivery) {
+            return Some(Ended::Attempted(send::skip(delivery.clone(), contents, app.now())));
         }
-    })
-}
-
-/// One attempt. What we lack ourselves is none: it is waited for a little, and then the delivery is put
-/// off, so that it holds nothing, and hears of what happens to its target meanwhile.
-async fn attempt(app: &App, delivery: &delivery::Model, contents: &Contents) -> (Ended, Went) {
-    for pause in PAUSES.map(Some).into_iter().chain([None]) {
         match send::attempt(app, delivery.clone(), contents).await {
-            Ok((outcome, went)) => return (Ended::Attempted(outcome), went),
+            Ok((outcome, went)) => {
+                place.went = went;
+                return Some(Ended::Attempted(outcome));
+            }
             Err(trouble) => app.troubles.note(trouble),
         }
-        if let Some(pause) = pause {
-            // Not all at once: what is short would be short again.
-            sleep(pause.mul_f64(0.5 + rand::random::<f64>())).await;
-        }
+        let Some(next) = pauses.next() else {
+            place.went = Went::Overloaded;
+            return Some(Ended::PutOff(parcel.delivery));
+        };
+        // Not all at once: what is short would be short again.
+        pause = next.mul_f64(0.5 + rand::random::<f64>());
     }
-    (Ended::PutOff(delivery.clone()), Went::Overloaded)
 }
 
 /// A place in a lane, and the claim that it was taken for.

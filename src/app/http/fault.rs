@@ -6,6 +6,7 @@ use std::iter::successors;
 
 use entity::FailureReason;
 use h2::Reason;
+use hyper_util::client::legacy::connect::Connected;
 use hyper_util::client::legacy::{Error, pool};
 use rustix::io::Errno;
 
@@ -40,6 +41,10 @@ pub fn judge(error: &Error) -> Fault {
     // Taken back from a connection that had closed before it began on it, or never was open.
     if cause.is_canceled() || cause.is_closed() {
         return Fault::Unread;
+    }
+    // Dropped by a connection of HTTP/2 that has ended, before it might open a stream for it.
+    if cause.is_user() && error.connect_info().is_some_and(Connected::is_negotiated_h2) {
+        return Fault::Goodbye;
     }
     match cause.source().and_then(<dyn StdError>::downcast_ref) {
         Some(error) if is_goodbye(error) => Fault::Goodbye,

@@ -8,6 +8,10 @@ pub mod frames;
 #[allow(dead_code, reason = "not every program of stories walks the schema")]
 pub mod graph;
 pub mod mailbox;
+#[allow(dead_code, reason = "not every program of stories has a name server")]
+pub mod names;
+#[allow(dead_code, reason = "not every program of stories has other receivers than its own")]
+pub mod nginx;
 pub mod postgres;
 #[allow(dead_code, reason = "not every program of stories runs the real one")]
 pub mod program;
