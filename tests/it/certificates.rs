@@ -4,9 +4,12 @@
 use std::fs;
 use std::process::Command;
 
+use receiver::{Authority, Receiver};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::world::On;
+use crate::world::api::{Api, nodes};
 use crate::world::cluster::run;
 use crate::world::nginx::{self, Nginx};
 use crate::world::program::Site;
@@ -41,10 +44,44 @@ async fn a_self_made_certificate_that_is_no_authority_can_vouch_for_itself() {
                 tokio::task::yield_now().await;
             }
         } else {
-            let line = server.hear("no secure connection to a receiver").await;
-            assert!(line.contains("CaUsedAsEndEntity") && line.contains(remedy), "{line}");
+            let told = server.hear("no secure connection to a receiver").await;
+            assert!(told.contains("CaUsedAsEndEntity") && told.contains(remedy), "{told}");
         }
         let (log, _) = server.stop().await;
         assert!(!log.contains("ERROR"), "{log}");
     }
+}
+
+async fn readiness(api: &Api) -> Value {
+    let answer = api.client().get(api.at("/readyz")).send().await.unwrap();
+    serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_system_without_authorities_is_no_receivers_fault() {
+    let mut site = Site::new(On::Sqlite).await.unwrap();
+    site.set("SSL_CERT_FILE", "/nowhere");
+    site.set("SSL_CERT_DIR", "/nowhere");
+    let [_, live] = site.make_keys();
+    let server = site.serve().await;
+    let api = server.api(&live);
+    let stranger = Receiver::start(&Authority::new()).await.unwrap();
+    let waiting = api.add_target(&stranger.uri("/hook"), &[]).await;
+    while readiness(&api).await["status"] != "degraded" {
+        tokio::task::yield_now().await;
+    }
+    let reason = readiness(&api).await["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("certificate authorities"), "{reason}");
+    // Whom --extra-ca vouches for is sent to.
+    let known = api.add_target(&site.receiver.uri("/hook"), &[]).await;
+    while api.status(&known).await != "ACTIVE" {
+        tokio::task::yield_now().await;
+    }
+    let fields = "... on WebhookNotificationTarget { deliveryAttempts { edges { node { id } } } }";
+    assert!(nodes(&api.node(&waiting, fields).await["deliveryAttempts"]).is_empty());
+    server.stop().await;
+    // Without anybody to trust there is nothing to begin with.
+    site.set("REPRISE_EXTRA_CA", "");
+    let complaint = site.complaint(&["serve"]);
+    assert!(complaint.contains("install ca-certificates, or name a file with --extra-ca"), "{complaint}");
 }

@@ -31,7 +31,6 @@ const ALONE: &str = "REPRISE_TEST_ALONE";
 #[case("a_machine_without_a_route_uses_nobodys_patience")]
 #[case("a_resolver_that_says_try_again_uses_nobodys_patience")]
 #[case("a_busy_target_moves_with_its_name")]
-#[expect(clippy::print_stderr, reason = "what is skipped must be seen")]
 fn alone(#[case] story: &str) {
     let unshare = || {
         let mut unshare = Command::new("unshare");
@@ -39,8 +38,7 @@ fn alone(#[case] story: &str) {
         unshare
     };
     if !unshare().arg("true").output().is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: nobody may have a network of his own on this machine");
-        return;
+        return skip();
     }
     let resolver = NamedTempFile::new().unwrap();
     std::fs::write(&resolver, "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n").unwrap();
@@ -50,6 +48,11 @@ fn alone(#[case] story: &str) {
     itself.args(["sh", "-c", script]).arg(env::current_exe().unwrap()).arg(resolver.path()).arg(story);
     let said = run(itself.env(ALONE, "yes"));
     assert!(said.contains("1 passed"), "{said}");
+}
+
+#[expect(clippy::print_stderr, reason = "what is skipped must be seen")]
+fn skip() {
+    eprintln!("SKIPPED: stories that need a network of their own, which this machine lets nobody have");
 }
 
 /// A world that is alone; none, if somebody runs what is to be ignored.
