@@ -4,7 +4,6 @@
 use std::fs;
 use std::process::Command;
 
-use receiver::{Authority, Receiver};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -63,10 +62,12 @@ async fn a_system_without_authorities_is_no_receivers_fault() {
     site.set("SSL_CERT_FILE", "/nowhere");
     site.set("SSL_CERT_DIR", "/nowhere");
     let [_, live] = site.make_keys();
+    let address = nginx::address();
+    let identity = make(&address.ip().to_string(), &["-addext", "basicConstraints=critical,CA:FALSE"]);
+    let Some(stranger) = Nginx::start(address, "ssl", identity, "").await else { return };
     let server = site.serve().await;
     let api = server.api(&live);
-    let stranger = Receiver::start(&Authority::new()).await.unwrap();
-    let waiting = api.add_target(&stranger.uri("/hook"), &[]).await;
+    let waiting = api.add_target(&stranger.uri(), &[]).await;
     while readiness(&api).await["status"] != "degraded" {
         tokio::task::yield_now().await;
     }
