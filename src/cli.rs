@@ -14,6 +14,7 @@ mod patience;
 pub mod rotation;
 pub mod running;
 pub mod serve;
+mod unlock;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;

@@ -54,6 +54,7 @@ impl Options {
         let settings = self.delivery.apply(Settings {
             door: self.door.door(),
             activations: self.door.activations(),
+            extra_ca: self.database.extra_ca.clone(),
             smtp: self.mail.smtp()?,
             ..Settings::default()
         });

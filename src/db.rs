@@ -5,6 +5,7 @@ mod checkpoints;
 mod connection;
 mod link;
 mod ownership;
+mod postgres;
 mod probe;
 mod tables;
 mod transaction;
@@ -12,14 +13,13 @@ mod trouble;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, anyhow};
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, Connection, PgPool, SqliteConnection};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
-use url::Url;
 
 use crate::error::Result;
 pub use connection::Reader;
@@ -31,21 +31,6 @@ pub use trouble::{Tries, despite_conflicts, is_away};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
-/// To read with, and as many to write with.
-const POSTGRES_CONNECTIONS: u32 = 10;
-/// How PostgreSQL is to treat our sessions. A server that stands still must not hold the others up with
-/// the locks of its transaction. Every statement finds its rows by an index; for a table that was empty
-/// when it was looked at last, or for many rows at once, the planner would rather read all of it.
-const SESSION: [(&str, &str); 5] = [
-    ("idle_in_transaction_session_timeout", "2s"),
-    ("enable_seqscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    ("jit", "off"),
-];
-/// The same for those that write: thousands of values take long to plan for, and change no plan. A
-/// page of a long list needs a plan for its values.
-const WRITING_SESSION: [(&str, &str); 1] = [("plan_cache_mode", "force_generic_plan")];
 /// For how long it is believed that a database takes nothing, after it refused something. A little may
 /// fit while most does not.
 const AFTERMATH: Duration = Duration::from_secs(3);
@@ -64,8 +49,16 @@ pub struct Db {
 impl Db {
     /// Opens `sqlite://path` (made when missing) or `postgres://…`, and brings its tables up to date.
     pub async fn open(url: &str) -> anyhow::Result<Self> {
-        let db =
-            if url.starts_with("sqlite:") { open_sqlite(url).await? } else { open_postgres(url).await? };
+        Self::open_trusting(url, None).await
+    }
+
+    /// The same. PostgreSQL may be certified by the authorities in this file too, besides the system's.
+    pub async fn open_trusting(url: &str, authorities: Option<&Path>) -> anyhow::Result<Self> {
+        let db = if url.starts_with("sqlite:") {
+            open_sqlite(url).await?
+        } else {
+            postgres::open(url, authorities).await?
+        };
         tables::bring_up_to_date(&db.writer).await?;
         Ok(db)
     }
@@ -79,7 +72,7 @@ impl Db {
     /// failed: one that is full or read-only would be found well otherwise. A file that another process
     /// holds is found by asking for the right to write, which writes nothing.
     pub async fn check(&self) -> Result<()> {
-        patiently(self.reader.0.ping()).await?;
+        patiently(&self.writing.trust, self.reader.ping()).await?;
         match self.writing.failed_ago() {
             None if self.is_shared() => {}
             None => drop(self.begin().await?),
@@ -112,14 +105,14 @@ impl Db {
         Ok(())
     }
 
-    /// The pool of a shared database, for what only its driver can do.
-    pub fn postgres(&self) -> Option<&PgPool> {
-        self.is_shared().then(|| self.writer.get_postgres_connection_pool())
+    /// A pool with a connection of its own to a shared database, to listen with.
+    pub fn listening(&self) -> Option<PgPool> {
+        self.is_shared().then(|| postgres::listening(self.writer.get_postgres_connection_pool()))
     }
 
     /// Closes all connections.
     pub async fn close(self) -> Result<()> {
-        self.reader.0.close().await?;
+        self.reader.close().await?;
         Ok(self.writer.close().await?)
     }
 }
@@ -130,7 +123,8 @@ async fn open_sqlite(url: &str) -> anyhow::Result<Db> {
     let reader = Database::connect(sqlite_options(url, READERS)).await.with_context(|| cannot_open(url))?;
     let writing = Writing::default();
     tokio::spawn(checkpoints::run(reader.clone(), writing.committed()));
-    Ok(Db { reader: Reader(reader), writer, writing })
+    let reader = Reader::new(reader, writing.trust.clone());
+    Ok(Db { reader, writer, writing })
 }
 
 /// Nobody else on the machine has to read the file; SQLite gives its companions the same rights.
@@ -171,37 +165,6 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
 async fn is_at_rest(link: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     link.ping().await?;
     Ok(!link.is_in_transaction())
-}
-
-async fn open_postgres(url: &str) -> anyhow::Result<Db> {
-    check(url)?;
-    let writer = connect_to_postgres(url, &WRITING_SESSION).await?;
-    let reader = connect_to_postgres(url, &[]).await?;
-    Ok(Db { reader: Reader(reader), writer, writing: Writing::default() })
-}
-
-async fn connect_to_postgres(
-    url: &str,
-    session: &'static [(&'static str, &'static str)],
-) -> anyhow::Result<DatabaseConnection> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(BUSY_TIMEOUT)
-        .test_before_acquire_if_idle_for(Duration::from_secs(30))
-        .sqlx_logging(false)
-        .map_sqlx_postgres_opts(|postgres| postgres.options(SESSION).options(session.iter().copied()));
-    Database::connect(options).await.with_context(|| cannot_open(url))
-}
-
-/// The driver repeats a URL that it cannot read, with the password that may be in it.
-fn check(url: &str) -> anyhow::Result<()> {
-    let is_known = Url::parse(url).is_ok_and(|url| ["postgres", "postgresql"].contains(&url.scheme()));
-    ensure!(
-        is_known,
-        "the URL of the database cannot be read: give sqlite://FILE or postgres://USER:PASSWORD@HOST/NAME"
-    );
-    Ok(())
 }
 
 /// Names the database without the credentials that its URL may hold.

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod bulk;
 pub mod claims;
 pub mod deliveries;
+pub mod encryption_keys;
 pub mod events;
 pub mod lists;
 pub mod mails;

@@ -66,6 +66,11 @@ impl Vault {
         self.0.current.id
     }
 
+    /// Whether there is a key of this id.
+    pub fn has(&self, id: &KeyId) -> bool {
+        self.keys().any(|key| key.id == *id)
+    }
+
     /// Whether there are keys that only open.
     pub fn has_previous(&self) -> bool {
         !self.0.previous.is_empty()

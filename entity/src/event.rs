@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{Environment, EventId, NotificationEventName, OrganizationId, Timestamp};
+use crate::{Environment, EventId, EventName, OrganizationId, Timestamp};
 
 /// A notification event. Its id begins with `created_at`, so ranges of time are ranges of ids.
 #[sea_orm::model]
@@ -17,7 +17,7 @@ pub struct Model {
     /// Where it happened.
     pub environment: Environment,
     /// What happened; null for a ping test, which has no name.
-    pub name: Option<NotificationEventName>,
+    pub name: Option<EventName>,
     /// The payload: a JSON object with a `__typename`, as text.
     pub node: String,
     /// The publisher's own id of it, unique within organization and environment (X1).

@@ -3,8 +3,9 @@
 //! The list is data: it is never matched on. A new name is one more line.
 
 use async_graphql::Enum;
-use sea_orm::{DeriveActiveEnum, EnumIter};
-use serde::Serialize;
+use sea_orm::sea_query::{ArrayType, ColumnType, Nullable, ValueType, ValueTypeErr};
+use sea_orm::{ActiveEnum, ColIdx, DeriveActiveEnum, EnumIter, QueryResult, TryGetError, TryGetable, Value};
+use serde::{Serialize, Serializer};
 
 macro_rules! event_names {
     ($($(#[$meta:meta])* $name:ident => $payload:ident,)*) => {
@@ -36,6 +37,87 @@ impl NotificationEventName {
     /// Whether a target can subscribe to it: everyone gets the activation notification unasked (T13).
     pub fn is_subscribable(self) -> bool {
         self != Self::NotificationActivation
+    }
+}
+
+/// The name of an event as it was recorded: by a newer version of the server, perhaps, which knows more
+/// names. Its events are listed and delivered like others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventName {
+    /// One of the list.
+    Known(NotificationEventName),
+    /// Another one.
+    Unknown(String),
+}
+
+impl EventName {
+    /// The name, if it is one of the list.
+    pub fn known(&self) -> Option<NotificationEventName> {
+        match self {
+            Self::Known(name) => Some(*name),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl From<NotificationEventName> for EventName {
+    fn from(name: NotificationEventName) -> Self {
+        Self::Known(name)
+    }
+}
+
+impl From<String> for EventName {
+    fn from(text: String) -> Self {
+        NotificationEventName::try_from_value(&text).map_or(Self::Unknown(text), Self::Known)
+    }
+}
+
+impl Serialize for EventName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Known(name) => name.serialize(serializer),
+            Self::Unknown(text) => text.serialize(serializer),
+        }
+    }
+}
+
+// What lets an entity have a column of the type: it is text to the database.
+impl From<EventName> for Value {
+    fn from(name: EventName) -> Self {
+        match name {
+            EventName::Known(name) => name.to_value().into(),
+            EventName::Unknown(text) => text.into(),
+        }
+    }
+}
+
+impl TryGetable for EventName {
+    fn try_get_by<I: ColIdx>(row: &QueryResult, index: I) -> Result<Self, TryGetError> {
+        String::try_get_by(row, index).map(Self::from)
+    }
+}
+
+impl ValueType for EventName {
+    fn try_from(value: Value) -> Result<Self, ValueTypeErr> {
+        <String as ValueType>::try_from(value).map(Self::from)
+    }
+
+    fn type_name() -> String {
+        stringify!(EventName).to_owned()
+    }
+
+    fn array_type() -> ArrayType {
+        ArrayType::String
+    }
+
+    fn column_type() -> ColumnType {
+        ColumnType::Text
+    }
+}
+
+impl Nullable for EventName {
+    fn null() -> Value {
+        Value::String(None)
     }
 }
 

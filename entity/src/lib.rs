@@ -7,6 +7,7 @@ pub mod api_key;
 pub mod attempt;
 pub mod audit_entry;
 pub mod delivery;
+pub mod encryption_key;
 pub mod event;
 pub mod event_name;
 pub mod id;
@@ -20,7 +21,7 @@ pub mod timekeeping;
 pub mod timestamp;
 pub mod vocabulary;
 
-pub use event_name::NotificationEventName;
+pub use event_name::{EventName, NotificationEventName};
 pub use id::{
     ApiKeyId, AttemptId, AuditEntryId, EventId, MailId, OrganizationId, SigningKeyId, StatusChangeId,
     TargetId,

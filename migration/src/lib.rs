@@ -7,6 +7,7 @@ mod m20261122_000001_tables;
 mod m20261128_000001_write_probe;
 mod m20261128_000002_timekeeping;
 mod m20261128_000003_mail_failures;
+mod m20261128_000004_encryption_key;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000001_write_probe::Migration),
             Box::new(m20261128_000002_timekeeping::Migration),
             Box::new(m20261128_000003_mail_failures::Migration),
+            Box::new(m20261128_000004_encryption_key::Migration),
         ]
     }
 }

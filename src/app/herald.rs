@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use entity::TargetId;
 use sea_orm::sqlx::postgres::PgListener;
+use sea_orm::sqlx::raw_sql;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::app::Bell;
 use crate::db::Db;
@@ -16,6 +18,10 @@ use crate::db::Db;
 const CHANNEL: &str = "reprise_due";
 /// How long to wait before listening again, after the connection was lost or refused.
 const PAUSE: Duration = Duration::from_secs(5);
+/// For how long nobody has to call before it is asked whether the connection is still there, and how long
+/// an answer to that may take.
+const QUIET: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(5);
 /// A notification may have 8,000 bytes; an id has 36.
 const IDS_PER_CALL: usize = 200;
 /// How long to be quiet after a call: calls say the same again and again while there is too much to do.
@@ -68,11 +74,15 @@ async fn listen(db: Db, bell: Bell, name: String) {
 }
 
 async fn hear(db: &Db, bell: &Bell, name: &str) -> anyhow::Result<()> {
-    let Some(pool) = db.postgres() else { return Ok(()) };
-    let mut listener = PgListener::connect_with(pool).await?;
+    let Some(pool) = db.listening() else { return Ok(()) };
+    let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
     loop {
-        let call = listener.recv().await?;
+        let Ok(call) = timeout(QUIET, listener.recv()).await else {
+            timeout(ANSWER, raw_sql("SELECT 1").execute(&mut listener)).await??;
+            continue;
+        };
+        let call = call?;
         let mut words = call.payload().split(' ');
         if words.next() != Some(name) {
             bell.ring(words.filter_map(|id| id.parse().ok()));

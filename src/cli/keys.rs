@@ -10,7 +10,6 @@ use crate::app::timekeeper;
 use crate::cli::output::Table;
 use crate::cli::{credentials, output, rotation};
 use crate::config::database;
-use crate::db::Db;
 use crate::rules::text;
 use crate::store::audit::{self, Note};
 use crate::store::{Scope, api_keys, organizations};
@@ -82,7 +81,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
 
 async fn create(options: Create) -> anyhow::Result<()> {
     text::name(&options.name).map_err(|violation| anyhow!("--name: {}", violation.description))?;
-    let db = Db::open(&options.database.database_url).await?;
+    let db = options.database.open().await?;
     let now = timekeeper::now(&db).await?;
     let tx = db.begin().await?;
     organizations::find(&tx, &options.organization)
@@ -97,12 +96,12 @@ async fn create(options: Create) -> anyhow::Result<()> {
 }
 
 async fn list(options: List) -> anyhow::Result<()> {
-    let db = Db::open(&options.database.database_url).await?;
+    let db = options.database.open().await?;
     options.output.print(&table(api_keys::list(db.reader()).await?))
 }
 
 async fn revoke(options: Revoke) -> anyhow::Result<()> {
-    let db = Db::open(&options.database.database_url).await?;
+    let db = options.database.open().await?;
     let now = timekeeper::now(&db).await?;
     let tx = db.begin().await?;
     let mut key =

@@ -2,7 +2,6 @@
 
 use crate::cli::output;
 use crate::config::database;
-use crate::db::Db;
 
 /// Which database.
 #[derive(Debug, clap::Args)]
@@ -13,7 +12,7 @@ pub struct Options {
 
 /// Does it.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let db = Db::open(&options.database.database_url).await?;
+    let db = options.database.open().await?;
     db.close().await?;
     output::say(&format!("The tables of the {} database are up to date.", options.database.kind()))
 }

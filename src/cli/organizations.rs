@@ -7,7 +7,6 @@ use crate::app::{issue, timekeeper};
 use crate::cli::output::Table;
 use crate::cli::{credentials, output};
 use crate::config::database;
-use crate::db::Db;
 use crate::rules::text;
 use crate::store::organizations;
 
@@ -50,7 +49,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
 
 async fn create(options: Create) -> anyhow::Result<()> {
     text::name(&options.name).map_err(|violation| anyhow!("NAME: {}", violation.description))?;
-    let db = Db::open(&options.database.database_url).await?;
+    let db = options.database.open().await?;
     let now = timekeeper::now(&db).await?;
     let tx = db.begin().await?;
     let (organization, keys) = issue::organization(&tx, &options.name, ApiKeyKind::Integrator, now).await?;
@@ -60,7 +59,7 @@ async fn create(options: Create) -> anyhow::Result<()> {
 }
 
 async fn list(options: List) -> anyhow::Result<()> {
-    let db = Db::open(&options.database.database_url).await?;
+    let db = options.database.open().await?;
     options.output.print(&table(organizations::list(db.reader()).await?))
 }
 

@@ -13,8 +13,9 @@ use serde_json::json;
 
 use crate::cli::output;
 use crate::config::{database, encryption};
-use crate::db::{Db, Ownership};
-use crate::store::{signing_keys, targets};
+use crate::db::{Db, Ownership, despite_conflicts};
+use crate::error::Result;
+use crate::store::{encryption_keys, signing_keys, targets};
 use crate::vault::Vault;
 
 /// How many secrets are sealed in one transaction.
@@ -45,7 +46,7 @@ pub async fn run(Options { new_key, output, encryption, database }: Options) -> 
     }
     let _ownership = new_key.then(|| Ownership::take(url)).transpose()?;
     let mut vault = encryption.vault(&database)?.context("there is no encryption key")?;
-    let db = Db::open(url).await?;
+    let db = database.open().await?;
     if new_key {
         vault = encryption::renew(&encryption.file(&database)?)?;
     }
@@ -84,7 +85,22 @@ pub async fn reseal(db: &Db, vault: &Vault) -> anyhow::Result<Resealed> {
     while let Some(next) = reseal_batch(db, vault, last.as_ref(), &mut done).await? {
         last = Some(next);
     }
+    record(db, vault).await?;
     Ok(done)
+}
+
+/// From now on the first key is the one that belongs to the database. Whoever has not the one that did so
+/// far has no say in that, unless there is nothing that it would open.
+async fn record(db: &Db, vault: &Vault) -> Result<()> {
+    despite_conflicts(|| async {
+        let tx = db.begin().await?;
+        let recorded = encryption_keys::find(&tx).await?;
+        if recorded.is_none_or(|key| vault.has(&key)) || signing_keys::sealers(&tx).await?.is_empty() {
+            encryption_keys::record(&tx, vault.key_id()).await?;
+        }
+        tx.commit().await
+    })
+    .await
 }
 
 /// The batch behind `after`. Answers where it ended, or none if there was nothing left.

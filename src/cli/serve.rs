@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -11,12 +11,12 @@ use crate::app::{App, files, timekeeper};
 use crate::cli::first_start;
 use crate::cli::patience::until_there;
 use crate::cli::running::Running;
+use crate::cli::unlock::{self, unlock};
 use crate::clock::Clock;
+use crate::config;
 use crate::config::log::Format;
-use crate::config::{self, database, encryption};
 use crate::db::{Db, Ownership};
 use crate::rules::uri;
-use crate::store::signing_keys;
 use crate::vault::Vault;
 
 /// How long requests and attempts in flight may take to end.
@@ -86,45 +86,13 @@ async fn stop(running: Running, mut signals: Signals) -> anyhow::Result<()> {
 async fn open(config: &config::Options) -> anyhow::Result<(Db, Clock, Vault)> {
     let (encryption, database) = (&config.encryption, &config.database);
     let vault = match encryption.vault(database)? {
-        None if database.is_missing() => Some(make_key(encryption, database)?),
+        None if database.is_missing() => Some(unlock::make_key(encryption, database)?),
         given => given,
     };
-    let db = Db::open(&database.database_url).await?;
+    let db = database.open().await?;
     let clock = timekeeper::clock(&db).await?;
-    let vault = check_vault(vault, config, &db).await?;
+    let vault = unlock(vault, config, &db).await?;
     Ok((db, clock, vault))
-}
-
-/// A vault that opens what the database holds, whichever key each secret was encrypted with. A new
-/// key is made only when it holds nothing yet.
-async fn check_vault(vault: Option<Vault>, config: &config::Options, db: &Db) -> anyhow::Result<Vault> {
-    let (encryption, database) = (&config.encryption, &config.database);
-    let samples = signing_keys::samples(db.reader()).await?;
-    let Some(vault) = vault else {
-        if samples.is_empty() {
-            return make_key(encryption, database);
-        }
-        bail!(
-            "{} is missing, and the database has secrets that only its key can open: \
-             put it back, or name its place with --encryption-key-file",
-            encryption.file(database)?.display()
-        )
-    };
-    for key in samples {
-        let opened = vault.open(key.id.as_str(), &key.sealed_secret);
-        opened.context("the encryption key is not the one of this database, or an earlier one is missing")?;
-    }
-    Ok(vault)
-}
-
-fn make_key(options: &encryption::Options, database: &database::Options) -> anyhow::Result<Vault> {
-    let file = options.file(database)?;
-    let vault = encryption::make(&file)?;
-    info!(file = %file.display(), "made an encryption key; keep a copy, without it no secret can be read");
-    if !database.is_sqlite() {
-        info!("all servers on one PostgreSQL database need the same encryption key");
-    }
-    Ok(vault)
 }
 
 fn warn_of_openings(uris: uri::Policy) {

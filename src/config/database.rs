@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::db::Db;
+
 /// The database.
 #[derive(clap::Args)]
 #[group(skip)]
@@ -18,9 +20,21 @@ pub struct Options {
         hide_env_values = true
     )]
     pub database_url: String,
+    /// A PEM file with certificate authorities to trust besides the system's: those of PostgreSQL, of targets and
+    /// of the mail server.
+    #[arg(long, env = "REPRISE_EXTRA_CA", value_name = "FILE")]
+    pub extra_ca: Option<PathBuf>,
 }
 
 impl Options {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or its tables cannot be brought up to date.
+    pub async fn open(&self) -> anyhow::Result<Db> {
+        Db::open_trusting(&self.database_url, self.extra_ca.as_deref()).await
+    }
+
     /// What kind of database it is, without anything that could be secret.
     pub fn kind(&self) -> &'static str {
         if self.is_sqlite() { "SQLite" } else { "PostgreSQL" }
@@ -61,7 +75,8 @@ mod tests {
 
     #[test]
     fn the_password_is_not_shown() {
-        let options = Options { database_url: "postgres://user:password@host/name".to_owned() };
+        let options =
+            Options { database_url: "postgres://user:password@host/name".to_owned(), extra_ca: None };
         assert_eq!(format!("{options:?}"), "Options(PostgreSQL)");
     }
 
@@ -75,7 +90,7 @@ mod tests {
             ("sqlite://data/reprise.db", "SQLite", "data"),
             ("postgres://user:password@host/name", "PostgreSQL", ""),
         ] {
-            let options = Options { database_url: url.to_owned() };
+            let options = Options { database_url: url.to_owned(), extra_ca: None };
             assert_eq!((options.kind(), options.folder()), (kind, folder.into()), "{url}");
         }
     }

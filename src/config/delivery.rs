@@ -1,7 +1,6 @@
 //! How notifications are delivered. The defaults are the contract's.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use humantime::parse_duration;
@@ -71,9 +70,6 @@ pub struct Options {
     /// The `user-agent` of notifications.
     #[arg(long, env = "REPRISE_USER_AGENT", value_name = "TEXT", default_value = crate::rules::limits::USER_AGENT)]
     user_agent: String,
-    /// A PEM file with certificate authorities to trust besides the system's, for receivers and for the mail server.
-    #[arg(long, env = "REPRISE_EXTRA_CA", value_name = "FILE")]
-    extra_ca: Option<PathBuf>,
     /// Lets targets have http URIs. For work on your own machine.
     #[arg(long, env = "REPRISE_ALLOW_HTTP_TARGETS", value_parser = switch())]
     allow_http_targets: bool,
@@ -99,7 +95,6 @@ impl Options {
             upkeep_interval: self.upkeep_interval,
             user_agent: self.user_agent.clone(),
             uris: uri::Policy { http: self.allow_http_targets, private: self.allow_private_targets },
-            extra_ca: self.extra_ca.clone(),
             key_overlap: self.key_overlap,
             retention: self.retention,
             removal_after: self.removal_after,

@@ -1,6 +1,7 @@
 //! What every statement goes through: a bound on how long it may take, a look at
 //! whether writing works, and a place where tests make it fail.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use sea_orm::{
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::db::trouble::takes_nothing;
+use crate::db::postgres::Trust;
+use crate::db::trouble::{is_read_only, takes_nothing};
 use crate::error::Result;
 
 /// How long a statement may take. What takes longer is not slow, it is stuck.
@@ -20,7 +22,24 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A pool of connections that does not wait for ever.
 #[derive(Debug, Clone)]
-pub struct Reader(pub(super) DatabaseConnection);
+pub struct Reader {
+    pool: DatabaseConnection,
+    trust: Trust,
+}
+
+impl Reader {
+    pub(super) fn new(pool: DatabaseConnection, trust: Trust) -> Self {
+        Self { pool, trust }
+    }
+
+    pub(super) async fn ping(&self) -> Result<(), DbErr> {
+        self.pool.ping().await
+    }
+
+    pub(super) async fn close(self) -> Result<(), DbErr> {
+        self.pool.close().await
+    }
+}
 
 /// How writing goes. Cheap to clone; all clones show the same.
 #[derive(Debug, Clone, Default)]
@@ -28,9 +47,15 @@ pub struct Writing {
     /// When it last failed because the database takes nothing at the moment.
     failed_at: Arc<Mutex<Option<Instant>>>,
     commits: watch::Sender<()>,
+    pub(super) trust: Trust,
 }
 
 impl Writing {
+    /// The same, by connections that are trusted as long as that lasts.
+    pub(super) fn trusting(trust: Trust) -> Self {
+        Self { trust, ..Self::default() }
+    }
+
     /// How long ago writing failed, unless it was seen to work since.
     pub fn failed_ago(&self) -> Option<Duration> {
         self.failed_at().map(|at| at.elapsed())
@@ -56,6 +81,10 @@ impl Writing {
             if takes_nothing(error) {
                 *self.failed_at() = Some(Instant::now());
             }
+            // It was the primary, and is a standby now.
+            if is_read_only(error) {
+                self.trust.end();
+            }
         })
     }
 
@@ -67,34 +96,42 @@ impl Writing {
 #[async_trait::async_trait]
 impl ConnectionTrait for Reader {
     fn get_database_backend(&self) -> DbBackend {
-        self.0.get_database_backend()
+        self.pool.get_database_backend()
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        patiently(self.0.execute_raw(statement)).await
+        patiently(&self.trust, self.pool.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        patiently(self.0.execute_unprepared(sql)).await
+        patiently(&self.trust, self.pool.execute_unprepared(sql)).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        patiently(self.0.query_one_raw(statement)).await
+        patiently(&self.trust, self.pool.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        patiently(self.0.query_all_raw(statement)).await
+        patiently(&self.trust, self.pool.query_all_raw(statement)).await
     }
 }
 
-/// Waits for a call of the database, but not for ever.
-pub(super) async fn patiently<T>(call: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+/// Waits for a call of the database, but not for ever. Where one is not answered, none of the connections is
+/// trusted any more: that is said before this one is given up, and tested.
+pub(super) async fn patiently<T>(
+    trust: &Trust,
+    call: impl Future<Output = Result<T, DbErr>>,
+) -> Result<T, DbErr> {
     fail_point!("database", |_| Err(failed("a fault was injected")));
     let stuck = || Err(failed("the database did not answer in time"));
     if is_impatient() {
         return poll_immediate(call).await.unwrap_or_else(stuck);
     }
-    let ended = tokio::time::timeout(PATIENCE, call).await.unwrap_or_else(|_| stuck());
+    let mut call = pin!(call);
+    let Ok(ended) = tokio::time::timeout(PATIENCE, &mut call).await else {
+        trust.end();
+        return stuck();
+    };
     fail_point!("database-answer", |_| Err(failed("a fault was injected")));
     ended
 }

@@ -11,6 +11,7 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 
 use crate::db::connection::patiently;
+use crate::db::postgres::Trust;
 
 /// The connection. Dropped, it goes back to its pool as it is.
 #[derive(Debug)]
@@ -53,8 +54,8 @@ impl Link {
     }
 
     /// Undoes what was done, and goes back to its pool.
-    pub async fn undo(mut self) {
-        if let Err(error) = patiently(self.say("ROLLBACK")).await {
+    pub async fn undo(mut self, trust: Trust) {
+        if let Err(error) = patiently(&trust, self.say("ROLLBACK")).await {
             tracing::debug!(%error, "a transaction could not be undone; its connection is closed");
             self.close();
         }

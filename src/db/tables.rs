@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use migration::{Migrator, MigratorTrait};
-use sea_orm::DatabaseConnection;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 
-use crate::db::trouble::is_away;
+use crate::db::trouble::{is_away, is_forbidden, is_missing};
 
 /// How often, and how far apart, to look again while another replica may be at it.
 const TRIES: usize = 20;
@@ -22,7 +22,9 @@ pub async fn bring_up_to_date(db: &DatabaseConnection) -> anyhow::Result<()> {
     for _ in 1..TRIES {
         match apply(db).await {
             Ok(()) => return Ok(()),
-            Err(error) if error.is::<Newer>() || is_away(&error) => return Err(error),
+            Err(error) if error.is::<Newer>() || error.is::<Forbidden>() || is_away(&error) => {
+                return Err(error);
+            }
             Err(error) => tracing::warn!(%error, "the tables are not up to date yet; looking again"),
         }
         tokio::time::sleep(PAUSE).await;
@@ -31,21 +33,41 @@ pub async fn bring_up_to_date(db: &DatabaseConnection) -> anyhow::Result<()> {
 }
 
 async fn apply(db: &DatabaseConnection) -> anyhow::Result<()> {
-    refuse_newer(db).await?;
-    Migrator::up(db, None).await.context("the tables could not be brought up to date")
-}
-
-async fn refuse_newer(db: &DatabaseConnection) -> anyhow::Result<()> {
+    let applied = applied(db).await.context("the state of the tables could not be read")?;
     let migrations = Migrator::migrations();
     let known: HashSet<&str> = migrations.iter().map(|migration| migration.name()).collect();
-    let applied =
-        Migrator::get_migration_models(db).await.context("the state of the tables could not be read")?;
-    if let Some(newer) = applied.iter().find(|row| !known.contains(row.version.as_str())) {
-        return Err(Newer(newer.version.clone()).into());
+    if let Some(newer) = applied.iter().find(|version| !known.contains(version.as_str())) {
+        return Err(Newer(newer.clone()).into());
     }
-    Ok(())
+    // Whoever has nothing to change needs no right to.
+    if applied.len() == known.len() {
+        return Ok(());
+    }
+    match Migrator::up(db, None).await {
+        Err(error) if is_forbidden(&error) => {
+            Err(Forbidden(known.len() - applied.len(), error.to_string()).into())
+        }
+        ended => ended.context("the tables could not be brought up to date"),
+    }
+}
+
+/// The names of the migrations that were applied; none, if there are no tables at all.
+async fn applied(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let statement = Statement::from_string(db.get_database_backend(), "SELECT version FROM seaql_migrations");
+    match db.query_all_raw(statement).await {
+        Ok(rows) => rows.iter().map(|row| row.try_get("", "version")).collect(),
+        Err(error) if is_missing(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("the database was changed by a newer version of reprise (it has {0}); use that version, or a backup")]
 struct Newer(String);
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0} changes of the tables are still to be made, and the role of the URL may not make them ({1}): \
+     run `reprise migrate` as the role that owns the tables"
+)]
+struct Forbidden(usize, String);

@@ -52,7 +52,7 @@ enum State {
 impl Transaction {
     /// Begins one on a connection of `pool`.
     pub(super) async fn begin(pool: &DatabaseConnection, writing: &Writing) -> Result<Self> {
-        let link = writing.watch(patiently(Box::pin(Link::take(pool))).await)?;
+        let link = writing.watch(patiently(&writing.trust, Box::pin(Link::take(pool))).await)?;
         let begin = link.begin();
         let session = Mutex::new(Session { link: Some(link), state: State::Unanswered });
         let tx = Self { session, backend: pool.get_database_backend(), writing: writing.clone() };
@@ -77,10 +77,15 @@ impl Drop for Transaction {
         let Some(link) = link.take() else { return };
         // PostgreSQL ends a transaction that it refused something to when it is told so. What SQLite does
         // then depends on the refusal, and a new connection to a file costs little.
-        match state {
-            State::Fine => drop(tokio::spawn(link.undo())),
-            State::Refused if self.backend == DbBackend::Postgres => drop(tokio::spawn(link.undo())),
-            _ => link.close(),
+        let is_answered = match state {
+            State::Fine => true,
+            State::Refused => self.backend == DbBackend::Postgres,
+            State::Unanswered => false,
+        };
+        if is_answered {
+            tokio::spawn(link.undo(self.writing.trust.clone()));
+        } else {
+            link.close();
         }
     }
 }
@@ -112,7 +117,7 @@ impl Session {
     async fn say(&mut self, statement: &'static str, writing: &Writing) -> Result<(), DbErr> {
         self.state = State::Unanswered;
         let link = self.link.as_mut().expect("nothing but a commit that succeeded takes it away");
-        let ended = patiently(Box::pin(link.say(statement))).await;
+        let ended = patiently(&writing.trust, Box::pin(link.say(statement))).await;
         self.leave(ended, writing)
     }
 }
@@ -135,13 +140,13 @@ impl ConnectionTrait for Transaction {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let mut session = self.session.lock().await;
-        let ended = patiently(session.enter()?.execute(statement)).await;
+        let ended = patiently(&self.writing.trust, session.enter()?.execute(statement)).await;
         session.leave(ended, &self.writing)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let mut session = self.session.lock().await;
-        let ended = patiently(session.enter()?.execute_unprepared(sql.to_owned())).await;
+        let ended = patiently(&self.writing.trust, session.enter()?.execute_unprepared(sql.to_owned())).await;
         session.leave(ended, &self.writing)
     }
 
@@ -151,7 +156,7 @@ impl ConnectionTrait for Transaction {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut session = self.session.lock().await;
-        let ended = patiently(session.enter()?.query(statement)).await;
+        let ended = patiently(&self.writing.trust, session.enter()?.query(statement)).await;
         session.leave(ended, &self.writing)
     }
 }

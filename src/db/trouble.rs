@@ -1,11 +1,14 @@
 //! Which failures of the database pass by themselves, and what to do until then.
 
+use std::error::Error as StdError;
+use std::io;
 use std::time::Duration;
 
 use sea_orm::sqlx;
 use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{DbErr, RuntimeErr};
 
+use crate::db::postgres::InRecovery;
 use crate::error::{Error, Result};
 
 /// How often a transaction is tried that others get in the way of, and the longest pause after the
@@ -20,9 +23,15 @@ const CONFLICTS: [&str; 2] = ["40001", "40P01"];
 /// What PostgreSQL says while it starts, stops or has no room for one more connection.
 const AWAY: [&str; 5] = ["57P01", "57P02", "57P03", "57P05", "53300"];
 
+/// What PostgreSQL says to a transaction that would write where nothing may be written: on a standby, say.
+const READ_ONLY: &str = "25006";
+
 /// How the codes begin with which PostgreSQL refuses what is written: a read-only transaction, no
 /// disk or memory left, an error of the system, an internal one.
-const POSTGRES_TAKES_NOTHING: [&str; 5] = ["25006", "531", "532", "58", "XX"];
+const POSTGRES_TAKES_NOTHING: [&str; 5] = [READ_ONLY, "531", "532", "58", "XX"];
+
+/// How the driver tells of what is no answer to whether a connection may be encrypted: none at all, an error.
+const NO_SERVER: [&str; 2] = ["SSLRequest: 0x00", "SSLRequest: 0x45"];
 
 /// SQLite's codes for the same: held by another process, read-only, an error of the disk, damage, full,
 /// not to be opened.
@@ -70,8 +79,40 @@ fn is_conflict(error: &Error) -> bool {
 /// Whether the database cannot be reached at the moment, so that waiting helps.
 pub fn is_away(error: &anyhow::Error) -> bool {
     let Some(error) = told_by_database(error) else { return false };
-    let is_unreached = matches!(cause(error), Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut));
-    is_unreached || matches!(error, DbErr::ConnectionAcquire(_)) || is_one_of(error, &AWAY)
+    let is_unreached = cause(error).is_some_and(is_unreached);
+    is_unreached
+        || matches!(error, DbErr::ConnectionAcquire(_))
+        || is_one_of(error, &AWAY)
+        || is_read_only(error)
+}
+
+/// Whether there was nobody who could have taken a connection.
+fn is_unreached(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::PoolTimedOut => true,
+        // That a certificate is not trusted stays as it is.
+        sqlx::Error::Io(error) => !is_about_encryption(error),
+        sqlx::Error::Configuration(cause) => cause.is::<InRecovery>(),
+        // A proxy that has no server behind it hangs up, and a server that has no memory left complains.
+        sqlx::Error::Protocol(text) => NO_SERVER.iter().any(|answer| text.contains(answer)),
+        _ => false,
+    }
+}
+
+fn is_about_encryption(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn StdError + Send + Sync>::is::<rustls::Error>)
+}
+
+/// Whether the certificate of the server is not trusted.
+pub(super) fn is_uncertified(error: &DbErr) -> bool {
+    let Some(sqlx::Error::Io(error)) = cause(error) else { return false };
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// Whether the database refuses whatever would be written, because of what it is at the moment.
+pub(super) fn is_read_only(error: &DbErr) -> bool {
+    is_one_of(error, &[READ_ONLY])
 }
 
 /// Whether the database may answer, but takes nothing: its disk is full or fails, it is read-only, or
@@ -87,6 +128,18 @@ pub(super) fn takes_nothing(error: &DbErr) -> bool {
         return code.parse::<u32>().is_ok_and(|code| SQLITE_TAKES_NOTHING.contains(&(code & 0xff)));
     }
     POSTGRES_TAKES_NOTHING.iter().any(|class| code.starts_with(class))
+}
+
+/// Whether the role may not do it.
+pub(super) fn is_forbidden(error: &DbErr) -> bool {
+    is_one_of(error, &["42501"])
+}
+
+/// Whether there is no table of this name.
+pub(super) fn is_missing(error: &DbErr) -> bool {
+    let Some(sqlx::Error::Database(told)) = cause(error) else { return false };
+    let is_sqlite = told.try_downcast_ref::<SqliteError>().is_some();
+    if is_sqlite { told.message().starts_with("no such table") } else { is_one_of(error, &["42P01"]) }
 }
 
 /// Whether the database answered with one of these codes.

@@ -48,7 +48,7 @@ pub struct Letter {
 impl Letter {
     /// Writes the letter of an event.
     pub fn new(event: &event::Model) -> Self {
-        let envelope = Envelope::new(&event.id, event.name, &event.node, event.created_at);
+        let envelope = Envelope::new(&event.id, event.name.as_ref(), &event.node, event.created_at);
         Self { environment: event.environment, envelope, weight: weight_of(event) }
     }
 }

@@ -1,7 +1,7 @@
 //! An event and its deliveries.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use entity::{NotificationEventName, event};
+use entity::{EventName, NotificationEventName, event};
 
 use crate::error::Error;
 use crate::graphql::attempt::DeliveryAttempt;
@@ -42,9 +42,9 @@ impl NotificationEvent {
         Some((self.0.created_at + app(ctx).settings.retention).to_string())
     }
 
-    /// What happened; null for a ping test.
+    /// What happened; null for a ping test, and for a name that only newer versions of the server know.
     async fn name(&self) -> Option<NotificationEventName> {
-        self.0.name
+        self.0.name.as_ref().and_then(EventName::known)
     }
 
     /// The payload: the details of what happened.

@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use entity::{EventId, NotificationEventName, Timestamp};
+use entity::{EventId, EventName, Timestamp};
 use serde_json::json;
 
 /// Enough for any stamp and the braces that close the body.
@@ -19,7 +19,7 @@ pub struct Envelope {
 
 impl Envelope {
     /// The envelope of an event. `node` is a JSON object as text; it is taken over as it stands.
-    pub fn new(id: &EventId, name: Option<NotificationEventName>, node: &str, created_at: Timestamp) -> Self {
+    pub fn new(id: &EventId, name: Option<&EventName>, node: &str, created_at: Timestamp) -> Self {
         let name = json!(name);
         let before_stamp = format!(
             r#"{{"data":{{"node":{{"__typename":"NotificationEvent","createdAt":"{created_at}","id":"{id}","name":{name},"node":{node}}}}},"extensions":{{"signatureTimestamp":"#
@@ -38,6 +38,7 @@ impl Envelope {
 
 #[cfg(test)]
 mod tests {
+    use entity::NotificationEventName;
     use serde_json::Value;
 
     use super::*;
@@ -50,7 +51,8 @@ mod tests {
     }
 
     fn body(name: Option<NotificationEventName>, node: &str, at: i64) -> String {
-        let envelope = Envelope::new(&event(), name, node, CREATED_AT);
+        let name = name.map(EventName::from);
+        let envelope = Envelope::new(&event(), name.as_ref(), node, CREATED_AT);
         String::from_utf8(envelope.stamped(Timestamp::from_millis(at))).unwrap()
     }
 
@@ -72,6 +74,14 @@ mod tests {
     fn an_event_without_a_name_says_null() {
         let body: Value = serde_json::from_str(&body(None, payload::PING, 0)).unwrap();
         assert_eq!(body["data"]["node"]["name"], Value::Null);
+    }
+
+    #[test]
+    fn a_name_that_this_version_does_not_know_is_sent_as_it_was_recorded() {
+        let name = EventName::from("CARD_TELEPORTED".to_owned());
+        let envelope = Envelope::new(&event(), Some(&name), payload::PING, CREATED_AT);
+        let body: Value = serde_json::from_slice(&envelope.stamped(CREATED_AT)).unwrap();
+        assert_eq!(body["data"]["node"]["name"], "CARD_TELEPORTED");
     }
 
     #[test]

@@ -7,8 +7,8 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::{
-    DeliveryState, EventId, NotificationEventName, OrganizationId, Purpose, TargetId, TargetStatus,
-    Timestamp, attempt, delivery, event, subscription, target,
+    DeliveryState, EventId, EventName, NotificationEventName, OrganizationId, Purpose, TargetId,
+    TargetStatus, Timestamp, attempt, delivery, event, subscription, target,
 };
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{
@@ -153,7 +153,7 @@ pub async fn publish_to(
         id: EventId::new(now),
         organization_id: target.organization_id.clone(),
         environment: target.environment,
-        name,
+        name: name.map(EventName::from),
         node: node.to_owned(),
         idempotency_key: None,
         is_addressed: true,
@@ -227,7 +227,7 @@ fn row(scope: &Scope, new: &NewEvent, is_addressed: bool, now: Timestamp) -> eve
         id: EventId::new(now),
         organization_id: scope.organization.clone(),
         environment: scope.environment,
-        name: Some(new.name),
+        name: Some(new.name.into()),
         node: new.node.clone(),
         idempotency_key: new.idempotency_key.clone(),
         is_addressed,
@@ -253,6 +253,10 @@ async fn made_before(tx: &impl ConnectionTrait, rows: &[&event::Model]) -> Resul
         .filter_map(|row| Some((row.id.clone(), holder(row)?)))
         .filter(|(id, holder)| *id != holder.id)
         .collect())
+}
+
+fn known_name(event: &event::Model) -> Option<NotificationEventName> {
+    event.name.as_ref().and_then(EventName::known)
 }
 
 fn order_of_keys(event: &event::Model) -> (&OrganizationId, &str, Option<&str>) {
@@ -300,7 +304,8 @@ impl Subscribers {
     }
 
     fn hear_of(&self, event: &event::Model) -> impl Iterator<Item = &target::Model> {
-        let targets = event.name.and_then(|name| self.of_event(&scope_of(event), name)).unwrap_or_default();
+        let targets =
+            known_name(event).and_then(|name| self.of_event(&scope_of(event), name)).unwrap_or_default();
         targets.iter().filter_map(|id| self.targets.get(id))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::{SigningKeyId, TargetId, Timestamp, signing_key};
-use sea_orm::sea_query::{Expr, ExprTrait, Func, LockBehavior, LockType, Query, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, Func, LockBehavior, LockType, SimpleExpr};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
@@ -103,15 +103,12 @@ async fn by_target(
     Ok(keys)
 }
 
-/// One key for each encryption key that sealed any: to see whether the vault opens what this
-/// database holds.
-pub async fn samples(db: &impl ConnectionTrait) -> Result<Vec<signing_key::Model>> {
-    let oldest = Query::select()
-        .expr(signing_key::Column::Id.min())
-        .from(signing_key::Entity)
-        .add_group_by([sealed_with()])
-        .take();
-    Ok(signing_key::Entity::find().filter(signing_key::Column::Id.in_subquery(oldest)).all(db).await?)
+/// Which encryption keys sealed any secret of this database.
+pub async fn sealers(db: &impl ConnectionTrait) -> Result<Vec<KeyId>> {
+    let sealed = signing_key::Entity::find().select_only().column_as(sealed_with(), "sealer").distinct();
+    let ids: Vec<Vec<u8>> = sealed.into_tuple().all(db).await?;
+    // What is shorter than an id was cut off.
+    Ok(ids.into_iter().filter_map(|id| id.try_into().ok()).collect())
 }
 
 /// Up to `limit` keys behind the id `after` that another encryption key sealed, by their ids.

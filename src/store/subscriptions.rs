@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
-use entity::{NotificationEventName, TargetId, subscription};
+use entity::{EventName, NotificationEventName, TargetId, subscription};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
 
 use crate::error::Result;
 use crate::store::Scope;
@@ -39,7 +41,8 @@ pub async fn remove(
     Ok(removed.await?.rows_affected)
 }
 
-/// The sets of the scope's targets of these ids, each in the order of the names.
+/// The sets of the scope's targets of these ids, each in the order of the names. Names that only a newer
+/// version of the server knows are left out.
 pub async fn of_targets(
     db: &impl ConnectionTrait,
     scope: &Scope,
@@ -48,12 +51,15 @@ pub async fn of_targets(
     let rows = scope
         .subscriptions()
         .filter(subscription::Column::TargetId.is_in(targets.iter().cloned()))
+        .select_only()
+        .columns([subscription::Column::TargetId, subscription::Column::EventName])
         .order_by_asc(subscription::Column::EventName)
+        .into_tuple::<(TargetId, EventName)>()
         .all(db)
         .await?;
     let mut sets: HashMap<_, Vec<_>> = targets.iter().map(|target| (target.clone(), Vec::new())).collect();
-    for row in rows {
-        sets.entry(row.target_id).or_default().push(row.event_name);
+    for (target, name) in rows {
+        sets.entry(target).or_default().extend(name.known());
     }
     Ok(sets)
 }

@@ -67,7 +67,7 @@ impl Court<'_> {
         let deliveries = page.deliveries(&event.id);
         self.deliveries += deliveries.len() as u64;
         let attempts = page.attempts(&event.id);
-        if event.name == Some(NotificationEventName::NotificationActivation) {
+        if event.name == Some(NotificationEventName::NotificationActivation.into()) {
             return;
         }
         self.judge_event(event);

@@ -1,8 +1,10 @@
 //! A PostgreSQL of a story's own, that it may break.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Child;
 
+use receiver::Authority;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 
 use crate::world::World;
@@ -19,9 +21,41 @@ pub struct Own {
 impl Own {
     /// None: there are no server binaries on this machine.
     pub fn start() -> Option<Self> {
+        let own = Self::empty()?;
+        own.cluster.start(SETTINGS);
+        Some(own)
+    }
+
+    /// One that listens on this machine's addresses too, and takes nobody there but by TLS.
+    pub fn start_with_tls(authority: &Authority) -> Option<(Self, u16)> {
+        let own = Self::empty()?;
+        let (certificate, key) = authority.identity(&["localhost", "127.0.0.1", "::1"]);
+        let [certificate, key] = [("server.pem", certificate), ("server.key", key)]
+            .map(|(name, text)| own.cluster.keep(name, &text).display().to_string());
+        let hba = own.cluster.keep("hba.conf", "local all all trust\nhostssl all all all trust\n");
+        let port = TcpListener::bind("[::1]:0").unwrap().local_addr().unwrap().port();
+        own.cluster.start(&format!(
+            "fsync = off\nlisten_addresses = '127.0.0.1, ::1'\nport = {port}\nssl = on\n\
+             ssl_cert_file = '{certificate}'\nssl_key_file = '{key}'\nhba_file = '{}'",
+            hba.display()
+        ));
+        Some((own, port))
+    }
+
+    /// One that follows this one.
+    pub fn standby(&self) -> Self {
+        let standby = Self::empty().unwrap();
+        standby.cluster.follow(&self.cluster);
+        standby
+    }
+
+    pub fn promote(&self) {
+        self.cluster.promote();
+    }
+
+    fn empty() -> Option<Self> {
         let cluster = Cluster::create(cluster::newest_binaries()?);
         let watchdog = cluster.watch();
-        cluster.start(SETTINGS);
         Some(Self { cluster, _watchdog: watchdog })
     }
 

@@ -1,4 +1,5 @@
-//! Stands between a server and its PostgreSQL, and passes on what is said as slowly as it is told to.
+//! Stands between a server and its PostgreSQL, and passes on what is said as slowly as it is told to; or to
+//! another one, or not at all.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,15 @@ pub struct Proxy {
     /// The database through it.
     pub url: Url,
     delay: watch::Sender<Delay>,
+    behind: watch::Sender<Option<Url>>,
+    orders: watch::Sender<Order>,
+}
+
+/// What becomes of the connections that there are.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    HangUp,
+    FallSilent,
 }
 
 impl Proxy {
@@ -27,8 +37,25 @@ impl Proxy {
         url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
         url.set_query(None);
         let (delay, delayed) = watch::channel(Some(Duration::ZERO));
-        tokio::spawn(serve(listener, behind, delayed));
-        Self { url, delay }
+        let (behind, follow) = watch::channel(Some(behind));
+        let (orders, _) = watch::channel(Order::HangUp);
+        tokio::spawn(serve(listener, follow, delayed, orders.clone()));
+        Self { url, delay, behind, orders }
+    }
+
+    /// New connections lead to this database, or are hung up at once.
+    pub fn lead_to(&self, database: Option<&str>) {
+        self.behind.send_replace(database.map(|url| Url::parse(url).unwrap()));
+    }
+
+    /// Ends the connections that there are.
+    pub fn hang_up(&self) {
+        self.orders.send_replace(Order::HangUp);
+    }
+
+    /// The connections that there are stay, and nothing is passed on by them any more.
+    pub fn fall_silent(&self) {
+        self.orders.send_replace(Order::FallSilent);
     }
 
     pub fn delay(&self, delay: Delay) {
@@ -36,25 +63,40 @@ impl Proxy {
     }
 }
 
-async fn serve(listener: TcpListener, behind: Url, delay: watch::Receiver<Delay>) {
+async fn serve(
+    listener: TcpListener,
+    behind: watch::Receiver<Option<Url>>,
+    delay: watch::Receiver<Delay>,
+    orders: watch::Sender<Order>,
+) {
     loop {
-        let (stream, _) = listener.accept().await.unwrap();
-        let (behind, delay) = (behind.clone(), delay.clone());
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let Some(behind) = behind.borrow().clone() else { continue };
+        let (delay, mut orders) = (delay.clone(), orders.subscribe());
         tokio::spawn(async move {
-            if let Some((_, folder)) = behind.query_pairs().find(|(name, _)| name == "host") {
-                let socket = PathBuf::from(&*folder).join(".s.PGSQL.5432");
-                pass(stream, UnixStream::connect(socket).await.unwrap(), delay).await;
-            } else {
-                let (host, port) = (behind.host_str().unwrap(), behind.port().unwrap_or(5432));
-                pass(stream, TcpStream::connect((host, port)).await.unwrap(), delay).await;
+            tokio::select! {
+                () = lead(&mut stream, &behind, delay) => {}
+                _ = orders.changed() => if matches!(*orders.borrow(), Order::FallSilent) {
+                    std::future::pending::<()>().await;
+                }
             }
         });
     }
 }
 
+async fn lead(stream: &mut TcpStream, behind: &Url, delay: watch::Receiver<Delay>) {
+    if let Some((_, folder)) = behind.query_pairs().find(|(name, _)| name == "host") {
+        let socket = PathBuf::from(&*folder).join(".s.PGSQL.5432");
+        pass(stream, UnixStream::connect(socket).await.unwrap(), delay).await;
+    } else {
+        let (host, port) = (behind.host_str().unwrap(), behind.port().unwrap_or(5432));
+        pass(stream, TcpStream::connect((host, port)).await.unwrap(), delay).await;
+    }
+}
+
 /// Passes on what both say, until one of them has nothing more to say.
 async fn pass(
-    mut server: TcpStream,
+    server: &mut TcpStream,
     database: impl AsyncRead + AsyncWrite + Unpin,
     mut delay: watch::Receiver<Delay>,
 ) {

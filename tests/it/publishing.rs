@@ -1,11 +1,14 @@
 //! Who is told of a published event (D1, D8), what a notification looks like
 //! (W1–W5), and publishing the same thing twice (X1).
 
+use std::time::Duration;
+
 use entity::NotificationEventName;
-use receiver::{Certificate, Protocols, Receiver};
+use receiver::{Answer, Certificate, Protocols, Receiver};
 use reprise::rules::signature;
 use reqwest::header::HeaderName;
 use rstest::rstest;
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::world::api::{codes, id, nodes};
@@ -252,4 +255,32 @@ impl Api {
         let fields = ("PublishedNotificationEvents", "events { id }");
         codes(&self.call("publishNotificationEvents", input, fields).await)
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_event_of_a_newer_version_is_listed_and_delivered(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = World::on(on).await else { return };
+    let target = world.active_target(&world.test, "/hook", &["PAYMENT_CARD_ISSUED"]).await;
+    world.receiver.script("/hook", [Answer::Status(500), Answer::Status(200)]);
+    let newer = world.test.publish("PAYMENT_CARD_ISSUED").await;
+    world.settle().await;
+    let tx = world.app.db.begin().await.unwrap();
+    for statement in [
+        format!("UPDATE event SET name = 'CARD_TELEPORTED' WHERE id = '{newer}'"),
+        format!("INSERT INTO subscription (target_id, event_name) VALUES ('{target}', 'CARD_TELEPORTED')"),
+    ] {
+        tx.execute_unprepared(&statement).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    world.pass(Duration::from_secs(5)).await;
+    let last = world.receiver.received("/hook").pop().unwrap();
+    let body: Value = serde_json::from_slice(&last.body).unwrap();
+    assert_eq!(body["data"]["node"]["name"], "CARD_TELEPORTED");
+    let query = "{ notificationEvents(filterBy: {}) { edges { node { id name node { __typename } } } } }";
+    let events = nodes(&world.test.ok(query, json!({})).await["notificationEvents"]);
+    let listed = events.iter().find(|event| event["id"] == json!(newer)).unwrap();
+    assert_eq!((events.len(), &listed["name"]), (2, &json!(null)));
+    let fields = "... on WebhookNotificationTarget { subscriptions }";
+    assert_eq!(world.test.node(&target, fields).await["subscriptions"], json!(["PAYMENT_CARD_ISSUED"]));
 }

@@ -1,7 +1,7 @@
 //! Delivering an event once more (R1 to R4).
 
 use async_graphql::{Context, ID, InputObject, Object};
-use entity::{AuditAction, TargetId, event, target};
+use entity::{AuditAction, EventName, TargetId, event, target};
 use sea_orm::ConnectionTrait;
 
 use crate::app::{App, Caller};
@@ -94,7 +94,7 @@ async fn candidates(
     event: &event::Model,
     only: Option<Vec<TargetId>>,
 ) -> Result<Vec<target::Model>> {
-    match event.name.filter(|name| name.is_subscribable()) {
+    match event.name.as_ref().and_then(EventName::known).filter(|name| name.is_subscribable()) {
         Some(name) => targets::subscribed(tx, scope, name, only).await,
         None => Ok(Vec::new()),
     }

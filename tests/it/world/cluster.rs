@@ -4,6 +4,7 @@
 //! However the process ends, a watchdog then stops the server and removes the folder.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -42,6 +43,36 @@ impl Cluster {
         writeln!(file, "{settings}\nunix_socket_directories = '{}'", self.folder.display())
             .expect("there is room for some settings");
         self.start_again();
+    }
+
+    /// Fills the folder with a copy of another cluster, and starts a server that follows that one.
+    #[allow(dead_code, reason = "only the stories of faults have two")]
+    pub fn follow(&self, primary: &Self) {
+        let primary = &primary.folder;
+        let mut copy = self.command("pg_basebackup");
+        run(copy.arg("-h").arg(primary).args(["-U", "postgres", "-c", "fast", "-R"]));
+        let place = format!("unix_socket_directories = '{}'", self.folder.display());
+        run(self
+            .as_user("sh")
+            .args(["-c", r#"echo "$0" >>"$1""#])
+            .arg(place)
+            .arg(self.files().join("postgresql.conf")));
+        self.start_again();
+    }
+
+    /// Makes a server that follows another one the primary.
+    #[allow(dead_code, reason = "only the stories of faults have two")]
+    pub fn promote(&self) {
+        run(self.command("pg_ctl").args(["-w", "promote"]));
+    }
+
+    /// Writes a file that only the server can read.
+    #[allow(dead_code, reason = "only the stories of faults need one")]
+    pub fn keep(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.folder.join(name);
+        let mut write = self.as_user("sh");
+        run(write.args(["-c", r#"umask 077; printf %s "$0" >"$1""#]).arg(text).arg(&file));
+        file
     }
 
     /// Starts the server on a folder that is filled, and waits until it accepts connections.
@@ -91,10 +122,15 @@ impl Cluster {
     }
 
     fn command(&self, binary: &str) -> Command {
-        let binary = self.binaries.join(binary).into_os_string();
-        let mut words = self.demotion.iter().map(Into::into).chain([binary]);
-        let mut command = Command::new(words.next().expect("the binary at least"));
-        command.args(words).arg("-D").arg(self.files()).current_dir(&self.folder);
+        let mut command = self.as_user(self.binaries.join(binary));
+        command.arg("-D").arg(self.files());
+        command
+    }
+
+    fn as_user(&self, program: impl Into<OsString>) -> Command {
+        let mut words = self.demotion.iter().map(Into::into).chain([program.into()]);
+        let mut command = Command::new(words.next().expect("the program at least"));
+        command.args(words).current_dir(&self.folder);
         command
     }
 

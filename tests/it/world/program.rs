@@ -141,6 +141,29 @@ impl Server {
         }
     }
 
+    /// Waits for a line of the log with all these words, unless it was heard before.
+    pub async fn heard(&mut self, words: &[&str]) {
+        let has_all = |line: &String| words.iter().all(|word| line.contains(word));
+        while !self.log.iter().any(has_all) {
+            let Some(line) = self.lines.recv().await else {
+                panic!("it ended: {}", self.log.join("\n"));
+            };
+            self.log.push(line);
+        }
+    }
+
+    /// Waits until it listens, or has ended; then answers what it said.
+    pub async fn listens(&mut self) -> Result<(), String> {
+        while let Some(line) = self.lines.recv().await {
+            self.log.push(line.clone());
+            if let Some(address) = line.split("address=").nth(1).filter(|_| line.contains("listening")) {
+                self.url = format!("http://{}/graphql", address.split(' ').next().unwrap());
+                return Ok(());
+            }
+        }
+        Err(self.log.join("\n"))
+    }
+
     pub fn api(&self, key: &str) -> Api {
         Api::new(&self.url, key)
     }

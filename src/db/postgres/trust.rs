@@ -1,0 +1,84 @@
+//! Which connections are still believed to lead where they should.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sea_orm::sqlx;
+use tokio::time::{Instant, timeout};
+
+/// How often trust may end: whatever is wrong with a database, there are not new connections all the time.
+const CALM: Duration = Duration::from_secs(1);
+
+/// Trust in the connections of a database. Cheap to clone; all clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Trust(Arc<Mutex<Option<Instant>>>);
+
+impl Trust {
+    /// One connection did not lead to a server that answers and takes what is written. None that was made
+    /// until now is used any more.
+    pub fn end(&self) {
+        self.end_at(Instant::now());
+    }
+
+    /// Whether a connection of this age may still be used.
+    pub fn covers(&self, age: Duration) -> bool {
+        self.covers_at(Instant::now(), age)
+    }
+
+    fn end_at(&self, now: Instant) {
+        let mut ended_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if ended_at.is_none_or(|at| now.duration_since(at) >= CALM) {
+            *ended_at = Some(now);
+        }
+    }
+
+    fn covers_at(&self, now: Instant, age: Duration) -> bool {
+        let ended_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ended_at.is_none_or(|at| age < now.duration_since(at))
+    }
+
+    /// Whether a call was answered well. That no answer came in time ends the trust in all connections; that
+    /// this one is broken says nothing of the others.
+    pub async fn is_answered(
+        &self,
+        call: impl Future<Output = Result<(), sqlx::Error>>,
+        within: Duration,
+    ) -> bool {
+        let Ok(ended) = timeout(within, call).await else {
+            self.end();
+            return false;
+        };
+        ended.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_made_before_the_end_is_not_used_and_what_comes_after_is() {
+        let (trust, start) = (Trust::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let covers = |now: u64, made: u64| trust.covers_at(at(now), Duration::from_secs(now - made));
+        assert!(covers(60, 0));
+        trust.end_at(at(60));
+        assert!(!covers(60, 60) && !covers(60, 0) && !covers(70, 60));
+        assert!(covers(70, 61) && !covers(70, 59));
+        trust.end_at(at(60) + CALM / 2);
+        assert!(covers(70, 61), "it had just ended");
+        trust.end_at(at(70));
+        assert!(!covers(70, 61) && covers(72, 71));
+    }
+
+    #[tokio::test]
+    async fn silence_ends_it_and_a_broken_connection_does_not() {
+        let (trust, patience) = (Trust::default(), Duration::from_millis(1));
+        let broken = async { Err(sqlx::Error::WorkerCrashed) };
+        assert!(!trust.is_answered(broken, patience).await);
+        assert!(trust.is_answered(async { Ok(()) }, patience).await);
+        assert!(trust.covers(Duration::from_secs(3_600)));
+        assert!(!trust.is_answered(std::future::pending(), patience).await);
+        assert!(!trust.covers(Duration::from_secs(3_600)));
+    }
+}
