@@ -4,6 +4,7 @@
 //! count what it asks for, the validator puts its fragments in. What passed is kept. For each request
 //! the variables are coerced and the fields of the operation merged; that is what is executed.
 
+mod arguments;
 mod blanks;
 mod conversion;
 mod literals;

@@ -13,6 +13,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Positioned, ServerError, Value, Variables};
 use async_graphql_value::Value as Given;
 
+use crate::server::document::arguments::Arguments;
 use crate::server::document::blanks::Blanks;
 use crate::server::document::types::{Types, base};
 
@@ -53,7 +54,7 @@ pub fn merge(
         document,
         types,
         variables,
-        is_complete,
+        arguments: Arguments { variables, is_complete },
         way: Vec::new(),
         blanks: Blanks::default(),
         left: SELECTIONS,
@@ -73,8 +74,7 @@ struct Merging<'a> {
     document: &'a ExecutableDocument,
     types: &'a Types,
     variables: Option<&'a Variables>,
-    /// Whether each variable has a value.
-    is_complete: bool,
+    arguments: Arguments<'a>,
     way: Vec<Name>,
     blanks: Blanks,
     left: usize,
@@ -253,52 +253,11 @@ impl<'a> Merging<'a> {
         let field = Field {
             alias: first.node.alias.clone(),
             name: first.node.name.clone(),
-            arguments: self.arguments(&first.node, of),
+            arguments: self.arguments.of(&first.node, of),
             directives: Vec::new(),
             selection_set,
         };
         Ok(Positioned::new(Selection::Field(Positioned::new(field, first.pos)), first.pos))
-    }
-
-    /// The arguments without those whose variable has no value: the field's own default counts for them.
-    fn arguments(&self, field: &Field, of: Option<&Name>) -> Vec<(Positioned<Name>, Positioned<Given>)> {
-        // The library does not take the null that the specification allows where it tells of the schema.
-        let is_about_the_schema = of.is_some_and(|of| of.starts_with("__"));
-        if self.is_complete && !is_about_the_schema {
-            return field.arguments.clone();
-        }
-        let given = field.arguments.iter().filter_map(|(name, value)| {
-            let given = self.given(&value.node)?;
-            let is_left_out = is_about_the_schema && self.is_null(&given);
-            (!is_left_out).then(|| (name.clone(), Positioned::new(given, value.pos)))
-        });
-        given.collect()
-    }
-
-    fn given(&self, value: &Given) -> Option<Given> {
-        Some(match value {
-            Given::Variable(name) if self.variable(name).is_none() => return None,
-            Given::List(items) => {
-                Given::List(items.iter().map(|item| self.given(item).unwrap_or_default()).collect())
-            }
-            Given::Object(fields) => {
-                let given =
-                    fields.iter().filter_map(|(name, value)| Some((name.clone(), self.given(value)?)));
-                Given::Object(given.collect())
-            }
-            other => other.clone(),
-        })
-    }
-
-    fn variable(&self, name: &Name) -> Option<&Value> {
-        self.variables.and_then(|variables| variables.get(name))
-    }
-
-    fn is_null(&self, value: &Given) -> bool {
-        match value {
-            Given::Variable(name) => self.variable(name).is_none_or(|value| *value == Value::Null),
-            value => *value == Given::Null,
-        }
     }
 
     /// The condition of a fragment, and what is asked in it.
