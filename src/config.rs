@@ -23,7 +23,7 @@ use crate::app::Settings;
 #[group(skip)]
 pub struct Options {
     /// The address and port to listen on. Put a proxy with TLS in front before others can reach it.
-    #[arg(long, env = "REPRISE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "REPRISE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = listen)]
     pub listen: SocketAddr,
     /// Where data is kept.
     #[command(flatten)]
@@ -45,6 +45,14 @@ pub struct Options {
     pub mail: mail::Options,
 }
 
+/// An address and a port. No name is looked up but that of this machine itself.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let remedy = "give an address and a port: 127.0.0.1:8080 for this machine only, 0.0.0.0:8080 for all";
+    let on_this_machine = || text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let read = text.parse().ok().or_else(|| on_this_machine()?.parse().ok());
+    read.ok_or_else(|| remedy.to_owned())
+}
+
 impl Options {
     /// What the process shares.
     ///
@@ -60,5 +68,30 @@ impl Options {
         });
         checks::check(&settings)?;
         Ok(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_port_and_may_be_that_of_this_machine() {
+        for (given, expected) in [
+            ("127.0.0.1:8080", Some("127.0.0.1:8080")),
+            ("[::1]:0", Some("[::1]:0")),
+            ("localhost:8080", Some("127.0.0.1:8080")),
+            ("localhost", None),
+            ("localhost:", None),
+            ("localhost:http", None),
+            (":8080", None),
+            ("8080", None),
+            ("company.com:8080", None),
+            ("", None),
+        ] {
+            let read = listen(given);
+            assert_eq!(read.clone().ok(), expected.map(|address| address.parse().unwrap()), "{given}");
+            assert!(read.is_ok() || read.unwrap_err().contains("0.0.0.0:8080"), "{given}");
+        }
     }
 }

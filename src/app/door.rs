@@ -131,23 +131,25 @@ impl FailedLogins {
     }
 }
 
-/// Two numbers with a slash: `200/5000`.
-fn pair(text: &str) -> Result<(u32, u32), NoPair> {
-    let (left, right) = text.split_once('/').ok_or(NoPair)?;
-    let number = |text: &str| text.parse().ok().filter(|&number| number > 0).ok_or(NoPair);
-    Ok((number(left)?, number(right)?))
+/// Two numbers with a slash, such as the example.
+fn pair(text: &str, example: &'static str) -> Result<(u32, u32), NoPair> {
+    let number = |text: &str| text.parse().ok().filter(|&number| number > 0);
+    let pair = text.split_once('/').and_then(|(left, right)| Some((number(left)?, number(right)?)));
+    pair.ok_or(NoPair { example })
 }
 
 /// What is no pair of numbers.
 #[derive(Debug, thiserror::Error)]
-#[error("give two numbers above 0 such as 200/5000, or `off`")]
-pub struct NoPair;
+#[error("give two numbers above 0 such as {example}, or `off`")]
+pub struct NoPair {
+    example: &'static str,
+}
 
 impl FromStr for Rate {
     type Err = NoPair;
 
     fn from_str(text: &str) -> Result<Self, NoPair> {
-        pair(text).map(|(requests, points)| Self { requests, points })
+        pair(text, "200/5000").map(|(requests, points)| Self { requests, points })
     }
 }
 
@@ -155,7 +157,7 @@ impl FromStr for FailedLogins {
     type Err = NoPair;
 
     fn from_str(text: &str) -> Result<Self, NoPair> {
-        pair(text).map(|(per_address, in_all)| Self { per_address, in_all })
+        pair(text, "60/6000").map(|(per_address, in_all)| Self { per_address, in_all })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What callers of the API may ask for, and how long they are waited for.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
@@ -31,13 +32,14 @@ pub struct Options {
     /// URIs that nobody has answered for yet. `off` for no limit.
     #[arg(long, env = "REPRISE_ACTIVATIONS", value_name = "NUMBER", default_value = "200")]
     activations: Switch<NonZeroU32>,
-    /// The networks of your own proxies. What they say in `x-forwarded-for` is believed, so that failed
+    /// The networks or addresses of your own proxies. What they say in `x-forwarded-for` is believed, so that failed
     /// logins are counted by the clients' addresses.
     #[arg(
         long,
         env = "REPRISE_TRUSTED_PROXIES",
         value_name = "NETWORKS",
         default_value = "127.0.0.0/8,::1/128",
+        value_parser = network,
         value_delimiter = ','
     )]
     trusted_proxies: Vec<IpNet>,
@@ -87,6 +89,14 @@ impl Options {
     }
 }
 
+/// A network, or one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse().or_else(|_| address());
+    network.map_err(|_| "give a network such as 10.0.0.0/24, or an address such as 10.0.0.1".to_owned())
+}
+
 /// A limit, or `off`.
 #[derive(Debug, Clone, Copy)]
 struct Switch<T>(Option<T>);
@@ -128,5 +138,36 @@ mod tests {
         assert!(parse(&["--activations=0"]).is_err());
         assert!(parse(&["--rate-limit=0/0"]).is_err());
         assert!(parse(&["--rate-limit=200"]).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_what_would_be_right() {
+        for (arg, remedy) in [
+            ("--rate-limit=200", "200/5000"),
+            ("--publishing-rate-limit=200", "200/5000"),
+            ("--failed-logins=60", "60/6000"),
+            ("--failed-logins=0/6000", "60/6000"),
+            ("--trusted-proxies=proxy", "10.0.0.0/24"),
+            ("--trusted-proxies=10.0.0.0/33", "10.0.0.0/24"),
+        ] {
+            let refused = parse(&[arg]).unwrap_err().to_string();
+            assert!(
+                refused.contains(arg.split_once('=').unwrap().0) && refused.contains(remedy),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_an_address_or_a_network() {
+        let proxies = |text: &str| parse(&["--trusted-proxies", text]).unwrap().door().proxies;
+        let read = |text: &str| text.parse::<IpNet>().unwrap();
+        for (given, expected) in [
+            ("10.0.0.1", &["10.0.0.1/32"][..]),
+            ("2001:db8::1", &["2001:db8::1/128"]),
+            ("10.0.0.0/24, 192.0.2.7", &["10.0.0.0/24", "192.0.2.7/32"]),
+        ] {
+            assert_eq!(proxies(given), expected.iter().map(|text| read(text)).collect::<Vec<_>>(), "{given}");
+        }
     }
 }

@@ -2,9 +2,11 @@
 
 use std::io::{IsTerminal, stderr};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::ValueEnum;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 /// The log.
@@ -42,6 +44,11 @@ impl Options {
     pub fn start(&self) -> anyhow::Result<()> {
         let filter = EnvFilter::try_new(&self.log)
             .with_context(|| format!("--log is {:?}: give levels such as info,reprise=debug", self.log))?;
+        ensure!(
+            !is_silent(&self.log),
+            "--log is {:?}, which lets through nothing of this server: give levels such as info,reprise=debug, or off",
+            self.log
+        );
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE);
         let log = log.with_writer(stderr).with_ansi(stderr().is_terminal());
         match self.log_format {
@@ -55,5 +62,40 @@ impl Options {
             tracing::error!(panic = text, place, "a task panicked");
         }));
         Ok(())
+    }
+}
+
+/// Whether a filter keeps back even our errors, though nobody said `off`: `nonsense=`, or a level with a
+/// letter too many. Filters by spans are not looked into.
+fn is_silent(filter: &str) -> bool {
+    let targets = filter.parse::<Targets>();
+    let is_on_purpose =
+        filter.is_empty() || filter.contains('[') || filter.to_ascii_lowercase().contains("off");
+    !is_on_purpose
+        && targets.is_ok_and(|targets| !targets.would_enable(env!("CARGO_PKG_NAME"), &Level::ERROR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_lets_nothing_through_is_a_slip() {
+        for (filter, expected) in [
+            ("info", false),
+            ("info,sqlx=warn", false),
+            ("sqlx=warn,error", false),
+            ("reprise=debug", false),
+            ("off", false),
+            ("reprise=off", false),
+            ("[request]=debug", false),
+            ("nonsense=", true),
+            ("nonsense", true),
+            ("inof", true),
+            ("sqlx=debug", true),
+            ("", false),
+        ] {
+            assert_eq!(is_silent(filter), expected, "{filter}");
+        }
     }
 }

@@ -29,6 +29,8 @@ pub const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
 pub const NOT_ACCEPTABLE: &str = "NOT_ACCEPTABLE";
 /// Nothing is at this path.
 pub const NOT_FOUND: &str = "NOT_FOUND";
+/// No documents are kept here by their hash. Clients know this code, and send the text.
+pub const PERSISTED_QUERY_NOT_SUPPORTED: &str = "PERSISTED_QUERY_NOT_SUPPORTED";
 /// The body is too long.
 pub const TOO_LARGE: &str = "PAYLOAD_TOO_LARGE";
 /// Too many requests, points or failed logins.

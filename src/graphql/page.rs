@@ -84,6 +84,8 @@ where
     Edge<N>: OutputType,
 {
     let label = label(&list, &caller(ctx).scope);
+    // The cursors of an empty page are empty: there was nothing yet that could be read on behind.
+    let after = after.filter(|cursor| !cursor.is_empty());
     let is_continued = after.is_some();
     let page = Page { first: page::size(first, page::DEFAULT)?, after: open::<L>(ctx, &label, after)? };
     let size = usize::try_from(page.first).unwrap_or(usize::MAX);

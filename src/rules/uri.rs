@@ -59,6 +59,10 @@ const SPECIAL_NAMES: [&str; 34] = [
     "zkey",
 ];
 
+/// What whoever runs the server on his own machine has to know.
+const FOR_HTTP: &str = "For work on your own machine, start the server with `--allow-http-targets`.";
+const FOR_PRIVATE: &str = "For work on your own machine, start the server with `--allow-private-targets`.";
+
 /// What is let through for work on one's own machine. By default nothing is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -90,6 +94,7 @@ impl Policy {
         match url.scheme() {
             "https" => Ok(()),
             "http" if self.http => Ok(()),
+            "http" => Err(format!("The scheme of the URI is `http`. Use `https`. {FOR_HTTP}")),
             scheme => Err(format!("The scheme of the URI is `{scheme}`. Use `https`.")),
         }
     }
@@ -110,10 +115,12 @@ impl Policy {
             return Ok(());
         }
         if !name.contains('.') {
-            return Err(format!("The host `{name}` is not a full name. Give one such as `company.com`."));
+            return Err(format!(
+                "The host `{name}` is not a full name. Give one such as `company.com`. {FOR_PRIVATE}"
+            ));
         }
         if SPECIAL_NAMES.iter().any(|special| is_below(name, special)) {
-            return Err(format!("The host `{name}` is not on the public internet."));
+            return Err(format!("The host `{name}` is not on the public internet. {FOR_PRIVATE}"));
         }
         Ok(())
     }
@@ -122,7 +129,7 @@ impl Policy {
         if self.private || address::is_global(host) {
             return Ok(());
         }
-        Err(format!("The address `{host}` is not on the public internet."))
+        Err(format!("The address `{host}` is not on the public internet. {FOR_PRIVATE}"))
     }
 }
 

@@ -97,11 +97,28 @@ async fn drain_chunks(mut chunks: BodyDataStream) {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Parameters {
-    query: String,
+    query: Option<String>,
     operation_name: Option<String>,
     variables: Option<Json>,
-    #[serde(rename = "extensions")]
-    _extensions: Option<serde_json::Map<String, serde_json::Value>>,
+    extensions: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Parameters {
+    /// The document. Clients that know persisted documents try its hash alone first, and send the text
+    /// when they hear that nothing is kept here; they expect to hear it with status 200.
+    fn document(&mut self) -> Result<String, Refusal> {
+        let document = self.query.take().filter(|document| !document.is_empty());
+        let is_persisted =
+            || self.extensions.as_ref().is_some_and(|given| given.contains_key("persistedQuery"));
+        match document {
+            Some(document) => Ok(document),
+            None if is_persisted() => {
+                let (code, message) = (codes::PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported");
+                Err(Refusal::new(StatusCode::OK, code, message))
+            }
+            None => Err(Refusal::bad_request("The body has no document: give it as `query`.")),
+        }
+    }
 }
 
 /// Refuses bodies that would take too much when they are understood, and takes that of the share.
@@ -122,9 +139,10 @@ pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
             "The body is no JSON object. Send one request such as {\"query\": \"{ ping }\"}.",
         ));
     }
-    let parameters: Parameters = serde_json::from_slice(body)
+    let mut parameters: Parameters = serde_json::from_slice(body)
         .map_err(|error| Refusal::bad_request(format!("The body is no GraphQL request in JSON: {error}.")))?;
-    if parameters.query.len() > DOCUMENT_LIMIT {
+    let document = parameters.document()?;
+    if document.len() > DOCUMENT_LIMIT {
         let message =
             format!("The document is longer than {DOCUMENT_LIMIT} bytes. Give values as variables.");
         return Err(Refusal::too_large(message));
@@ -134,8 +152,10 @@ pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
         Some(Json(variables @ Value::Object(_))) => Variables::from_value(variables),
         Some(_) => return Err(Refusal::bad_request("The variables are no JSON object.")),
     };
-    let request = Request::new(parameters.query).variables(variables);
+    let request = Request::new(document).variables(variables);
     Ok(match parameters.operation_name {
+        // What clients send whose operation has no name.
+        Some(name) if name.is_empty() => request,
         Some(name) => request.operation_name(name),
         None => request,
     })
@@ -196,6 +216,8 @@ mod tests {
         let request =
             parse(br#"{"query": "{a}", "operationName": null, "variables": null, "extensions": null}"#);
         assert!(request.unwrap().variables.is_empty());
+        let request = parse(br#"{"query": "{a}", "operationName": ""}"#).unwrap();
+        assert_eq!(request.operation_name, None);
     }
 
     #[test]
@@ -223,6 +245,10 @@ mod tests {
             r#""{a}""#,
             "{}",
             r#"{"query": null}"#,
+            r#"{"query": ""}"#,
+            r#"{"extensions": {}}"#,
+            r#"{"extensions": {"persistedQuery": {}}}"#,
+            r#"{"query": "{a}", "extensions": {"persistedQuery": {}}, "operationName": 1}"#,
             r#"{"query": ["a"]}"#,
             r#"{"query": "{a}", "query": "{b}"}"#,
             r#"{"query": "{a}", "operationName": 1}"#,

@@ -3,7 +3,7 @@
 //! Each proxy appends to `x-forwarded-for` whom it had the request from. What was there before may
 //! have been made up, so the list is read from its end, and only as far as those we trust.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
@@ -17,10 +17,16 @@ pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let mut hops = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
     let mut client = peer;
     while is_proxy(client) {
-        let Some(Ok(before)) = hops.next().map(|hop| hop.trim().parse::<IpAddr>()) else { break };
+        let Some(before) = hops.next().and_then(|hop| address(hop.trim())) else { break };
         client = before.to_canonical();
     }
     client
+}
+
+/// The address of a hop. Some proxies name the port as well, and put IPv6 in brackets for it.
+fn address(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().ok().or_else(|| hop.parse().ok().map(|socket: SocketAddr| socket.ip()))
 }
 
 #[cfg(test)]
@@ -44,7 +50,15 @@ mod tests {
             ("127.0.0.1", &["::ffff:198.51.100.7"], "198.51.100.7"),
             ("127.0.0.1", &["2001:db8::1"], "2001:db8::1"),
             ("127.0.0.1", &["198.51.100.7, unknown"], "127.0.0.1"),
-            ("127.0.0.1", &["198.51.100.7:5000"], "127.0.0.1"),
+            ("127.0.0.1", &["198.51.100.7:5000"], "198.51.100.7"),
+            ("127.0.0.1", &["203.0.113.9:1, 198.51.100.7:65535 , 10.0.0.2:80"], "198.51.100.7"),
+            ("127.0.0.1", &["[2001:db8::8]:443"], "2001:db8::8"),
+            ("127.0.0.1", &["[2001:db8::8]"], "2001:db8::8"),
+            ("127.0.0.1", &["[::ffff:198.51.100.7]:443"], "198.51.100.7"),
+            ("127.0.0.1", &["198.51.100.7:"], "127.0.0.1"),
+            ("127.0.0.1", &["198.51.100.7:65536"], "127.0.0.1"),
+            ("127.0.0.1", &["198.51.100.7:http"], "127.0.0.1"),
+            ("127.0.0.1", &["[198.51.100.7"], "127.0.0.1"),
             ("127.0.0.1", &[""], "127.0.0.1"),
         ] {
             let name = HeaderName::from_static(X_FORWARDED_FOR);

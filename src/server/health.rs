@@ -19,6 +19,8 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::app::App;
+use crate::error::Result;
+use crate::store::deliveries;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -82,6 +84,9 @@ async fn look(app: &App) -> Result<(), Trouble> {
         Ok(Err(_)) => return Err("the database fails"),
         Err(_) => return Err("the database does not answer"),
     }
+    if app.settings.paused {
+        look_at_what_waits(app).await.map_err(|_| "the database fails")?;
+    }
     let is_stalled = app.pulse.silence() > app.settings.look_interval * MISSED_LOOKS;
     if is_stalled && !app.settings.paused { Err("the delivery engine has stalled") } else { Ok(()) }
 }
@@ -95,6 +100,13 @@ fn working(app: &App) -> Value {
         body["reason"] = trouble.to_string().into();
     }
     body
+}
+
+/// The look that the engine would take, so that a paused server can tell what has come due meanwhile.
+async fn look_at_what_waits(app: &App) -> Result<()> {
+    let lanes = deliveries::lanes(app.db.reader()).await?;
+    app.pulse.beat(lanes.iter().map(|lane| lane.due_at).min());
+    Ok(())
 }
 
 /// For how many seconds the oldest due delivery has been waiting.

@@ -6,7 +6,6 @@
 
 use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
-use mime::Mime;
 
 /// The forms of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +35,8 @@ pub fn negotiate(headers: &HeaderMap) -> Option<Media> {
     if !headers.contains_key(ACCEPT) {
         return Some(Media::Json);
     }
-    let accepted: Vec<Mime> = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|range| range.trim().parse().ok())
-        .collect();
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepted: Vec<Range> = values.flat_map(|value| split(value, ',')).filter_map(Range::read).collect();
     let json = wish(&accepted, Media::Json);
     let graphql = wish(&accepted, Media::GraphqlResponse);
     // The newer form says more, so it wins where both were named; `*/*` comes from those
@@ -55,6 +49,64 @@ pub fn negotiate(headers: &HeaderMap) -> Option<Media> {
     (best.quality > 0).then_some(media)
 }
 
+/// A media type or a range of them, with its parameters (RFC 9110, 8.3.1 and 12.5.1). Blanks may stand around
+/// `;`; around `=` they are taken, too, because some clients put them there.
+#[derive(Debug)]
+struct Range<'a> {
+    /// Without parameters, in lower case.
+    essence: String,
+    parameters: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Range<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let mut parts = split(text, ';').map(str::trim);
+        let essence = match parts.next()? {
+            // Java's own client has said so for twenty years.
+            "*" => "*/*".to_owned(),
+            essence => essence.to_ascii_lowercase(),
+        };
+        let (kind, subtype) = essence.split_once('/')?;
+        if !is_token(kind) || !is_token(subtype) {
+            return None;
+        }
+        let parameters = parts.filter_map(|part| part.split_once('='));
+        let parameters = parameters.map(|(name, value)| (name.trim(), value.trim().trim_matches('"')));
+        Some(Self { parameters: parameters.collect(), essence })
+    }
+
+    fn parameter(&self, name: &str) -> Option<&'a str> {
+        let mut parameters = self.parameters.iter();
+        parameters.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+
+    /// In thousandths. `.2` stands for `0.2`; what cannot be read does not count.
+    fn quality(&self) -> u16 {
+        let Some(text) = self.parameter("q") else { return 1_000 };
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let is_number = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
+        match whole {
+            "0" | "" if is_number && !text.is_empty() => format!("{fraction:0<3}").parse().unwrap_or(0),
+            "1" if is_number => 1_000,
+            _ => 0,
+        }
+    }
+}
+
+/// The parts of a list; separators in quotes separate nothing.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    text.split(move |character| {
+        is_quoted ^= character == '"';
+        character == separator && !is_quoted
+    })
+}
+
+fn is_token(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_part)
+}
+
 /// How much a form is wanted. The order is that of the fields.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Wish {
@@ -64,31 +116,21 @@ struct Wish {
 }
 
 /// The most specific range that fits decides, whatever its quality.
-fn wish(accepted: &[Mime], media: Media) -> Wish {
+fn wish(accepted: &[Range<'_>], media: Media) -> Wish {
     let fitting = accepted.iter().filter_map(|range| Some((specificity(range, media)?, range)));
     // The first of equals, where `max_by_key` would take the last.
     let decisive = fitting.rev().max_by_key(|(specificity, _)| *specificity);
     decisive.map_or_else(Wish::default, |(specificity, range)| Wish {
-        quality: quality(range),
+        quality: range.quality(),
         is_exact: specificity == 2,
     })
 }
 
-fn specificity(range: &Mime, media: Media) -> Option<u8> {
-    match range.essence_str() {
+fn specificity(range: &Range<'_>, media: Media) -> Option<u8> {
+    match range.essence.as_str() {
         "*/*" => Some(0),
         "application/*" => Some(1),
         essence => (essence == media.essence()).then_some(2),
-    }
-}
-
-fn quality(range: &Mime) -> u16 {
-    let Some(text) = range.get_param("q") else { return 1_000 };
-    let (whole, fraction) = text.as_str().split_once('.').unwrap_or((text.as_str(), ""));
-    match whole {
-        "0" if fraction.len() <= 3 => format!("{fraction:0<3}").parse().unwrap_or(0),
-        "1" => 1_000,
-        _ => 0,
     }
 }
 
@@ -96,9 +138,11 @@ fn quality(range: &Mime) -> u16 {
 pub fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let Some(mime) = value.to_str().ok().and_then(|value| value.parse::<Mime>().ok()) else { return false };
-    let is_utf8 = mime.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8);
-    mime.essence_str() == Media::Json.essence() && is_utf8
+    let Some(media) = value.to_str().ok().and_then(Range::read) else { return false };
+    let charset = media.parameter("charset");
+    let is_utf8 =
+        charset.is_none_or(|name| ["utf-8", "utf8"].iter().any(|utf8| name.eq_ignore_ascii_case(utf8)));
+    media.essence == Media::Json.essence() && is_utf8
 }
 
 /// Whether the body comes as it is. Compressed ones are not taken: little could become much.
@@ -142,6 +186,21 @@ mod tests {
             ("application/json;q=0.001", json),
             ("application/json;q=0", None),
             ("application/json;q=2", None),
+            ("application/json;q=0.0001", None),
+            ("application/json;q=", None),
+            ("*/*;q=.2", json),
+            ("*; q=.2", json),
+            ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", json),
+            ("application/json ; q=0.9 , application/graphql-response+json ;q=1.0", graphql),
+            ("application/json\t;\tQ=0.9", json),
+            ("application/json;q = 0.9", json),
+            ("application/json;q=\"0.9\"", json),
+            ("application/json;profile=\"a,b;q=0\"", json),
+            ("application/json;q=1.", json),
+            ("application/json;q=.", None),
+            (", application/json,", json),
+            ("*/json", None),
+            ("application/", None),
             ("text/html", None),
             ("application/xml;q=0.9, text/*", None),
             ("nonsense", None),
@@ -155,9 +214,16 @@ mod tests {
 
     #[test]
     fn only_json_in_utf_8_is_taken() {
-        for good in
-            ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\""]
-        {
+        for good in [
+            "application/json",
+            "application/json; charset=utf-8",
+            "Application/JSON;charset=\"UTF-8\"",
+            "application/json ; charset=utf-8",
+            "application/json;charset=utf8",
+            "application/json; charset = UTF8 ",
+            "application/json;",
+            "application/json; version=\"1;charset=latin1\"",
+        ] {
             assert!(is_json(&headers(&CONTENT_TYPE, &[good])), "{good}");
         }
         for bad in [
@@ -167,6 +233,9 @@ mod tests {
             "multipart/form-data; boundary=a",
             "application/graphql",
             "application/jsonp",
+            "application /json",
+            "application/json, text/plain",
+            "application/json charset=utf-8",
             "json",
             "",
         ] {

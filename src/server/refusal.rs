@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_graphql::ServerError;
 use axum::Extension;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -130,7 +130,10 @@ pub async fn not_found(Extension(id): Extension<RequestId>) -> Response {
 }
 
 /// What is answered to other methods than a path has; `Allow` names those.
-pub async fn method_not_allowed(Extension(id): Extension<RequestId>) -> Response {
-    let message = "This path does not take requests of this method; the header `allow` names those it takes.";
+pub async fn method_not_allowed(uri: Uri, Extension(id): Extension<RequestId>) -> Response {
+    let message = match uri.path() {
+        "/graphql" => "The API takes POST only: send it by POST, as JSON such as {\"query\": \"{ ping }\"}.",
+        _ => "This path does not take requests of this method; the header `allow` names those it takes.",
+    };
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, codes::METHOD_NOT_ALLOWED, message).answer(Media::Json, &id)
 }

@@ -1,5 +1,7 @@
 //! The HTTP side of the API: what is accepted, and what comes back (G1–G3).
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest::header::{
@@ -224,4 +226,16 @@ async fn an_error_of_a_field_leaves_the_other_fields_alone() {
     assert_eq!(answer.body["data"]["ping"], "pong");
     assert_eq!(answer.body["data"]["notificationEvents"], Value::Null);
     assert!(answer.body["data"]["organizations"].is_array());
+}
+
+#[tokio::test]
+async fn a_paused_server_tells_for_how_long_deliveries_wait() {
+    let world = World::on(On::Sqlite).await.unwrap();
+    world.active_target(&world.test, "/hook", &["PAYMENT_CARD_ISSUED"]).await;
+    let world = world.restart_with(|settings| settings.paused = true).await;
+    world.test.publish("PAYMENT_CARD_ISSUED").await;
+    world.hand.advance(Duration::from_secs(90));
+    let response = world.test.client().get(world.test.at("/readyz")).send().await.unwrap();
+    let told: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(told["oldestDueSeconds"], 90, "{told}");
 }

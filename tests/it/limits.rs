@@ -51,7 +51,7 @@ fn address(api: &Api) -> SocketAddr {
     api.at("").strip_prefix("http://").unwrap().parse().unwrap()
 }
 
-async fn connect(api: &Api, first: &str) -> TcpStream {
+pub async fn connect(api: &Api, first: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address(api)).await.unwrap();
     stream.write_all(first.as_bytes()).await.unwrap();
     stream
@@ -66,7 +66,7 @@ fn header(api: &Api, more: &str) -> String {
 }
 
 /// What still comes until the server closes the connection.
-async fn rest(mut stream: TcpStream) -> String {
+pub async fn rest(mut stream: TcpStream) -> String {
     let mut bytes = Vec::new();
     // A connection that is cut off is at its end, too.
     stream.read_to_end(&mut bytes).await.ok();

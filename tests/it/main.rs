@@ -12,6 +12,7 @@
     reason = "a story that fails panics, and is written to be read"
 )]
 
+mod wire;
 mod world;
 
 mod activation;

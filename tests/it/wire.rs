@@ -1,0 +1,153 @@
+//! Clients as they are on the wire: what Apollo Client, urql, gql and Java's own client send, byte by byte,
+//! but for the key.
+
+use serde_json::Value;
+
+use crate::limits::{connect, rest};
+use crate::world::{Api, On, World};
+
+/// The status, the media type and the body of the answer to a request of these headers.
+async fn send(api: &Api, headers: &[&str], body: &str) -> (u16, String, Value) {
+    let authorization = format!("authorization: {}", api.authorization());
+    let (length, close) = (format!("content-length: {}", body.len()), "connection: close".to_owned());
+    let own = [authorization, length, close];
+    let lines: Vec<_> = headers.iter().copied().chain(own.iter().map(String::as_str)).collect();
+    let request =
+        format!("POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\n{}\r\n\r\n{body}", lines.join("\r\n"));
+    let answer = rest(connect(api, &request).await).await;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let media_type = head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap();
+    (status, media_type.to_owned(), serde_json::from_str(body).unwrap())
+}
+
+const NODE: [&str; 5] = [
+    "accept-language: *",
+    "sec-fetch-mode: cors",
+    "user-agent: node",
+    "accept-encoding: gzip, deflate",
+    "content-type: application/json",
+];
+const APOLLO_4: &str = "accept: application/graphql-response+json,application/json;q=0.9";
+const APOLLO_3: &str = "accept: */*";
+const URQL: &str = "accept: application/graphql-response+json, application/graphql+json, application/json, \
+                    text/event-stream, multipart/mixed";
+
+/// The hash alone, and then the text: what they send after they have heard that nothing is kept.
+#[tokio::test]
+async fn clients_of_persisted_documents_are_told_to_send_the_text() {
+    let world = World::on(On::Sqlite).await.unwrap();
+    let hash = "d96928e4ff0289ad105dbca3882ccaa160b043919c9f3b87868e6dafb76dc758";
+    let persisted = format!(r#""persistedQuery":{{"version":1,"sha256Hash":"{hash}"}}"#);
+    let library = r#""clientLibrary":{"name":"@apollo/client","version":"4.3.8"}"#;
+    for (accept, hashed, whole) in [
+        (
+            APOLLO_4,
+            format!(r#"{{"operationName":"Ping","variables":{{}},"extensions":{{{library},{persisted}}}}}"#),
+            format!(
+                r#"{{"operationName":"Ping","variables":{{}},"extensions":{{{library}}},"query":"query Ping {{\n  ping\n}}"}}"#
+            ),
+        ),
+        (
+            APOLLO_3,
+            format!(r#"{{"operationName":"Ping","variables":{{}},"extensions":{{{persisted}}}}}"#),
+            r#"{"operationName":"Ping","variables":{},"query":"query Ping {\n  ping\n}"}"#.to_owned(),
+        ),
+        (
+            URQL,
+            format!(r#"{{"extensions":{{{persisted}}},"operationName":"Ping","variables":{{}}}}"#),
+            r#"{"extensions":{},"operationName":"Ping","query":"query Ping {\n  ping\n}","variables":{}}"#
+                .to_owned(),
+        ),
+    ] {
+        let headers = [&NODE[..], &[accept]].concat();
+        let (status, _, body) = send(&world.test, &headers, &hashed).await;
+        // Apollo goes by the code or by the text, urql by the text.
+        assert_eq!(status, 200, "{body}");
+        assert_eq!(body["errors"][0]["message"], "PersistedQueryNotSupported");
+        assert_eq!(body["errors"][0]["extensions"]["code"], "PERSISTED_QUERY_NOT_SUPPORTED");
+        assert_eq!(body["data"], Value::Null);
+        let (status, _, body) = send(&world.test, &headers, &whole).await;
+        assert_eq!((status, &body["data"]["ping"]), (200, &"pong".into()), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn clients_that_name_media_types_in_their_own_ways_are_answered() {
+    let world = World::on(On::Sqlite).await.unwrap();
+    let whole = r#"{"query": "query Ping {\n  ping\n}"}"#;
+    let json = "application/json";
+    for (headers, media_type) in [
+        (&[APOLLO_4, NODE[4]][..], "application/graphql-response+json"),
+        (&[URQL, NODE[4]], "application/graphql-response+json"),
+        // gql for Python, with requests and with aiohttp.
+        (
+            &["User-Agent: python-requests/2.34.2", "Accept-Encoding: gzip, deflate", "Accept: */*", NODE[4]],
+            json,
+        ),
+        (
+            &[
+                "Accept: */*",
+                "Accept-Encoding: gzip, deflate",
+                "User-Agent: Python/3.11 aiohttp/3.14.5",
+                NODE[4],
+            ],
+            json,
+        ),
+        // HttpURLConnection, of today and before 17.0.12.
+        (
+            &[
+                "Content-Type: application/json; charset=utf8",
+                "User-Agent: Java/17.0.15",
+                "Accept: text/html, image/gif, image/jpeg, */*; q=0.2",
+            ],
+            json,
+        ),
+        (
+            &[
+                "Content-Type: application/json ; charset=UTF-8",
+                "User-Agent: Java/11.0.2",
+                "Accept: text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",
+            ],
+            json,
+        ),
+        (&["Accept: */*;q=.2", NODE[4]], json),
+    ] {
+        let (status, answered, body) = send(&world.test, headers, whole).await;
+        assert_eq!((status, answered.as_str()), (200, media_type), "{headers:?}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_empty_counts_as_left_out() {
+    let world = World::on(On::Sqlite).await.unwrap();
+    let (_, stranger) = world.stranger().await;
+    let page = |after: &str| {
+        format!(
+            r#"{{ notificationEvents(after: "{after}") {{ pageInfo {{ endCursor hasPreviousPage }} }} }}"#
+        )
+    };
+    let ask = async |query: &str, name: &str| {
+        let body = serde_json::json!({ "query": query, "operationName": name }).to_string();
+        send(&stranger, &NODE[4..], &body).await
+    };
+    let (_, _, body) = ask(&page(""), "").await;
+    let told = &body["data"]["notificationEvents"]["pageInfo"];
+    // The cursor of an empty page can be given back.
+    assert_eq!((&told["endCursor"], &told["hasPreviousPage"]), (&"".into(), &false.into()), "{body}");
+    let (status, _, body) = ask("query A { ping } query B { ping }", "").await;
+    assert_eq!((status, &body["errors"][0]["extensions"]["code"].is_string()), (400, &true), "{body}");
+}
+
+#[tokio::test]
+async fn who_asks_by_get_is_told_to_post() {
+    let world = World::on(On::Sqlite).await.unwrap();
+    let get = async |path: &str| {
+        let response = world.test.client().get(world.test.at(path)).send().await.unwrap();
+        let status = response.status().as_u16();
+        let body: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+        (status, body["errors"][0]["message"].as_str().unwrap().to_owned())
+    };
+    let (status, message) = get("/graphql?query={ping}").await;
+    assert_eq!((status, message.contains("send it by POST")), (405, true), "{message}");
+}
