@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +83,7 @@ impl Protocol {
         router: Router,
         leave: CancellationToken,
     ) {
-        let wire = TokioIo::new(Wire::new(stream, Arc::clone(&activity)));
+        let (wire, rest) = Wire::new(stream, Arc::clone(&activity));
         let router = TowerToHyperService::new(router);
         let peer = Peer { address, activity };
         let service = service_fn(move |request| {
@@ -97,10 +96,13 @@ impl Protocol {
                 Ok::<_, Infallible>(answer.map(|body| Taking::begin(body, underway)))
             }
         });
-        let mut connection = pin!(self.0.serve_connection(wire, service));
+        let mut connection = Box::pin(self.0.serve_connection(TokioIo::new(wire), service));
         tokio::select! {
             // A client that breaks off or speaks nonsense is no news.
-            _ = connection.as_mut() => return,
+            _ = connection.as_mut() => {
+                drop(connection);
+                return rest.linger().await;
+            }
             () = leave.cancelled() => {}
         }
         connection.as_mut().graceful_shutdown();

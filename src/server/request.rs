@@ -8,8 +8,9 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::header::{CACHE_CONTROL, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
@@ -67,9 +68,33 @@ pub fn name_operation(name: &str) {
 }
 
 async fn answer(request: Request, next: Next, id: &RequestId) -> Response {
+    if !names_one_host(request.version(), request.headers()) {
+        let message = "Name the host that the request is for in one `host` header.";
+        return Refusal::bad_request(message).answer(Media::Json, id);
+    }
     // Nothing of a request outlives its panic: its transaction is undone, its connection returned.
     let caught = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     caught.unwrap_or_else(|_| Refusal::internal().answer(Media::Json, id))
+}
+
+/// Whether a request names the host that it is for as it has to (RFC 9112, 3.2): of several, or of something
+/// that is none, a proxy might have made another request than we do. Earlier versions need not name one, and
+/// later ones name it elsewhere.
+fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(HOST).iter();
+    match (values.next(), values.next()) {
+        (None, _) => version != Version::HTTP_11,
+        (Some(value), None) => value.to_str().is_ok_and(is_host),
+        _ => false,
+    }
+}
+
+/// Whether a text is a host with or without a port. It may be empty.
+fn is_host(text: &str) -> bool {
+    let after_address = text.rfind(']').map_or(0, |end| end + 1);
+    let port = text[after_address..].rsplit_once(':').map_or("", |(_, port)| port);
+    let is_authority = text.is_empty() || (!text.contains('@') && text.parse::<Authority>().is_ok());
+    is_authority && port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn add_headers(response: &mut Response, id: &RequestId) {
@@ -92,6 +117,37 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn http_1_1_names_one_host() {
+        for (values, expected) in [
+            (&["company.com"][..], true),
+            (&["company.com:8080"], true),
+            (&["127.0.0.1:8080"], true),
+            (&["[::1]:8080"], true),
+            (&["[::1]"], true),
+            (&["a_b.internal"], true),
+            (&[""], true),
+            (&["company.com:"], true),
+            (&[], false),
+            (&["company.com", "company.com"], false),
+            (&["a b"], false),
+            (&["a/b"], false),
+            (&["http://company.com"], false),
+            (&["user@company.com"], false),
+            (&["company.com:http"], false),
+            (&["company.com:1:2"], false),
+            (&["[::1"], false),
+            (&["a\\b"], false),
+            (&["<script>"], false),
+        ] {
+            let headers: HeaderMap =
+                values.iter().map(|value| (HOST, HeaderValue::from_static(value))).collect();
+            assert_eq!(names_one_host(Version::HTTP_11, &headers), expected, "{values:?}");
+        }
+        assert!(names_one_host(Version::HTTP_10, &HeaderMap::new()));
+        assert!(names_one_host(Version::HTTP_2, &HeaderMap::new()));
+    }
+
     async fn fails() -> &'static str {
         panic!("what nobody should read")
     }
@@ -99,7 +155,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_answered_and_tells_nothing() {
         let router = Router::new().route("/", get(fails)).layer(axum::middleware::from_fn(observe));
-        let request = axum::http::Request::new(Body::empty());
+        let request = axum::http::Request::builder().header(HOST, "x").body(Body::empty()).unwrap();
         let response = TowerToHyperService::new(router).call(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");

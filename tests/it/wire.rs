@@ -151,3 +151,20 @@ async fn who_asks_by_get_is_told_to_post() {
     let (status, message) = get("/graphql?query={ping}").await;
     assert_eq!((status, message.contains("send it by POST")), (405, true), "{message}");
 }
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let world = World::on(On::Sqlite).await.unwrap();
+    for (version, hosts, status) in [
+        ("1.1", "host: company.com\r\n", "200"),
+        ("1.1", "", "400"),
+        ("1.1", "host: company.com\r\nhost: company.com\r\n", "400"),
+        ("1.1", "host: a/b\r\n", "400"),
+        ("1.0", "", "200"),
+        ("1.0", "host: a b\r\n", "400"),
+    ] {
+        let request = format!("GET /healthz HTTP/{version}\r\n{hosts}connection: close\r\n\r\n");
+        let answer = rest(connect(&world.test, &request).await).await;
+        assert!(answer.split(' ').nth(1) == Some(status), "{version} {hosts}: {answer}");
+    }
+}

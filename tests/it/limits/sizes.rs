@@ -1,5 +1,7 @@
 //! Headers and bodies that are too long.
 
+use std::process::Command;
+
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -47,6 +49,61 @@ async fn only_publishing_takes_more_than_a_mebibyte() {
         assert_eq!(post(api, "application/json", body(query, bytes)).await.0, status, "{bytes} {query}");
         let answered = chunked(api, &body(query, bytes)).await;
         assert!(answered.starts_with(&format!("HTTP/1.1 {status} ")), "{bytes} {query}: {answered:.100}");
+    }
+}
+
+/// Whoever is still sending when the answer comes sees the answer, and no connection that breaks off.
+#[tokio::test]
+async fn who_sends_too_much_gets_to_hear_it_though_he_goes_on_sending() {
+    let world = World::on(On::Sqlite).await.unwrap();
+    let api = &world.test;
+    for (request, status) in [
+        (format!("{}{}", header(api, "content-length: 6000000\r\n"), " ".repeat(6_000_000)), "413"),
+        (header(api, &format!("x: {}\r\n", "y".repeat(2_000_000))), "431"),
+        (header(api, &"x: y\r\n".repeat(200_000)), "431"),
+    ] {
+        let mut stream = connect(api, &request).await;
+        // All of it was taken, and only then the answer is looked for.
+        stream.flush().await.unwrap();
+        let answer = rest(stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer:.100}");
+    }
+}
+
+/// The same with clients that people use, if they are on this machine: both send all before they read.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_and_python_get_to_hear_why_they_are_refused() {
+    const NODE: &str = "
+        const [url, header, body, authorization] = process.argv.slice(1);
+        const headers = { authorization, 'content-type': 'application/json', x: 'y'.repeat(+header) };
+        const request = require('http').request(url, { method: 'POST', headers, maxHeaderSize: 1 << 20 });
+        request.on('response', answer => { console.log(answer.statusCode); process.exit(0); });
+        request.on('error', error => { console.log(error.code); process.exit(0); });
+        request.end(' '.repeat(+body));";
+    const PYTHON: &str = "
+import sys, http.client
+url, header, body, authorization = sys.argv[1:]
+connection = http.client.HTTPConnection(url.split('/')[2])
+headers = {'authorization': authorization, 'content-type': 'application/json', 'x': 'y' * int(header)}
+try:
+    connection.request('POST', '/graphql', ' ' * int(body), headers)
+    print(connection.getresponse().status)
+except OSError as error:
+    print(repr(error))";
+    let world = World::on(On::Sqlite).await.unwrap();
+    let (url, authorization) = (world.test.at("/graphql"), world.test.authorization());
+    for (program, option, script) in [("node", "-e", NODE), ("python3", "-c", PYTHON)] {
+        for (header, body, status) in [("1", "6000000", "413"), ("33000", "2", "431"), ("200000", "2", "431")]
+        {
+            let mut command = Command::new(program);
+            command.args([option, script, &url, header, body, &authorization]);
+            let Ok(output) = tokio::task::block_in_place(|| command.output()) else { continue };
+            assert_eq!(
+                String::from_utf8_lossy(&output.stdout).trim(),
+                status,
+                "{program} {header} {output:?}"
+            );
+        }
     }
 }
 
