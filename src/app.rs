@@ -11,6 +11,7 @@ pub mod issue;
 pub mod keyring;
 pub mod logins;
 pub mod lookups;
+pub mod memory;
 pub mod publisher;
 pub mod pulse;
 pub mod rates;

@@ -123,7 +123,7 @@ async fn open_sqlite(url: &str) -> anyhow::Result<Db> {
     let reader = Database::connect(sqlite_options(url, READERS)).await.with_context(|| cannot_open(url))?;
     let writing = Writing::default();
     tokio::spawn(checkpoints::run(reader.clone(), writing.committed()));
-    let reader = Reader::new(reader, writing.trust.clone());
+    let reader = Reader::new(reader, READERS, writing.trust.clone());
     Ok(Db { reader, writer, writing })
 }
 

@@ -1,4 +1,4 @@
-//! What can go wrong, in the four ways that a caller can tell apart.
+//! What can go wrong, in the ways that a caller can tell apart.
 //!
 //! Broken rules, arguments that cannot be used and missing rights are answers; everything
 //! else is our own failure: logged once at the door with the request id, and told to nobody.
@@ -26,7 +26,13 @@ pub enum Error {
     /// The key may not do this.
     #[error("access denied: {0}")]
     Denied(String),
-    /// Our own failure.
+    /// There is no room for it, or we did not get to it. It was not done, and may be tried again.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// Our own failure, in the midst of it: it may have been done, or may still be.
+    #[error("{0:#}; it is not known whether it was done")]
+    Unknown(anyhow::Error),
+    /// Our own failure. It was not done.
     #[error(transparent)]
     Internal(#[from] anyhow::Error),
 }

@@ -5,13 +5,14 @@
 //! fields answer `Option<Result<…>>`: with it the other way round, async-graphql would drop
 //! the field from the answer instead of making it null.
 
+pub mod admission;
 mod api_key;
 mod attempt;
 mod audit;
 pub mod codes;
 mod context;
 mod cost;
-mod errors;
+pub mod errors;
 mod event;
 mod event_node;
 mod filter;
@@ -29,10 +30,13 @@ mod status_history;
 mod target;
 mod target_event;
 mod toll;
-mod weight;
+pub mod weight;
+
+use std::sync::Arc;
 
 use async_graphql::{EmptySubscription, Request, SDLExportOptions, SchemaBuilder, ValidationMode};
 
+use crate::app::memory::Share;
 use crate::app::{App, Caller};
 
 pub use mutation::Mutation;
@@ -62,10 +66,10 @@ pub(crate) fn printed() -> String {
     builder().finish().sdl_with_options(options)
 }
 
-/// Attaches what a request needs: the caller, and fresh loaders within its scope.
-pub fn prepare(request: Request, app: &App, caller: Caller) -> Request {
-    let loaders = loaders::new(app.clone(), caller.scope.clone());
-    request.data(caller).data(loaders).data(weight::Weight::default())
+/// Attaches what a request needs: the caller, fresh loaders within his scope, and what it may hold.
+pub fn prepare(request: Request, app: &App, caller: Caller, share: &Arc<Share>) -> Request {
+    let loaders = loaders::new(app.clone(), caller.scope.clone(), Arc::clone(share));
+    request.data(caller).data(loaders).data(weight::Weight::new(Arc::clone(share)))
 }
 
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {

@@ -18,7 +18,6 @@ mod graphiql;
 mod health;
 mod lane;
 mod media;
-mod memory;
 mod patience;
 mod rates;
 mod refusal;

@@ -3,10 +3,12 @@
 //! anything is recorded.
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use async_graphql::{Request, Variables};
 use criterion::{BatchSize, Criterion};
 use entity::{ApiKeyId, ApiKeyKind, Environment, OrganizationId};
+use reprise::app::memory::{Memory, Purpose};
 use reprise::app::{App, Caller, Settings};
 use reprise::clock::Clock;
 use reprise::db::Db;
@@ -75,10 +77,12 @@ fn execution(criterion: &mut Criterion) {
     };
     let variables = Variables::from_json(variables());
     let documents = Documents::default();
+    let memory = Memory::new(usize::MAX);
     let request = || {
         let mut request = Request::new(DOCUMENT).variables(variables.clone());
         documents.prepare(&mut request).expect("the document is valid");
-        graphql::prepare(request, &app, caller.clone())
+        let share = Arc::new(memory.share(caller.scope.organization.clone(), Purpose::Publishing));
+        graphql::prepare(request, &app, caller.clone(), &share)
     };
     let answer = runtime.block_on(schema.execute(request()));
     assert!(answer.data.to_string().contains("NOT_FOUND"), "{answer:?}");

@@ -121,6 +121,11 @@ impl Toll {
         taken
     }
 
+    /// What the request is counted as.
+    pub fn lane(&self) -> Lane {
+        self.receipt().lane
+    }
+
     /// Adds the price of events that are published.
     pub fn add_events(&self, events: usize) {
         self.receipt().events = u32::try_from(events).unwrap_or(u32::MAX);

@@ -15,7 +15,7 @@ use crate::rules::retry::Backoff;
 const MAX_ATTEMPTS: u32 = 1_000;
 
 /// Half of it is what the largest request takes, and a little.
-const LEAST_MEMORY: usize = 64 * 1_024 * 1_024;
+const LEAST_MEMORY: usize = 96 * 1_024 * 1_024;
 
 /// Refuses settings that cannot work.
 pub fn check(settings: &Settings) -> anyhow::Result<()> {
@@ -124,7 +124,7 @@ mod tests {
         refused("--concurrency", |settings| settings.concurrency = 31);
         refused("--user-agent", |settings| settings.user_agent = "a\nb".to_owned());
         refused("--user-agent", |settings| settings.user_agent = String::new());
-        refused("--request-memory", |settings| settings.door.memory = 63 << 20);
+        refused("--request-memory", |settings| settings.door.memory = 95 << 20);
         refused("--live-retries", |settings| settings.schedules.live.attempts = 20);
         refused("--live-retries", |settings| settings.retention = Duration::from_hours(24));
         refused("--test-retries", |settings| settings.schedules.test.first = Duration::MAX);

@@ -1,17 +1,20 @@
 //! What every statement goes through: a bound on how long it may take, a look at
 //! whether writing works, and a place where tests make it fail.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fail::fail_point;
+use futures_util::StreamExt;
 use futures_util::future::poll_immediate;
+use futures_util::stream::{BoxStream, unfold};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, QueryStream, RuntimeErr,
+    Statement, StreamTrait,
 };
-use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::{Instant, timeout_at};
 
 use crate::db::postgres::Trust;
 use crate::db::trouble::{is_read_only, takes_nothing};
@@ -25,11 +28,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Reader {
     pool: DatabaseConnection,
     trust: Trust,
+    lists: Arc<Semaphore>,
 }
 
 impl Reader {
-    pub(super) fn new(pool: DatabaseConnection, trust: Trust) -> Self {
-        Self { pool, trust }
+    /// A pool of so many connections. Long lists leave a quarter of them to short questions: who asks, and
+    /// what events are recorded with, must not wait for those who read.
+    pub(super) fn new(pool: DatabaseConnection, connections: u32, trust: Trust) -> Self {
+        let lists = usize::try_from(connections - connections.div_ceil(4)).unwrap_or(1).max(1);
+        Self { pool, trust, lists: Arc::new(Semaphore::new(lists)) }
     }
 
     pub(super) async fn ping(&self) -> Result<(), DbErr> {
@@ -93,10 +100,38 @@ impl Writing {
     }
 }
 
+/// Rows as they come, so that whoever takes them can stop before there are too many.
+impl StreamTrait for Reader {
+    type Stream<'a> = BoxStream<'a, Result<QueryResult, DbErr>>;
+
+    fn get_database_backend(&self) -> DbBackend {
+        ConnectionTrait::get_database_backend(&self.pool)
+    }
+
+    fn stream_raw<'a>(
+        &'a self,
+        statement: Statement,
+    ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
+        Box::pin(async move {
+            let turn = self.lists.acquire().await.map_err(|_| stuck())?;
+            let rows = patiently(&self.trust, self.pool.stream_raw(statement)).await?;
+            let end = Instant::now() + PATIENCE;
+            let next = move |(mut rows, turn): (QueryStream, SemaphorePermit<'a>)| async move {
+                let row = timeout_at(end, rows.next()).await.unwrap_or_else(|_| {
+                    self.trust.end();
+                    Some(Err(stuck()))
+                })?;
+                Some((row, (rows, turn)))
+            };
+            Ok(unfold((rows, turn), next).boxed())
+        })
+    }
+}
+
 #[async_trait::async_trait]
 impl ConnectionTrait for Reader {
     fn get_database_backend(&self) -> DbBackend {
-        self.pool.get_database_backend()
+        ConnectionTrait::get_database_backend(&self.pool)
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
@@ -123,14 +158,13 @@ pub(super) async fn patiently<T>(
     call: impl Future<Output = Result<T, DbErr>>,
 ) -> Result<T, DbErr> {
     fail_point!("database", |_| Err(failed("a fault was injected")));
-    let stuck = || Err(failed("the database did not answer in time"));
     if is_impatient() {
-        return poll_immediate(call).await.unwrap_or_else(stuck);
+        return poll_immediate(call).await.unwrap_or_else(|| Err(stuck()));
     }
     let mut call = pin!(call);
     let Ok(ended) = tokio::time::timeout(PATIENCE, &mut call).await else {
         trust.end();
-        return stuck();
+        return Err(stuck());
     };
     fail_point!("database-answer", |_| Err(failed("a fault was injected")));
     ended
@@ -140,6 +174,10 @@ pub(super) async fn patiently<T>(
 fn is_impatient() -> bool {
     fail_point!("database-impatience", |_| true);
     false
+}
+
+fn stuck() -> DbErr {
+    failed("the database did not answer in time")
 }
 
 fn failed(why: &str) -> DbErr {

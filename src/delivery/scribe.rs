@@ -13,13 +13,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entity::event;
 use fail::fail_point;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::app::publisher::{Call, Calls};
+use crate::app::publisher::{Answer, Call, Calls};
 use crate::app::{App, Bell};
 use crate::clock::Clock;
 use crate::db::{Db, Transaction, Tries};
@@ -81,10 +80,9 @@ struct Work {
     /// What is to be recorded of the publications, once it is known.
     draft: Option<Draft>,
     batch: Batch,
+    /// Whether it is being committed: an error does not say any more that nothing was recorded.
+    is_committing: bool,
 }
-
-/// Where the events of a call are answered.
-type Answer = oneshot::Sender<Result<Vec<event::Model>>>;
 
 impl Scribe {
     /// A scribe that hands over what it can to the shelf. Without one nothing is sent from here.
@@ -108,7 +106,7 @@ impl Scribe {
             while let Err(error) = self.write_down(&mut work, &mut ahead).await {
                 if !tries.again(&error).await {
                     self.owe(work.batch, &error);
-                    refuse(work.answers, error);
+                    refuse(work.answers, error, work.is_committing);
                     break;
                 }
             }
@@ -118,7 +116,9 @@ impl Scribe {
     /// Writes, and drafts the next transaction while this one is brought to the disk.
     async fn write_down(&mut self, work: &mut Work, ahead: &mut Option<Work>) -> Result<()> {
         let Self { desk, pen, gather_until, owed, .. } = self;
+        work.is_committing = false;
         let (tx, written) = pen.write(work).await?;
+        work.is_committing = true;
         let is_stale = written.deactivated;
         let look_ahead = async {
             if ahead.is_none() && owed.is_none() {
@@ -201,7 +201,7 @@ impl Desk {
         while events < EVENTS
             && let Ok(call) = self.calls.try_recv()
         {
-            events += call.publication.events.len();
+            events += call.events();
             work.add(call);
         }
     }
@@ -271,7 +271,9 @@ struct Written {
 }
 
 impl Work {
-    fn add(&mut self, Call { publication, answer }: Call) {
+    /// A call that its caller has given up meanwhile is left out.
+    fn add(&mut self, call: Call) {
+        let Some((publication, answer)) = call.take() else { return };
         self.publications.push(publication);
         self.answers.push(answer);
     }
@@ -281,10 +283,11 @@ impl Work {
     }
 }
 
-fn refuse(answers: Vec<Answer>, error: Error) {
-    let shared = Arc::new(error);
+/// Tells the callers that their events were not recorded, or that this is not known.
+fn refuse(answers: Vec<Answer>, error: Error, is_unknown: bool) {
+    let (shared, kind) = (Arc::new(error), if is_unknown { Error::Unknown } else { Error::Internal });
     for answer in answers {
         let error = anyhow::anyhow!("events could not be recorded: {shared}");
-        answer.send(Err(Error::Internal(error))).ok();
+        answer.send(Err(kind(error))).ok();
     }
 }

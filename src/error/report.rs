@@ -20,7 +20,7 @@ static TOLD: Mutex<Option<Told>> = Mutex::new(None);
 /// Writes a failure to the log: what could not be done, and why not.
 pub fn report(what: &'static str, error: &Error) {
     let error = match error {
-        Error::Internal(error) => causes(error),
+        Error::Internal(error) | Error::Unknown(error) => causes(error),
         told => told.to_string(),
     };
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);

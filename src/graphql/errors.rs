@@ -13,6 +13,10 @@ use crate::graphql::codes;
 const INTERNAL: &str =
     "Something went wrong on our side. Try again, and if it stays so, ask with the request id.";
 
+/// The text of those after which nobody knows whether it was done.
+pub const UNKNOWN: &str = "Something went wrong on our side, and it is not known whether this was done, or will be. \
+     Look before you ask for it again; events that have idempotency keys can be published again as they are.";
+
 /// Why a field is null though something was asked for.
 ///
 /// Not displayable on purpose: async-graphql would show callers whatever is.
@@ -27,6 +31,11 @@ impl From<Error> for Failure {
             Error::Invalid(errors) => {
                 let descriptions: Vec<_> = errors.into_iter().map(|error| error.description).collect();
                 coded(&descriptions.join(" "), codes::BAD_USER_INPUT)
+            }
+            Error::Unavailable(message) => coded(&message, codes::UNAVAILABLE),
+            Error::Unknown(_) => {
+                report("it is not known whether a field could be resolved", &error);
+                coded(UNKNOWN, codes::INTERNAL)
             }
             Error::Internal(_) => {
                 report("a field could not be resolved", &error);

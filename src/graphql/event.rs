@@ -50,7 +50,7 @@ impl NotificationEvent {
     /// The payload: the details of what happened.
     async fn node(&self, ctx: &Context<'_>) -> Option<Result<NotificationEventNode, Failure>> {
         let times = ctx.field().selection_set().count();
-        if let Err(error) = weight(ctx).add(self.0.node.len(), times) {
+        if let Err(error) = weight(ctx).add_payload(&self.0.node, times) {
             return Some(Err(error.into()));
         }
         Some(NotificationEventNode::read(&self.0.node).map_err(|error| Error::from(error).into()))

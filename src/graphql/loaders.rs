@@ -6,13 +6,16 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use async_graphql::dataloader::{DataLoader, Loader};
 use entity::{ApiKeyId, EventId, NotificationEventName, TargetId, api_key, event, signing_key, target};
 use tracing::Instrument;
 
 use crate::app::App;
+use crate::app::memory::Share;
 use crate::graphql::errors::Failure;
+use crate::graphql::weight;
 use crate::rules::page::Page;
 use crate::store::lists::{List, Row};
 use crate::store::{Scope, api_keys, events, pages, signing_keys, subscriptions, targets};
@@ -24,12 +27,13 @@ pub type Loaders = DataLoader<Batch>;
 pub struct Batch {
     app: App,
     scope: Scope,
+    share: Arc<Share>,
 }
 
 /// The loaders of a request within `scope`.
-pub fn new(app: App, scope: Scope) -> Loaders {
+pub fn new(app: App, scope: Scope, share: Arc<Share>) -> Loaders {
     // In the span of the request, so that the log tells whose failure it was.
-    DataLoader::new(Batch { app, scope }, |batch| tokio::spawn(batch.in_current_span()))
+    DataLoader::new(Batch { app, scope, share }, |batch| tokio::spawn(batch.in_current_span()))
 }
 
 /// One page of a list.
@@ -55,7 +59,8 @@ impl<L: List> Loader<Head<L>> for Batch {
 
     async fn load(&self, heads: &[Head<L>]) -> Result<HashMap<Head<L>, Vec<Row<L>>>, Failure> {
         let lists = heads.iter().map(|head| (head.list.rows(&self.scope), head.page.clone())).collect();
-        let pages = pages::read(self.app.db.reader(), L::ID, lists).await?;
+        let room = |row: &Row<L>| weight::add(&self.share, L::text_bytes(row));
+        let pages = pages::read(self.app.db.reader(), L::ID, lists, room).await?;
         Ok(heads.iter().cloned().zip(pages).collect())
     }
 }
@@ -85,7 +90,8 @@ impl Loader<EventId> for Batch {
     type Error = Failure;
 
     async fn load(&self, ids: &[EventId]) -> Result<HashMap<EventId, event::Model>, Failure> {
-        let rows = events::find_all(self.app.db.reader(), &self.scope, ids).await?;
+        let room = |row: &event::Model| weight::add(&self.share, row.node.len());
+        let rows = events::find_all(self.app.db.reader(), &self.scope, ids, room).await?;
         Ok(by(|row| row.id.clone(), rows))
     }
 }

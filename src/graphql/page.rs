@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::graphql::api_key::ApiKey;
 use crate::graphql::attempt::DeliveryAttempt;
 use crate::graphql::audit::AuditEntry;
-use crate::graphql::context::{app, caller, loaders};
+use crate::graphql::context::{app, caller, loaders, weight};
 use crate::graphql::errors::Failure;
 use crate::graphql::event::NotificationEvent;
 use crate::graphql::loaders::Head;
@@ -92,6 +92,7 @@ where
     let mut rows = loaders(ctx).load_one(Head { list, page }).await?.unwrap_or_default();
     let has_next_page = rows.len() > size;
     rows.truncate(size);
+    weight(ctx).add_rows(rows.len(), ctx)?;
     let cursors: Vec<_> = rows.iter().map(|row| app(ctx).cursors.seal(&label, L::id(row))).collect();
     let page_info = PageInfo {
         has_next_page,

@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object, Union};
 use entity::{NotificationEventName, TargetStatus, target};
 
 use crate::graphql::attempt::DeliveryAttempt;
-use crate::graphql::context::loaders;
+use crate::graphql::context::{loaders, weight};
 use crate::graphql::errors::Failure;
 use crate::graphql::filter::{self, WebhookNotificationTargetEventFilterInput};
 use crate::graphql::loaders::{SigningKeysOf, SubscriptionsOf};
@@ -57,7 +57,8 @@ impl WebhookNotificationTarget {
 
     /// The names of the events that the target is sent, in alphabetical order.
     async fn subscriptions(&self, ctx: &Context<'_>) -> Option<Result<Vec<NotificationEventName>, Failure>> {
-        loaders(ctx).load_one(SubscriptionsOf(self.0.id.clone())).await.transpose()
+        let names = loaders(ctx).load_one(SubscriptionsOf(self.0.id.clone())).await.transpose()?;
+        Some(names.and_then(|names| Ok(weight(ctx).add_words(names.len()).map(|()| names)?)))
     }
 
     /// When the target was added, ISO 8601 in UTC with milliseconds.
@@ -80,7 +81,8 @@ impl WebhookNotificationTarget {
     /// notification has one signature per key.
     async fn signing_keys(&self, ctx: &Context<'_>) -> Option<Result<Vec<SigningKey>, Failure>> {
         let keys = loaders(ctx).load_one(SigningKeysOf(self.0.id.clone())).await.transpose()?;
-        Some(keys.map(|keys| keys.into_iter().map(SigningKey).collect()))
+        let room = |keys: &Vec<_>| weight(ctx).add_rows(keys.len(), ctx);
+        Some(keys.and_then(|keys| Ok(room(&keys).map(|()| keys.into_iter().map(SigningKey).collect())?)))
     }
 
     /// The status of the target.

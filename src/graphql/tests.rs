@@ -1,14 +1,17 @@
 //! The schema as a whole, and whether its statements run.
 
 use async_graphql::Value;
+use async_graphql::parser::parse_query;
 use entity::{ApiKeyId, ApiKeyKind, Environment};
 use serde_json::Value as Json;
 
 use super::*;
 use crate::app::Settings;
+use crate::app::memory::{Memory, Purpose};
 use crate::app::publisher::Call;
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::graphql::admission::Admission;
 use crate::store::events::Sketch;
 use crate::store::{Scope, organizations};
 use crate::vault::Vault;
@@ -82,14 +85,20 @@ impl Server {
         Self { schema: schema(app.clone()), app, caller, _directory: directory }
     }
 
+    fn prepared(&self, document: &str) -> Request {
+        let organization = self.caller.scope.organization.clone();
+        let share = Memory::new(self.app.settings.door.memory).share(organization, Purpose::Reading);
+        prepare(document.into(), &self.app, self.caller.clone(), &Arc::new(share))
+    }
+
     async fn ask(&self, document: &str) -> Json {
-        let answer = self.schema.execute(prepare(document.into(), &self.app, self.caller.clone())).await;
+        let answer = self.schema.execute(self.prepared(document)).await;
         assert_eq!(answer.errors, [], "{document}");
         answer.data.into_json().unwrap()
     }
 
     async fn code_of(&self, document: &str) -> Value {
-        let answer = self.schema.execute(prepare(document.into(), &self.app, self.caller.clone())).await;
+        let answer = self.schema.execute(self.prepared(document)).await;
         answer.errors[0].extensions.as_ref().unwrap().get("code").unwrap().clone()
     }
 }
@@ -97,7 +106,7 @@ impl Server {
 /// Records what is published, as the delivery engine does.
 async fn record(app: App) {
     let mut calls = app.publisher.calls().unwrap();
-    while let Some(Call { publication, answer }) = calls.recv().await {
+    while let Some((publication, answer)) = calls.recv().await.and_then(Call::take) {
         let tx = app.db.begin().await.unwrap();
         let sketch = Sketch::of(&tx, &[publication], app.now()).await.unwrap();
         let repeated = sketch.insert_keyed(&tx).await.unwrap();
@@ -201,4 +210,25 @@ async fn what_is_asked_of_each_item_counts() {
     let server = Server::start().await;
     // 2 + 200 × (1 + 2 + 20 × 1): within the limit of 5,000.
     server.ask("{ notificationEvents(first: 200) { edges { cursor node { id name deliveryAttempts { edges { node { id } } } } } } }").await;
+}
+
+#[tokio::test]
+async fn what_there_is_no_room_for_is_not_begun() {
+    let server = Server::start().await;
+    let ask = async |bytes: usize| {
+        let document = parse_query(ADD).unwrap();
+        let (_, operation) = document.operations.iter().next().unwrap();
+        let organization = server.caller.scope.organization.clone();
+        let share = Arc::new(Memory::new(bytes).share(organization, Purpose::Reading));
+        let selections = Some(&operation.node.selection_set.node);
+        let admission = Arc::new(Admission::new(Arc::clone(&share), &document, selections, None));
+        let request = prepare(ADD.into(), &server.app, server.caller.clone(), &share);
+        let answer = server.schema.execute(request.data(Arc::clone(&admission))).await;
+        (answer.errors.len(), share.refused().is_some(), admission.has_begun())
+    };
+    assert_eq!(ask(100_000).await, (1, true, false));
+    let targets = "{ organizations { webhookNotificationTargets { edges { cursor } } } }";
+    let listed = server.ask(targets).await["organizations"][0]["webhookNotificationTargets"]["edges"].take();
+    assert_eq!(listed, serde_json::json!([]));
+    assert_eq!(ask(100_000_000).await, (0, false, true));
 }

@@ -1,5 +1,5 @@
-//! Takes the points of an operation (G12) when it is known to be valid and before anything of it
-//! is done. Whoever asks, an operation may cost only so much.
+//! Takes memory for an operation and its points (G12) when it is known to be valid and before anything of
+//! it is done, and lets it wait for its turn. Whoever asks, an operation may cost only so much.
 
 use std::sync::Arc;
 
@@ -9,7 +9,9 @@ use async_graphql::{ServerError, ValidationResult};
 
 use crate::app::Toll;
 use crate::app::rates::Unpaid;
+use crate::graphql::admission::Admission;
 use crate::graphql::codes;
+use crate::graphql::weight::BUSY;
 
 /// How many points an operation may cost; `cost` says what does.
 const MOST: usize = 5_000;
@@ -34,10 +36,17 @@ impl Extension for Tolls {
         if valid.complexity > MOST {
             return Err(vec![too_complex(valid.complexity)]);
         }
-        match ctx.data_opt::<Toll>().map(|toll| toll.pay(valid.complexity)) {
-            None | Some(Ok(())) => Ok(valid),
-            Some(Err(unpaid)) => Err(vec![refusal(valid.complexity, unpaid)]),
+        let admission = ctx.data_opt::<Arc<Admission>>();
+        if let Some(Err(_)) = admission.map(|admission| admission.take_memory(valid.complexity)) {
+            return Err(vec![error(BUSY.to_owned(), codes::UNAVAILABLE)]);
         }
+        if let Some(Err(unpaid)) = ctx.data_opt::<Toll>().map(|toll| toll.pay(valid.complexity)) {
+            return Err(vec![refusal(valid.complexity, unpaid)]);
+        }
+        if let Some(admission) = admission {
+            admission.wait_for_turn().await;
+        }
+        Ok(valid)
     }
 }
 
@@ -45,9 +54,7 @@ fn too_complex(complexity: usize) -> ServerError {
     let message = format!(
         "The operation costs {complexity} points; at most {MOST} are allowed. Ask for less at a time."
     );
-    let mut error = ServerError::new(message, None);
-    codes::set(&mut error, codes::VALIDATION_FAILED);
-    error
+    error(message, codes::VALIDATION_FAILED)
 }
 
 fn refusal(complexity: usize, unpaid: Unpaid) -> ServerError {
@@ -61,6 +68,10 @@ fn refusal(complexity: usize, unpaid: Unpaid) -> ServerError {
             codes::VALIDATION_FAILED,
         ),
     };
+    error(message, code)
+}
+
+fn error(message: String, code: &str) -> ServerError {
     let mut error = ServerError::new(message, None);
     codes::set(&mut error, code);
     error

@@ -10,10 +10,10 @@ use axum::http::{HeaderMap, StatusCode};
 use futures_util::StreamExt;
 use serde::Deserialize;
 
+use crate::app::memory::{self, Share};
 use crate::graphql::codes;
 use crate::graphql::json::Json;
-use crate::server::memory::{Full, Share};
-use crate::server::refusal::Refusal;
+use crate::server::refusal::{Refusal, no_room};
 
 /// How long the body of a request may be.
 pub const LIMIT: usize = 1_024 * 1_024;
@@ -25,16 +25,11 @@ pub const PUBLISHING_LIMIT: usize = 4 * LIMIT;
 const DRAINED: usize = 256 * 1_024;
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// After how long there may be room again.
-const NO_ROOM: Duration = Duration::from_secs(1);
-
 /// How long a document may be. What is long belongs into variables.
 const DOCUMENT_LIMIT: usize = 64 * 1_024;
 
-/// How many values the JSON of a body may have, and what each of them takes in memory, however short it
-/// is: numbers are held as texts.
+/// How many values the JSON of a body may have.
 const VALUES: usize = 200_000;
-const VALUE_BYTES: usize = 125;
 
 /// Reads the whole body.
 pub async fn read(
@@ -42,7 +37,7 @@ pub async fn read(
     body: Body,
     limit: usize,
     within: Duration,
-    share: &mut Share,
+    share: &Share,
 ) -> Result<Vec<u8>, Refusal> {
     if announced(headers).is_some_and(|length| length > limit) {
         drain(headers, body).await;
@@ -60,7 +55,7 @@ pub async fn read(
     read
 }
 
-async fn collect(chunks: &mut BodyDataStream, limit: usize, share: &mut Share) -> Result<Vec<u8>, Refusal> {
+async fn collect(chunks: &mut BodyDataStream, limit: usize, share: &Share) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Refusal::bad_request("The body could not be read to its end."))?;
@@ -122,13 +117,12 @@ impl Parameters {
 }
 
 /// Refuses bodies that would take too much when they are understood, and takes that of the share.
-pub fn check_values(body: &[u8], share: &mut Share) -> Result<(), Refusal> {
-    let values = values(body);
-    if values > VALUES {
+pub fn check_values(body: &[u8], share: &Share) -> Result<(), Refusal> {
+    if memory::values(body) > VALUES {
         let message = format!("The body has more than {VALUES} values. Send less in one request.");
         return Err(Refusal::too_large(message));
     }
-    share.grow(values * VALUE_BYTES).map_err(no_room)
+    share.grow(memory::of_values(body)).map_err(no_room)
 }
 
 /// Reads the parameters of one request. Batches are not taken.
@@ -161,33 +155,8 @@ pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
     })
 }
 
-/// How many values JSON has, at least: one for each object, list and comma.
-fn values(json: &[u8]) -> usize {
-    let (mut values, mut is_text, mut bytes) = (0, false, json.iter());
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => is_text = !is_text,
-            b'\\' if is_text => drop(bytes.next()),
-            b'{' | b'[' | b',' if !is_text => values += 1,
-            _ => {}
-        }
-    }
-    values
-}
-
 fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn no_room(full: Full) -> Refusal {
-    match full {
-        Full::Organization => {
-            let message = "Requests of this organization, and answers that it has not taken, are too much at a time. \
-                Try again later.";
-            Refusal::for_now(message, NO_ROOM)
-        }
-        Full::Server => Refusal::busy(NO_ROOM),
-    }
 }
 
 /// What is answered to a body that is longer than it may be.
@@ -200,7 +169,7 @@ mod tests {
     use entity::{OrganizationId, Timestamp};
 
     use super::*;
-    use crate::server::memory::Memory;
+    use crate::app::memory::{Memory, Purpose};
 
     #[test]
     fn one_json_object_is_a_request() {
@@ -218,19 +187,6 @@ mod tests {
         assert!(request.unwrap().variables.is_empty());
         let request = parse(br#"{"query": "{a}", "operationName": ""}"#).unwrap();
         assert_eq!(request.operation_name, None);
-    }
-
-    #[test]
-    fn values_are_counted_outside_of_texts() {
-        for (json, expected) in [
-            ("{}", 1),
-            ("[1, 2, [3]]", 4),
-            (r#"{"a,[{": 1, "b": "\\\",,,,"}"#, 2),
-            (r#"{"a": "\\", "b": 1}"#, 2),
-            (r#"",,,,"#, 0),
-        ] {
-            assert_eq!(values(json.as_bytes()), expected, "{json}");
-        }
     }
 
     #[test]
@@ -269,12 +225,12 @@ mod tests {
     fn a_body_has_so_many_values_and_room_for_them() {
         let organization = OrganizationId::new(Timestamp::from_millis(1_700_000_000_000));
         let is_refused = |memory: usize, values: usize| {
-            let mut share = Memory::new(memory).share(organization.clone());
-            check_values("1,".repeat(values).as_bytes(), &mut share).is_err()
+            let share = Memory::new(memory).share(organization.clone(), Purpose::Reading);
+            check_values("1,".repeat(values).as_bytes(), &share).is_err()
         };
         assert!(!is_refused(usize::MAX, VALUES));
         assert!(is_refused(usize::MAX, VALUES + 1));
-        assert!(!is_refused(2 * VALUE_BYTES * 100, 100));
-        assert!(is_refused(2 * VALUE_BYTES * 100, 101));
+        assert!(!is_refused(2 * memory::of_values(b"1,") * 100, 100));
+        assert!(is_refused(2 * memory::of_values(b"1,") * 100, 101));
     }
 }

@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Request, Response as Executed, Value};
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Request, Response as Executed, ServerError, Value};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
@@ -17,15 +18,16 @@ use axum::{Extension, Router};
 use serde_json::json;
 use tokio::sync::Semaphore;
 
+use crate::app::memory::{Memory, Purpose, Share};
 use crate::app::{App, Caller, Lane, Login, Toll};
 use crate::error::report;
+use crate::graphql::admission::Admission;
 use crate::graphql::{self, Schema, codes};
 use crate::server::connection::Peer;
 use crate::server::document::{Blanks, Documents};
 use crate::server::media::{self, Media};
-use crate::server::memory::{Memory, Share};
 use crate::server::patience::Patience;
-use crate::server::refusal::Refusal;
+use crate::server::refusal::{NO_ROOM, Refusal, no_room};
 use crate::server::request::RequestId;
 use crate::server::{answer, body, forwarded, lane, rates};
 
@@ -33,12 +35,24 @@ use crate::server::{answer, body, forwarded, lane, rates};
 const LONG: usize = 64 * 1_024;
 const LONG_AT_A_TIME: usize = 2;
 
+/// How many queries, and how many mutations other than publishing, are executed at a time. The others wait for
+/// their turn, as far as there is memory for what they are going to hold. Publishing waits for the scribe only.
+const AT_A_TIME: usize = 16;
+
+/// How often what is published is held besides, on its way to the database and into the answer.
+const COPIES: usize = 3;
+
+/// What a byte of a document takes when it has been parsed.
+const DOCUMENT: usize = 32;
+
 struct Endpoint {
     app: App,
     schema: Schema,
     documents: Documents,
     long: Semaphore,
     memory: Arc<Memory>,
+    queries: Arc<Semaphore>,
+    mutations: Arc<Semaphore>,
 }
 
 /// A request whose bearer is known.
@@ -48,7 +62,7 @@ struct Admitted {
     peer: Peer,
     headers: HeaderMap,
     patience: Patience,
-    share: Share,
+    share: Arc<Share>,
 }
 
 /// `/graphql`.
@@ -56,7 +70,8 @@ pub fn routes(app: App) -> Router {
     let schema = graphql::schema(app.clone());
     let (long, memory) = (Semaphore::new(LONG_AT_A_TIME), Memory::new(app.settings.door.memory));
     let documents = Documents::default();
-    let endpoint = Arc::new(Endpoint { app, schema, documents, long, memory });
+    let [queries, mutations] = [AT_A_TIME; 2].map(|turns| Arc::new(Semaphore::new(turns)));
+    let endpoint = Arc::new(Endpoint { app, schema, documents, long, memory, queries, mutations });
     Router::new().route("/graphql", post(serve)).with_state(endpoint)
 }
 
@@ -77,12 +92,14 @@ async fn serve(
         }
     };
     let toll = Toll::of(&endpoint.app, &caller.scope);
-    let share = endpoint.memory.share(caller.scope.organization.clone());
+    // Until it is known what is asked, the platform's services are taken to publish.
+    let purpose = if caller.is_platform() { Purpose::Publishing } else { Purpose::Reading };
+    let share = Arc::new(endpoint.memory.share(caller.scope.organization.clone(), purpose));
     let mut admitted = Admitted { caller, toll, peer, headers, patience, share };
     let outcome = endpoint.respond(&mut admitted, body).await;
     let rate_limit = admitted.toll.standing().as_ref().map(rates::extension);
     match outcome {
-        Ok(executed) => answer::executed(executed, rate_limit, media, &id, admitted.share).await,
+        Ok(executed) => answer::executed(executed, rate_limit, media, &id, admitted.share),
         Err(refusal) => {
             let mut extensions = json!({ "requestId": id.to_string() });
             if let Some(rate_limit) = rate_limit {
@@ -104,8 +121,8 @@ impl Endpoint {
         let login = match authorization(headers) {
             Some(authorization) => {
                 let from = forwarded::client(peer.address, headers, &self.app.settings.door.proxies);
-                let login = patience.wait(self.app.authenticate(authorization, from)).await?;
-                login.map_err(|cause| {
+                let login = patience.wait(self.app.authenticate(authorization, from)).await;
+                login.map_err(|_| Refusal::busy(NO_ROOM))?.map_err(|cause| {
                     report("a key could not be looked up", &cause);
                     Refusal::internal()
                 })?
@@ -127,7 +144,7 @@ impl Endpoint {
 
     async fn respond(&self, admitted: &mut Admitted, body: Body) -> Result<Executed, Refusal> {
         let read = self.read(admitted, body).await;
-        let Admitted { caller, toll, patience, .. } = admitted;
+        let Admitted { caller, toll, patience, share, .. } = admitted;
         let (mut request, length) = match read {
             Ok(read) => read,
             Err(refusal) => {
@@ -136,8 +153,19 @@ impl Endpoint {
             }
         };
         let blanks = self.check(&mut request, length, caller.may_publish(), toll)?;
-        let request = graphql::prepare(request, &self.app, caller.clone()).data(toll.clone());
-        let mut executed = patience.wait(self.schema.execute(request)).await?;
+        let work = self.admission(&mut request, length, toll.lane(), share)?;
+        let request = graphql::prepare(request, &self.app, caller.clone(), share).data(toll.clone());
+        let request = request.data(Arc::clone(&work.admission));
+        if toll.lane() == Lane::Publishing {
+            patience.leave_to_publisher();
+        }
+        let Ok(mut executed) = patience.wait(self.schema.execute(request)).await else {
+            let may_be_done = work.changes && work.admission.has_begun();
+            return Err(if may_be_done { Refusal::unknown() } else { Refusal::busy(NO_ROOM) });
+        };
+        if let Some(refusal) = not_done(&executed, work.changes, share) {
+            return Err(refusal);
+        }
         if !is_refused(&executed) {
             blanks.remove_from(&mut executed.data);
             return Ok(executed);
@@ -146,6 +174,35 @@ impl Endpoint {
             Some(refused) => Err(rates::refusal(refused)),
             None => Err(Refusal::of_document(executed.errors, codes::VALIDATION_FAILED)),
         }
+    }
+
+    /// What the operation needs before it is executed. Memory is taken for its document at once, and counted
+    /// from now on for what the operation turned out to be.
+    fn admission(
+        &self,
+        request: &mut Request,
+        length: usize,
+        lane: Lane,
+        share: &Arc<Share>,
+    ) -> Result<Work, Refusal> {
+        let (purpose, copies) = match lane {
+            Lane::Publishing => (Purpose::Publishing, COPIES),
+            Lane::Api => (Purpose::Reading, 0),
+        };
+        share.turn_to(purpose).map_err(no_room)?;
+        share.grow(request.query.len() * DOCUMENT + length * copies).map_err(no_room)?;
+        let document = request.parsed_query().map_err(|_| Refusal::internal())?;
+        // It is the only one that is left.
+        let operation = document.operations.iter().next().map(|(_, operation)| &operation.node);
+        let changes = operation.is_some_and(|operation| operation.ty == OperationType::Mutation);
+        let turns = match (lane, changes) {
+            (Lane::Publishing, _) => None,
+            (Lane::Api, true) => Some(Arc::clone(&self.mutations)),
+            (Lane::Api, false) => Some(Arc::clone(&self.queries)),
+        };
+        let selections = operation.map(|operation| &operation.selection_set.node);
+        let admission = Arc::new(Admission::new(Arc::clone(share), document, selections, turns));
+        Ok(Work { changes, admission })
     }
 
     /// The request in a body, and how long the body was.
@@ -213,6 +270,37 @@ fn check_media(headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(Refusal::new(status, codes::UNSUPPORTED_MEDIA_TYPE, message));
     }
     Ok(())
+}
+
+/// An operation before it is executed.
+struct Work {
+    /// Whether it may change something.
+    changes: bool,
+    admission: Arc<Admission>,
+}
+
+/// Why the operation as a whole was not carried out, if there was no room for it or no time. What was changed
+/// is answered as far as there is room for the answer.
+fn not_done(executed: &Executed, changes: bool, share: &Share) -> Option<Refusal> {
+    let is_unavailable = |error: &ServerError| {
+        let code = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+        code == Some(&Value::from(codes::UNAVAILABLE))
+    };
+    let mut errors = executed.errors.iter();
+    let is_not_done = if changes {
+        errors.len() > 0 && errors.all(is_unavailable) && is_nothing(&executed.data)
+    } else {
+        errors.any(is_unavailable)
+    };
+    is_not_done.then(|| share.refused().map_or_else(|| Refusal::busy(NO_ROOM), no_room))
+}
+
+/// Whether no field of an operation has a value.
+fn is_nothing(data: &Value) -> bool {
+    match data {
+        Value::Object(fields) => fields.values().all(|value| *value == Value::Null),
+        data => *data == Value::Null,
+    }
 }
 
 /// Whether nothing was executed: errors of execution have a path.

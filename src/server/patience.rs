@@ -1,15 +1,15 @@
 //! How long a request may wait for the database, in all.
 //!
-//! One that does not answer must not keep the client waiting. What was being done is undone,
-//! or has happened without an answer, as after any lost answer.
+//! One that does not answer must not keep the client waiting. What was being read is read for nobody. What
+//! was being changed is undone, or has happened, and the answer says that this is not known. Events are waited
+//! for longer: once they are taken to be recorded, they cannot be refused any more.
 
 use std::time::Duration;
 
-use anyhow::anyhow;
 use tokio::time::{Instant, timeout};
+use tracing::warn;
 
-use crate::error::report;
-use crate::server::refusal::Refusal;
+use crate::app::publisher;
 
 const IN_ALL: Duration = Duration::from_secs(4);
 
@@ -17,20 +17,29 @@ const IN_ALL: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Patience(Duration);
 
+/// It is at its end.
+#[derive(Debug)]
+pub struct Late;
+
 impl Patience {
     /// That of a request that has not waited yet.
     pub fn full() -> Self {
         Self(IN_ALL)
     }
 
+    /// Waits for the outcome of publishing instead, which has an end of its own.
+    pub fn leave_to_publisher(&mut self) {
+        self.0 += publisher::IN_ALL;
+    }
+
     /// Waits as long as it lasts.
-    pub async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Refusal> {
+    pub async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Late> {
         let start = Instant::now();
         let done = timeout(self.0, work).await;
         self.0 = self.0.saturating_sub(start.elapsed());
-        done.map_err(|late| {
-            report("a request was given up: the database did not answer in time", &anyhow!(late).into());
-            Refusal::internal()
+        done.map_err(|_| {
+            warn!("a request was given up: it could not be done in time");
+            Late
         })
     }
 }

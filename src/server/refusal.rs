@@ -12,7 +12,10 @@ use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::app::memory::Full;
 use crate::graphql::codes;
+use crate::graphql::errors::UNKNOWN;
+use crate::graphql::weight::BUSY;
 use crate::server::media::Media;
 use crate::server::request::RequestId;
 
@@ -21,6 +24,9 @@ const ERRORS: usize = 50;
 
 /// How many characters of a message are told. Those of the library repeat what they complain about.
 const MESSAGE_CHARS: usize = 500;
+
+/// After how long there may be room again.
+pub const NO_ROOM: Duration = Duration::from_secs(1);
 
 /// Why a request was refused.
 #[derive(Debug)]
@@ -54,8 +60,7 @@ impl Refusal {
 
     /// We have more to do than we can, whoever asks.
     pub fn busy(retry_after: Duration) -> Self {
-        let message = "There is too much to do here at the moment. Try again later.";
-        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, message);
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, codes::UNAVAILABLE, BUSY);
         Self { retry_after: Some(retry_after), ..refusal }
     }
 
@@ -67,6 +72,11 @@ impl Refusal {
     /// The body or its document is too long.
     pub fn too_large(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, codes::TOO_LARGE, message)
+    }
+
+    /// We gave it up in the midst of it.
+    pub fn unknown() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, codes::INTERNAL, UNKNOWN)
     }
 
     /// The fault is ours, and its cause is in the log only.
@@ -108,6 +118,21 @@ impl Refusal {
             headers.insert(RETRY_AFTER, seconds(wait).into());
         }
         response
+    }
+}
+
+/// There is no room in memory for what was asked.
+pub fn no_room(full: Full) -> Refusal {
+    match full {
+        Full::Request => Refusal::too_large(
+            "The request takes more memory than one may take. Ask for less, or send less, at a time.",
+        ),
+        Full::Organization => {
+            let message = "Requests of this organization, and answers that it has not taken, are too much at a time. \
+                Try again later.";
+            Refusal::for_now(message, NO_ROOM)
+        }
+        Full::Server => Refusal::busy(NO_ROOM),
     }
 }
 

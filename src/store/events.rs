@@ -5,15 +5,17 @@
 //! the number of statements does not depend on how many.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 
 use entity::{
     DeliveryState, EventId, EventName, NotificationEventName, OrganizationId, Purpose, TargetId,
     TargetStatus, Timestamp, attempt, delivery, event, subscription, target,
 };
+use futures_util::StreamExt;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, StreamTrait,
 };
 
 use crate::error::Result;
@@ -172,11 +174,19 @@ pub async fn find(db: &impl ConnectionTrait, scope: &Scope, id: &EventId) -> Res
 
 /// The scope's events of these ids.
 pub async fn find_all(
-    db: &impl ConnectionTrait,
+    db: &impl StreamTrait,
     scope: &Scope,
     ids: &[EventId],
+    room: impl Fn(&event::Model) -> Result<()>,
 ) -> Result<Vec<event::Model>> {
-    Ok(scope.events().filter(event::Column::Id.is_in(ids.iter().cloned())).all(db).await?)
+    let found = scope.events().filter(event::Column::Id.is_in(ids.iter().cloned())).into_query();
+    let (mut rows, mut events) = (pin!(db.stream(&found).await?), Vec::new());
+    while let Some(row) = rows.next().await.transpose()? {
+        let event = event::Model::from_query_result(&row, "")?;
+        room(&event)?;
+        events.push(event);
+    }
+    Ok(events)
 }
 
 /// The events of any scope: for the delivery engine.

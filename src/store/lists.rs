@@ -41,6 +41,11 @@ pub trait List: Clone + Eq + Hash + Send + Sync + 'static {
 
     /// The id of a row.
     fn id(row: &Row<Self>) -> &str;
+
+    /// How long the texts of a row are that may be long.
+    fn text_bytes(_: &Row<Self>) -> usize {
+        0
+    }
 }
 
 /// The targets.
@@ -135,6 +140,10 @@ impl List for Events {
     fn id(row: &event::Model) -> &str {
         row.id.as_str()
     }
+
+    fn text_bytes(row: &event::Model) -> usize {
+        row.node.len()
+    }
 }
 
 /// The deliveries to a target that a filter lets through, by their events.
@@ -209,6 +218,10 @@ impl List for Attempts {
 
     fn id(row: &attempt::Model) -> &str {
         row.id.as_str()
+    }
+
+    fn text_bytes(row: &attempt::Model) -> usize {
+        row.response_excerpt.as_ref().map_or(0, String::len)
     }
 }
 

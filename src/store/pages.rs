@@ -4,10 +4,13 @@
 //! events, are read by one statement: a union of their heads. Each part reads no
 //! further than its page, however long its list is.
 
+use std::pin::pin;
+
+use futures_util::StreamExt;
 use sea_orm::sea_query::{Asterisk, Expr, Order, Query, SelectStatement, UnionType};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait, Select,
+    ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    StreamTrait,
 };
 
 use crate::error::Result;
@@ -21,11 +24,13 @@ const LIST: &str = "list";
 
 /// Reads one page of each list. A page has one row more than was asked for if the list goes on.
 ///
-/// `id` is the column that the lists are ordered by and cursors stand for.
+/// `id` is the column that the lists are ordered by and cursors stand for. Each row is shown to `room` as
+/// it comes: there may be more than there is room for.
 pub async fn read<E, R>(
-    db: &impl ConnectionTrait,
+    db: &impl StreamTrait,
     id: E::Column,
     lists: Vec<(Select<E>, Page)>,
+    room: impl Fn(&R) -> Result<()>,
 ) -> Result<Vec<Vec<R>>>
 where
     E: EntityTrait,
@@ -42,9 +47,12 @@ where
             .order_by(LIST, Order::Asc)
             .order_by(id, Order::Desc)
             .take();
-        for row in db.query_all(&union).await? {
+        let mut rows = pin!(db.stream(&union).await?);
+        while let Some(row) = rows.next().await.transpose()? {
             let list: i32 = row.try_get("", LIST)?;
-            pages[usize::try_from(list).unwrap_or_default()].push(R::from_query_result(&row, "")?);
+            let row = R::from_query_result(&row, "")?;
+            room(&row)?;
+            pages[usize::try_from(list).unwrap_or_default()].push(row);
         }
     }
     Ok(pages)

@@ -100,3 +100,27 @@ fn citations(line: &str) -> impl Iterator<Item = &str> {
             && number.chars().all(|c| c.is_ascii_digit())
     })
 }
+
+/// Programs go by codes, so each that can be told stands in the documents.
+#[test]
+fn the_codes_of_errors_are_those_of_the_documents() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+    let in_backticks = read("docs/integrate.md");
+    let documented: Vec<_> =
+        in_backticks.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let codes = read("src/graphql/codes.rs");
+    let told: Vec<_> =
+        codes.lines().filter(|line| line.starts_with("pub const ")).filter_map(quoted).collect();
+    let broken_rules = read("src/error.rs");
+    let broken: Vec<_> =
+        broken_rules.lines().filter(|line| line.contains("=> \"")).filter_map(quoted).collect();
+    assert!(told.len() > 15 && broken.len() > 8, "{told:?} {broken:?}");
+    for code in told.into_iter().chain(broken) {
+        assert!(documented.contains(&code), "{code} is not in docs/integrate.md");
+    }
+}
+
+fn quoted(line: &str) -> Option<&str> {
+    line.split('"').nth(1)
+}

@@ -5,7 +5,7 @@ use entity::NotificationEventName;
 
 use crate::app::{App, Caller};
 use crate::error::{Code, Error, Path, Result, Violation, Violations};
-use crate::graphql::context::{app, caller};
+use crate::graphql::context::{app, caller, weight};
 use crate::graphql::event::NotificationEvent;
 use crate::graphql::json::Json;
 use crate::graphql::mutation::not_found;
@@ -55,6 +55,10 @@ impl PublishMutations {
         ctx: &Context<'_>,
         #[graphql(desc = "Extension: the events.")] input: PublishNotificationEventsInput,
     ) -> Payload<PublishNotificationEventsPayload> {
+        // What they take in the answer, before anything is done: afterwards nothing could be refused.
+        if let Err(error) = weight(ctx).add_rows(input.events.len().min(limits::EVENTS_PER_CALL), ctx) {
+            return payload::of(Err::<PublishedNotificationEvents, _>(error));
+        }
         payload::of(publish(app(ctx), caller(ctx), input).await)
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{PING as PING_QUERY, SHORT, connect, waiting};
+use super::{ISSUED, PING as PING_QUERY, SHORT, connect, waiting};
 use crate::world::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
     block, frame,
@@ -231,16 +231,52 @@ async fn who_takes_no_answer_is_sent_away_despite_pings() {
 
 #[tokio::test]
 async fn answers_that_are_not_taken_count_until_they_are_given_up() {
-    let little = |settings: &mut Settings| settings.door.memory = 400_000;
+    let little = |settings: &mut Settings| settings.door.memory = 4 * 1_024 * 1_024;
     let world = World::with(On::Sqlite, little).await.unwrap();
     let (greedy, _) = world.stranger().await;
-    let query = "{ __schema { types { name description fields { name description } } } }";
+    publish_long(&greedy).await;
     let mut stream = speak(&greedy, &nothing()).await;
     for id in streams(100) {
-        stream.write_all(&ask(&greedy, id, query)).await.unwrap();
+        stream.write_all(&ask(&greedy, id, LONG)).await.unwrap();
     }
-    while greedy.ask(PING_QUERY, json!({})).await.status != 429 {}
+    while greedy.ask(LONG, json!({})).await.status != 429 {}
     world.test.ok(PING_QUERY, json!({})).await;
     drop(stream);
     while greedy.ask(PING_QUERY, json!({})).await.status != 200 {}
+}
+
+/// An answer of 100 KB.
+const LONG: &str = "{ notificationEvents(first: 1) { edges { node { node { ... on GenericNotificationEvent { payload } } } } } }";
+
+async fn publish_long(api: &Api) {
+    let events = json!({ "events": [{ "name": ISSUED, "node": { "text": "x".repeat(100_000) } }] });
+    api.call("publishNotificationEvents", events, ("PublishedNotificationEvents", "events { id }")).await;
+}
+
+#[tokio::test]
+async fn readers_who_have_filled_their_place_are_refused_at_once_and_publishing_goes_on() {
+    let little = |settings: &mut Settings| settings.door.memory = 4 * 1_024 * 1_024;
+    let world = World::with(On::Sqlite, little).await.unwrap();
+    let (modest, _) = world.stranger().await;
+    publish_long(&modest).await;
+    let mut greedy = Vec::new();
+    for _ in 0..2 {
+        let (stranger, _) = world.stranger().await;
+        publish_long(&stranger).await;
+        let mut stream = speak(&stranger, &nothing()).await;
+        for id in streams(100) {
+            stream.write_all(&ask(&stranger, id, LONG)).await.unwrap();
+        }
+        greedy.push(stream);
+    }
+    let refused = loop {
+        let answer = modest.ask(LONG, json!({})).await;
+        if answer.status == 503 {
+            break answer.body;
+        }
+    };
+    assert_eq!(refused["errors"][0]["extensions"]["code"], "SERVICE_UNAVAILABLE");
+    world.live.publish(ISSUED).await;
+    drop(greedy);
+    while modest.ask(LONG, json!({})).await.status != 200 {}
 }

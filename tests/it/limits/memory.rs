@@ -1,60 +1,104 @@
 //! What requests take in memory together.
 
 use reprise::app::Settings;
-use reqwest::header::RETRY_AFTER;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::{PING, connect, header};
+use super::{ISSUED, PING, connect, header, post};
+use crate::world::api::Answer;
 use crate::world::{Api, On, World};
+
+const MEBIBYTE: usize = 1_024 * 1_024;
 
 /// Memory for so little that a story can use it up.
 fn little(settings: &mut Settings) {
     settings.door.memory = 400_000;
 }
 
-/// Bodies that begin and do not end, until their sender has used up its share.
-async fn fill(api: &Api, status: u16) -> Vec<TcpStream> {
+/// Bodies that begin and do not end, of so many bytes in all, until what there is is used up.
+async fn fill(api: &Api, bodies: usize, status: u16) -> Vec<TcpStream> {
     let mut begun = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..bodies {
         let mut stream = connect(api, &header(api, "content-length: 100000\r\n")).await;
         stream.write_all(&vec![b' '; 49_000]).await.unwrap();
         begun.push(stream);
     }
     // What was sent is counted when it has been read.
-    let long = format!("{PING} # {}", "x".repeat(10_000));
-    while api.ask(&long, json!({})).await.status != status {}
+    while ask_long(api).await.status != status {}
     begun
+}
+
+/// A request that needs more room than is left when all is taken.
+async fn ask_long(api: &Api) -> Answer {
+    api.ask(PING, json!({ "text": "x".repeat(10_000) })).await
 }
 
 #[tokio::test]
 async fn who_sends_too_much_at_a_time_is_refused_and_others_are_served() {
     let world = World::with(On::Sqlite, little).await.unwrap();
     let ((greedy, _), (second, _)) = (world.stranger().await, world.stranger().await);
-    let begun = fill(&greedy, 429).await;
-    let long = format!("{PING} # {}", "x".repeat(10_000));
-    let refused = greedy.ask(&long, json!({})).await;
+    world.active_target(&world.test, "/hook", &[ISSUED]).await;
+    let begun = fill(&greedy, 4, 429).await;
+    let refused = ask_long(&greedy).await;
     assert_eq!(refused.body["errors"][0]["extensions"]["code"], "RATE_LIMITED");
-    world.test.ok(&long, json!({})).await;
+    second.ok(PING, json!({})).await;
 
-    // When all have taken all, nobody is told to be at fault.
-    let more = fill(&second, 429).await;
-    let body = json!({ "query": long }).to_string();
-    let request = world.test.client().post(world.test.at("/graphql")).body(body);
-    let request = request.header("authorization", world.test.authorization());
-    let response = request.header("content-type", "application/json").send().await.unwrap();
-    assert_eq!(response.status(), 503);
-    assert_eq!(response.headers()[RETRY_AFTER], "1");
+    // When all that readers can take is taken, nobody is told that it is his fault, and publishing goes on.
+    let more = fill(&second, 2, 503).await;
+    let body = json!({ "query": PING, "variables": { "text": "x".repeat(10_000) } }).to_string();
+    let (status, wait, _) = post(&world.test, "application/json", body).await;
+    assert_eq!((status, wait.as_deref()), (503, Some("1")));
+    world.test.publish(ISSUED).await;
     drop((begun, more));
-    while greedy.ask(&long, json!({})).await.status != 200 {}
-    world.test.ok(&long, json!({})).await;
+    while ask_long(&greedy).await.status != 200 {}
+    assert_eq!(ask_long(&world.test).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_body_of_many_small_values_counts_for_what_they_take() {
     let world = World::with(On::Sqlite, little).await.unwrap();
     let many = |values: usize| json!({ "list": vec![1; values] });
-    assert_eq!(world.test.ask(PING, many(1_000)).await.status, 200);
-    assert_eq!(world.test.ask(PING, many(2_000)).await.status, 429);
+    assert_eq!(world.test.ask(PING, many(500)).await.status, 200);
+    assert_eq!(world.test.ask(PING, many(2_000)).await.status, 413);
+}
+
+/// Publishes events of 100 KB.
+async fn publish_long(api: &Api, events: usize) {
+    let event = json!({ "name": ISSUED, "node": { "text": "x".repeat(100_000) } });
+    let input = json!({ "events": vec![event; events] });
+    let fields = ("PublishedNotificationEvents", "events { id }");
+    let made = api.call("publishNotificationEvents", input, fields).await;
+    assert_eq!(made["events"].as_array().map(Vec::len), Some(events), "{made}");
+}
+
+#[tokio::test]
+async fn rows_count_as_they_are_read_whatever_of_them_is_asked_for() {
+    let world = World::with(On::Sqlite, |settings| settings.door.memory = 12 * MEBIBYTE).await.unwrap();
+    let api = &world.live;
+    for _ in 0..8 {
+        publish_long(api, 10).await;
+    }
+    let events =
+        |first: usize| format!("{{ notificationEvents(first: {first}) {{ edges {{ node {{ id }} }} }} }}");
+    let few = api.ok(&events(20), json!({})).await;
+    assert!(few["notificationEvents"]["edges"][19]["node"]["id"].is_string(), "{few}");
+    let answer = api.ask(&events(80), json!({})).await;
+    assert_eq!((answer.status, &answer.body["data"]["notificationEvents"]), (200, &Value::Null));
+    assert_eq!(answer.body["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
+    // What was read is given back.
+    api.ok(&events(20), json!({})).await;
+}
+
+#[tokio::test]
+async fn fields_without_points_count_for_each_row() {
+    let world = World::with(On::Sqlite, |settings| settings.door.memory = 16 * MEBIBYTE).await.unwrap();
+    world.live.publish_many(ISSUED, 200).await;
+    let names = |number: usize| (0..number).map(|name| format!("n{name}: id")).collect::<Vec<_>>().join(" ");
+    let events = |number| {
+        format!("{{ notificationEvents(first: 200) {{ edges {{ node {{ {} }} }} }} }}", names(number))
+    };
+    world.live.ok(&events(5), json!({})).await;
+    let answer = world.live.ask(&events(100), json!({})).await;
+    assert_eq!(answer.body["errors"][0]["extensions"]["code"], "BAD_USER_INPUT", "{:.200}", answer.body);
 }
