@@ -13,7 +13,7 @@ const MEBIBYTE: usize = 1_024 * 1_024;
 
 /// Memory for so little that a story can use it up.
 fn little(settings: &mut Settings) {
-    settings.door.memory = 400_000;
+    settings.door.memory = 1_600_000;
 }
 
 /// Bodies that begin and do not end, of so many bytes in all, until what there is is used up.
@@ -39,13 +39,13 @@ async fn who_sends_too_much_at_a_time_is_refused_and_others_are_served() {
     let world = World::with(On::Sqlite, little).await.unwrap();
     let ((greedy, _), (second, _)) = (world.stranger().await, world.stranger().await);
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
-    let begun = fill(&greedy, 4, 429).await;
+    let begun = fill(&greedy, 16, 429).await;
     let refused = ask_long(&greedy).await;
     assert_eq!(refused.body["errors"][0]["extensions"]["code"], "RATE_LIMITED");
     second.ok(PING, json!({})).await;
 
     // When all that readers can take is taken, nobody is told that it is his fault, and publishing goes on.
-    let more = fill(&second, 2, 503).await;
+    let more = fill(&second, 8, 503).await;
     let body = json!({ "query": PING, "variables": { "text": "x".repeat(10_000) } }).to_string();
     let (status, wait, _) = post(&world.test, "application/json", body).await;
     assert_eq!((status, wait.as_deref()), (503, Some("1")));
@@ -57,7 +57,7 @@ async fn who_sends_too_much_at_a_time_is_refused_and_others_are_served() {
 
 #[tokio::test]
 async fn a_body_of_many_small_values_counts_for_what_they_take() {
-    let world = World::with(On::Sqlite, little).await.unwrap();
+    let world = World::with(On::Sqlite, |settings| settings.door.memory = 400_000).await.unwrap();
     let many = |values: usize| json!({ "list": vec![1; values] });
     assert_eq!(world.test.ask(PING, many(500)).await.status, 200);
     assert_eq!(world.test.ask(PING, many(2_000)).await.status, 413);
