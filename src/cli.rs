@@ -3,6 +3,7 @@
 //! What a command has to say goes to the standard output, in tables for people or
 //! as JSON for scripts. What went wrong is one line on the standard error output.
 
+pub mod backup;
 pub mod credentials;
 pub mod demo;
 pub mod first_start;
@@ -53,6 +54,10 @@ enum Command {
     Organizations(organizations::Command),
     /// Brings the tables of the database up to date; `serve` does it, too.
     Migrate(migrate::Options),
+    /// Copies an SQLite database into a new file, while the server runs.
+    Backup(backup::Options),
+    /// Puts such a copy in the place of the database; the server must not run.
+    Restore(backup::Options),
 }
 
 /// Runs the command that the arguments name.
@@ -91,6 +96,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Keys(command) => keys::run(command).await,
             Command::Organizations(command) => organizations::run(command).await,
             Command::Migrate(options) => migrate::run(options).await,
+            Command::Backup(options) => backup::back_up(options).await,
+            Command::Restore(options) => backup::restore(options).await,
         }
     });
     runtime.shutdown_timeout(LAST_MOMENTS);

@@ -1,19 +1,22 @@
 //! Opens the database and begins transactions. Only this, the statements of `store` and the
 //! migrations know that there are two kinds.
 
+mod backup;
 mod checkpoints;
 mod connection;
 mod link;
 mod ownership;
 mod postgres;
 mod probe;
+mod soundness;
+mod sqlite_file;
 mod tables;
 mod transaction;
 mod trouble;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -22,10 +25,13 @@ use sea_orm::sqlx::{self, Connection, PgPool, SqliteConnection};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 
 use crate::error::Result;
+pub use backup::{back_up, restore};
 pub use connection::Reader;
 use connection::Writing;
 use connection::patiently;
 pub use ownership::Ownership;
+pub use soundness::check as check_file;
+pub use sqlite_file::SqliteFile;
 pub use transaction::Transaction;
 pub use trouble::{Tries, despite_conflicts, is_away};
 
@@ -54,10 +60,9 @@ impl Db {
 
     /// The same. PostgreSQL may be certified by the authorities in this file too, besides the system's.
     pub async fn open_trusting(url: &str, authorities: Option<&Path>) -> anyhow::Result<Self> {
-        let db = if url.starts_with("sqlite:") {
-            open_sqlite(url).await?
-        } else {
-            postgres::open(url, authorities).await?
+        let db = match SqliteFile::of(url)? {
+            Some(file) => open_sqlite(&file).await?,
+            None => postgres::open(url, authorities).await?,
         };
         tables::bring_up_to_date(&db.writer).await?;
         Ok(db)
@@ -117,10 +122,13 @@ impl Db {
     }
 }
 
-async fn open_sqlite(url: &str) -> anyhow::Result<Db> {
-    make_private(url);
-    let writer = Database::connect(sqlite_options(url, 1)).await.with_context(|| cannot_open(url))?;
-    let reader = Database::connect(sqlite_options(url, READERS)).await.with_context(|| cannot_open(url))?;
+async fn open_sqlite(file: &SqliteFile) -> anyhow::Result<Db> {
+    if file.is_made_when_missing() {
+        make_private(&file.path());
+    }
+    let cannot_open = || format!("the database {} could not be opened", file.named().display());
+    let writer = Database::connect(sqlite_options(file, 1)).await.with_context(cannot_open)?;
+    let reader = Database::connect(sqlite_options(file, READERS)).await.with_context(cannot_open)?;
     let writing = Writing::default();
     tokio::spawn(checkpoints::run(reader.clone(), writing.committed()));
     let reader = Reader::new(reader, READERS, writing.trust.clone());
@@ -129,29 +137,25 @@ async fn open_sqlite(url: &str) -> anyhow::Result<Db> {
 
 /// Nobody else on the machine has to read the file; SQLite gives its companions the same rights.
 /// What goes wrong here goes wrong again when the file is opened, and is told then.
-fn make_private(url: &str) {
-    if let Some(file) = sqlite_file(url) {
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).ok();
-    }
+fn make_private(file: &Path) {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).ok();
 }
 
-/// The file behind an SQLite URL.
-fn sqlite_file(url: &str) -> Option<PathBuf> {
-    let file = url.strip_prefix("sqlite:")?.trim_start_matches("//");
-    Some(file.split('?').next().unwrap_or(file).into())
-}
-
-fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
+fn sqlite_options(file: &SqliteFile, connections: u32) -> ConnectOptions {
+    let path = file.path();
+    // The driver's own reading of a URL is not asked for.
+    let mut options = ConnectOptions::new("sqlite://file");
     options.max_connections(connections).test_before_acquire(false).sqlx_logging(false).map_sqlx_sqlite_opts(
-        |sqlite| {
+        move |sqlite| {
             sqlite
-                .create_if_missing(true)
+                .filename(&path)
+                .create_if_missing(false)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY_TIMEOUT)
                 .foreign_keys(true)
                 .pragma("wal_autocheckpoint", checkpoints::PAGES)
+                .pragma("journal_size_limit", checkpoints::BYTES)
                 .pragma("cache_size", "-16384")
                 .pragma("temp_store", "memory")
         },
@@ -165,11 +169,4 @@ fn sqlite_options(url: &str, connections: u32) -> ConnectOptions {
 async fn is_at_rest(link: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     link.ping().await?;
     Ok(!link.is_in_transaction())
-}
-
-/// Names the database without the credentials that its URL may hold.
-fn cannot_open(url: &str) -> String {
-    let place = url.rsplit_once('@').map_or(url, |(_, place)| place);
-    let (place, _) = place.split_once('?').unwrap_or((place, ""));
-    format!("the database {place} could not be opened")
 }

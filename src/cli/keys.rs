@@ -81,7 +81,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
 
 async fn create(options: Create) -> anyhow::Result<()> {
     text::name(&options.name).map_err(|violation| anyhow!("--name: {}", violation.description))?;
-    let db = options.database.open().await?;
+    let db = options.database.open_existing().await?;
     let now = timekeeper::now(&db).await?;
     let tx = db.begin().await?;
     organizations::find(&tx, &options.organization)
@@ -96,12 +96,12 @@ async fn create(options: Create) -> anyhow::Result<()> {
 }
 
 async fn list(options: List) -> anyhow::Result<()> {
-    let db = options.database.open().await?;
+    let db = options.database.open_existing().await?;
     options.output.print(&table(api_keys::list(db.reader()).await?))
 }
 
 async fn revoke(options: Revoke) -> anyhow::Result<()> {
-    let db = options.database.open().await?;
+    let db = options.database.open_existing().await?;
     let now = timekeeper::now(&db).await?;
     let tx = db.begin().await?;
     let mut key =

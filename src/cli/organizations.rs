@@ -59,7 +59,7 @@ async fn create(options: Create) -> anyhow::Result<()> {
 }
 
 async fn list(options: List) -> anyhow::Result<()> {
-    let db = options.database.open().await?;
+    let db = options.database.open_existing().await?;
     options.output.print(&table(organizations::list(db.reader()).await?))
 }
 

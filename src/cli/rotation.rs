@@ -46,7 +46,7 @@ pub async fn run(Options { new_key, output, encryption, database }: Options) -> 
     }
     let _ownership = new_key.then(|| Ownership::take(url)).transpose()?;
     let mut vault = encryption.vault(&database)?.context("there is no encryption key")?;
-    let db = database.open().await?;
+    let db = database.open_existing().await?;
     if new_key {
         vault = encryption::renew(&encryption.file(&database)?)?;
     }

@@ -15,7 +15,7 @@ use crate::cli::unlock::{self, unlock};
 use crate::clock::Clock;
 use crate::config;
 use crate::config::log::Format;
-use crate::db::{Db, Ownership};
+use crate::db::{Db, Ownership, check_file};
 use crate::rules::uri;
 use crate::vault::Vault;
 
@@ -89,6 +89,7 @@ async fn open(config: &config::Options) -> anyhow::Result<(Db, Clock, Vault)> {
         None if database.is_missing() => Some(unlock::make_key(encryption, database)?),
         given => given,
     };
+    check_file(&database.database_url).await?;
     let db = database.open().await?;
     let clock = timekeeper::clock(&db).await?;
     let vault = unlock(vault, config, &db).await?;

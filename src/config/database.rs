@@ -3,7 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::db::Db;
+use anyhow::bail;
+
+use crate::db::{Db, SqliteFile};
 
 /// The database.
 #[derive(clap::Args)]
@@ -35,6 +37,20 @@ impl Options {
         Db::open_trusting(&self.database_url, self.extra_ca.as_deref()).await
     }
 
+    /// Opens it, and makes no file: whoever asks in the wrong folder is told so.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be opened.
+    pub async fn open_existing(&self) -> anyhow::Result<Db> {
+        if let Some(file) = self.file().filter(|file| !file.exists()) {
+            bail!(
+                "there is no database at {}; run this where the server runs, or name its database with --database-url",
+                file.named().display()
+            );
+        }
+        self.open().await
+    }
+
     /// What kind of database it is, without anything that could be secret.
     pub fn kind(&self) -> &'static str {
         if self.is_sqlite() { "SQLite" } else { "PostgreSQL" }
@@ -47,19 +63,18 @@ impl Options {
 
     /// The folder of the SQLite file; the current one if there is none.
     pub fn folder(&self) -> PathBuf {
-        self.file().parent().unwrap_or(Path::new("")).to_owned()
+        let file = self.file();
+        file.and_then(|file| file.named().parent().map(Path::to_owned)).unwrap_or_default()
     }
 
     /// Whether it is an SQLite file that is still to be made, so that nothing can be in it.
     pub fn is_missing(&self) -> bool {
-        self.is_sqlite() && self.file().try_exists().is_ok_and(|exists| !exists)
+        self.file().is_some_and(|file| !file.exists())
     }
 
-    fn file(&self) -> &Path {
-        let file = self.database_url.strip_prefix("sqlite:").unwrap_or_default();
-        let file = file.strip_prefix("//").unwrap_or(file);
-        let (file, _) = file.split_once('?').unwrap_or((file, ""));
-        Path::new(file)
+    /// What is wrong with its URL is told when it is opened.
+    fn file(&self) -> Option<SqliteFile> {
+        SqliteFile::of(&self.database_url).ok().flatten()
     }
 }
 
@@ -88,6 +103,8 @@ mod tests {
             ("sqlite::memory:", "SQLite", ""),
             ("sqlite:///var/lib/reprise/reprise.db?mode=rwc", "SQLite", "/var/lib/reprise"),
             ("sqlite://data/reprise.db", "SQLite", "data"),
+            ("sqlite:///my%20data/reprise.db", "SQLite", "/my data"),
+            ("sqlite:////data/reprise.db", "SQLite", "/data"),
             ("postgres://user:password@host/name", "PostgreSQL", ""),
         ] {
             let options = Options { database_url: url.to_owned(), extra_ca: None };

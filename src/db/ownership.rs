@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 
 use anyhow::{Context, bail};
 
-use crate::db::sqlite_file;
+use crate::db::sqlite_file::SqliteFile;
 
 /// The right to run a server on a database, held until it is dropped.
 #[derive(Debug)]
@@ -21,8 +21,8 @@ impl Ownership {
     /// # Errors
     /// When another process runs a server on the same SQLite file.
     pub fn take(url: &str) -> anyhow::Result<Self> {
-        let Some(file) = sqlite_file(url) else { return Ok(Self { _lock: None }) };
-        let path = file.with_added_extension("lock");
+        let Some(file) = SqliteFile::of(url)? else { return Ok(Self { _lock: None }) };
+        let path = file.path().with_added_extension("lock");
         let name = path.display();
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let lock = lock.with_context(|| format!("{name} could not be opened"))?;
@@ -52,6 +52,17 @@ mod tests {
         assert!(second.contains("another reprise serves this database"), "{second}");
         drop(first);
         Ownership::take(&url).unwrap();
+    }
+
+    #[test]
+    fn a_file_has_one_server_through_whichever_link_it_is_reached() {
+        let folder = tempfile::TempDir::new().unwrap();
+        std::os::unix::fs::symlink("a b.db", folder.path().join("link.db")).unwrap();
+        let url = |name| format!("sqlite://{}/{name}", folder.path().display());
+        let _first = Ownership::take(&url("a%20b.db")).unwrap();
+        for other in ["a b.db", "link.db", "./a%20b.db?mode=rw"] {
+            assert!(Ownership::take(&url(other)).is_err(), "{other}");
+        }
     }
 
     #[test]

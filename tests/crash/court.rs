@@ -33,6 +33,9 @@ pub async fn judge(url: &str, targets: &[Target], calls: &Calls, ledger: &Receip
         verdict: Verdict::default(),
     };
     court.verdict.judge_run(ledger, toll);
+    if calls.unseen > 0 {
+        court.verdict.lose("acknowledged events that another connection did not see", calls.unseen);
+    }
     let mut last = None;
     while let Some(page) = Page::after(&db, last).await {
         page.events.iter().for_each(|event| court.judge(event, &page));

@@ -109,7 +109,7 @@ async fn round(
     let mut chaos = Chaos::start(site.clone(), postgres.cloned(), replicas, plan.dice(0)).await;
     let targets = targets::add(&api, chaos.doors(), &authority).await;
     let ledger = Ledger::open(targets.clone(), plan.dice(1));
-    let publishers = Publishers::start(&api, &chaos.doors(), plan);
+    let publishers = Publishers::start(&api, &chaos.doors(), plan, url).await;
     chaos.rage(plan.time).await;
     let calls = publishers.stop().await;
     let settled_in = witness::wait_for_the_end(url).await;

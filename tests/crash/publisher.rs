@@ -19,6 +19,7 @@ use crate::api::{Api, Doors};
 use crate::plan::Plan;
 use crate::record::number;
 use crate::targets::EVENT_NAME;
+use crate::witness::Eye;
 
 const PUBLISHERS: u64 = 8;
 const MOST_EVENTS: u64 = 9;
@@ -40,6 +41,8 @@ pub struct Calls {
     pub made: Vec<Call>,
     /// How often a call was not answered as it should.
     pub failures: u64,
+    /// How many events were acknowledged that another connection did not see then.
+    pub unseen: u64,
     /// The longest time that one call with keys took to be acknowledged.
     pub longest: Duration,
 }
@@ -51,7 +54,8 @@ pub struct Publishers {
 }
 
 impl Publishers {
-    pub fn start(api: &Api, doors: &Doors, plan: &Plan) -> Self {
+    pub async fn start(api: &Api, doors: &Doors, plan: &Plan, url: &str) -> Self {
+        let eye = Eye::on(url).await;
         let (mut tasks, stop, count) = (JoinSet::new(), CancellationToken::new(), Arc::default());
         let pause = Duration::from_secs_f64(PUBLISHERS as f64 / plan.rate);
         for player in 0..PUBLISHERS {
@@ -61,6 +65,7 @@ impl Publishers {
                 door: None,
                 dice: plan.dice(100 + player),
                 count: Arc::clone(&count),
+                eye: eye.clone(),
                 calls: Calls::default(),
             };
             tasks.spawn(publisher.run(pause, stop.clone()));
@@ -76,6 +81,7 @@ impl Publishers {
             let calls = calls.unwrap();
             all.made.extend(calls.made);
             all.failures += calls.failures;
+            all.unseen += calls.unseen;
             all.longest = all.longest.max(calls.longest);
         }
         all
@@ -89,6 +95,8 @@ struct Publisher {
     door: Option<SocketAddr>,
     dice: StdRng,
     count: Arc<AtomicU64>,
+    /// Looks for what was acknowledged, before anything else breaks.
+    eye: Eye,
     calls: Calls,
 }
 
@@ -113,7 +121,8 @@ impl Publisher {
             match self.try_once(&input).await {
                 Ok(events) => {
                     self.calls.longest = self.calls.longest.max(start.elapsed());
-                    return Some(events);
+                    self.calls.unseen += self.eye.missing(&events).await;
+                    return Some(events.iter().map(|event| number(event)).collect());
                 }
                 Err(_) => self.calls.failures += 1,
             }
@@ -124,7 +133,7 @@ impl Publisher {
         }
     }
 
-    async fn try_once(&mut self, input: &Value) -> Result<Vec<u128>, String> {
+    async fn try_once(&mut self, input: &Value) -> Result<Vec<String>, String> {
         let query = "mutation($input: PublishNotificationEventsInput!) {
             publishNotificationEvents(input: $input) {
                 ... on PublishedNotificationEvents { events { id } } } }";
@@ -133,7 +142,7 @@ impl Publisher {
         let data = self.api.ask_at(door, query, input).await?;
         self.door = Some(door);
         let events = data["publishNotificationEvents"]["events"].as_array().expect("the input is good");
-        Ok(events.iter().map(|event| number(event["id"].as_str().unwrap())).collect())
+        Ok(events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect())
     }
 }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use fail::FailScenario;
 use rstest::rstest;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 
-use crate::world::api::{ERRORS, nodes};
+use crate::own::beside;
+use crate::world::api::{ERRORS, id, nodes};
 use crate::world::{On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
@@ -47,19 +48,62 @@ const INVARIANTS: [(&str, &str); 6] = [
 
 #[rstest]
 #[tokio::test]
-async fn whichever_call_fails_nothing_is_half_done_or_lost(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn whichever_call_fails_nothing_is_half_done_or_lost(
+    #[values(On::Sqlite, On::Postgres)] on: On,
+    #[values(Fault::NotMade, Fault::NotAnswered, Fault::NotWaitedFor)] fault: Fault,
+) {
     let _faults = FailScenario::setup();
     let Some(calls) = count_calls(on).await else { return };
     assert!(calls > 20, "the story makes many calls, not {calls}");
-    for call in 0..calls {
+    let point = fault.point();
+    for call in (0..calls).step_by(fault.step()) {
         let Some(world) = World::on(on).await else { return };
-        fail::cfg("database", &format!("{call}*off->1*return->off")).unwrap();
-        story(&world).await;
-        fail::cfg("database", "off").unwrap();
+        fail::cfg(point, &format!("{call}*off->1*return->off")).unwrap();
+        let told = story(&world).await;
+        fail::cfg(point, "off").unwrap();
         world.settle().await;
         world.pass(world.app.settings.lease + Duration::from_secs(60)).await;
-        nothing_is_half_done(&world, call).await;
+        let other = beside(&world).await;
+        nothing_is_half_done(&other, call).await;
         nothing_is_lost(&world, call).await;
+        what_was_told_is_there(&world, &other, told, call).await;
+    }
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    NotMade,
+    NotAnswered,
+    /// It is made, and the future that waits for it is dropped.
+    NotWaitedFor,
+}
+
+impl Fault {
+    fn point(self) -> &'static str {
+        match self {
+            Self::NotMade => "database",
+            Self::NotAnswered => "database-answer",
+            Self::NotWaitedFor => "database-impatience",
+        }
+    }
+
+    /// A world for every call takes a while; neighbours among them are alike.
+    fn step(self) -> usize {
+        if self == Self::NotMade { 1 } else { 3 }
+    }
+}
+
+/// What was acknowledged, and what is acknowledged from now on, is there for another connection.
+async fn what_was_told_is_there(world: &World, other: &DatabaseConnection, mut told: Told, call: usize) {
+    told.events.push(world.test.publish("PAYMENT_CARD_CLOSED").await);
+    told.targets.push(world.test.add_target(&world.receiver.uri("/next"), &["PAYMENT_CARD_CLOSED"]).await);
+    for (table, ids) in [("event", told.events), ("target", told.targets)] {
+        for id in ids {
+            let one = format!("SELECT id FROM {table} WHERE id = '{id}'");
+            let one = Statement::from_string(other.get_database_backend(), one);
+            assert!(other.query_one_raw(one).await.unwrap().is_some(), "call {call} failed: {table} {id}");
+        }
     }
 }
 
@@ -79,7 +123,7 @@ async fn count_calls(on: On) -> Option<usize> {
 
 /// Adds a target, publishes, rotates and replays; each step is tried until it is answered without
 /// a failure of the server's, as a client would.
-async fn story(world: &World) {
+async fn story(world: &World) -> Told {
     let targets = "WebhookNotificationTarget { id }";
     let add = json!({ "name": "A", "uri": world.receiver.uri("/hook"), "subscriptions": [ISSUED] });
     let target = step(world, "addWebhookNotificationTarget", add, targets).await["id"].clone();
@@ -92,6 +136,13 @@ async fn story(world: &World) {
     let replay = json!({ "notificationEventId": published["events"][0]["id"] });
     step(world, "replayNotificationEvent", replay, "NotificationEvent { id }").await;
     world.settle_despite_faults().await;
+    Told { events: vec![id(&published["events"][0])], targets: vec![target.as_str().unwrap().to_owned()] }
+}
+
+/// The ids of what was acknowledged.
+struct Told {
+    events: Vec<String>,
+    targets: Vec<String>,
 }
 
 async fn step(world: &World, mutation: &str, input: Value, answers: &str) -> Value {
@@ -107,9 +158,8 @@ async fn step(world: &World, mutation: &str, input: Value, answers: &str) -> Val
     }
 }
 
-async fn nothing_is_half_done(world: &World, call: usize) {
+async fn nothing_is_half_done(db: &DatabaseConnection, call: usize) {
     for (what, query) in INVARIANTS {
-        let db = world.app.db.reader();
         let statement = Statement::from_string(db.get_database_backend(), query);
         let broken: i64 = db.query_one_raw(statement).await.unwrap().unwrap().try_get("", "broken").unwrap();
         assert_eq!(broken, 0, "call {call} failed: {what}");

@@ -58,3 +58,32 @@ async fn a_postgres_that_has_become_read_only_loses_nothing() {
     };
     endure(&world, async || set("on").await, async || set("off").await).await;
 }
+
+/// As many bytes as SQLite's log has when it is cut.
+const LOG: u64 = 64 * 1_024 * 1_024;
+
+#[tokio::test]
+async fn a_log_that_a_reader_made_long_becomes_short_again() {
+    let _faults = FailScenario::setup();
+    let world = World::on(On::Sqlite).await.unwrap().without_engine().await;
+    let write = async |statement: &str| {
+        let tx = world.app.db.begin().await.unwrap();
+        tx.execute_unprepared(statement).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let log = || {
+        let path = world.database_url().trim_start_matches("sqlite://").to_owned() + "-wal";
+        std::fs::metadata(path).unwrap().len()
+    };
+    write("CREATE TABLE ballast (content BLOB)").await;
+    let reader = beside(&world).await;
+    reader.execute_unprepared("BEGIN; SELECT count(*) FROM ballast").await.unwrap();
+    while log() < LOG + LOG / 8 {
+        write("INSERT INTO ballast VALUES (zeroblob(4000000))").await;
+    }
+    reader.execute_unprepared("ROLLBACK").await.unwrap();
+    while log() > LOG {
+        write("UPDATE write_probe SET writes = writes").await;
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}

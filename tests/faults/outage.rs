@@ -9,7 +9,7 @@ use reprise::app::Settings;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-use crate::endurance::{ISSUED, endure, publish};
+use crate::endurance::{ISSUED, becomes, endure, publish};
 use crate::own::{Own, beside, cut};
 use crate::proxy::Proxy;
 use crate::world::{On, World};
@@ -78,6 +78,18 @@ async fn a_file_that_another_process_holds_is_waited_for() {
         other.execute_unprepared(statement).await.unwrap();
     };
     endure(&world, async || say("BEGIN IMMEDIATE").await, async || say("ROLLBACK").await).await;
+}
+
+#[tokio::test]
+async fn a_file_that_another_process_holds_is_told_before_anybody_writes() {
+    let _faults = FailScenario::setup();
+    let world = World::on(On::Sqlite).await.unwrap().without_engine().await;
+    becomes(&world.test, 200).await;
+    let other = beside(&world).await;
+    other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+    becomes(&world.test, 503).await;
+    other.execute_unprepared("ROLLBACK").await.unwrap();
+    becomes(&world.test, 200).await;
 }
 
 #[tokio::test]

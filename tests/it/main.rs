@@ -17,6 +17,7 @@ mod world;
 
 mod activation;
 mod audit;
+mod backup;
 mod certificates;
 mod clocks;
 mod deactivation;
