@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, Doors};
 use crate::plan::Plan;
-use crate::record::number;
 use crate::targets::EVENT_NAME;
 use crate::witness::Eye;
 
@@ -122,7 +121,7 @@ impl Publisher {
                 Ok(events) => {
                     self.calls.longest = self.calls.longest.max(start.elapsed());
                     self.calls.unseen += self.eye.missing(&events).await;
-                    return Some(events.iter().map(|event| number(event)).collect());
+                    return Some(events.iter().map(|id| crate::record::number(id)).collect());
                 }
                 Err(_) => self.calls.failures += 1,
             }

@@ -50,7 +50,7 @@ const INVARIANTS: [(&str, &str); 6] = [
 #[tokio::test]
 async fn whichever_call_fails_nothing_is_half_done_or_lost(
     #[values(On::Sqlite, On::Postgres)] on: On,
-    #[values(Fault::NotMade, Fault::NotAnswered, Fault::NotWaitedFor)] fault: Fault,
+    #[values(Fault::Refused, Fault::Unanswered, Fault::Dropped)] fault: Fault,
 ) {
     let _faults = FailScenario::setup();
     let Some(calls) = count_calls(on).await else { return };
@@ -73,24 +73,26 @@ async fn whichever_call_fails_nothing_is_half_done_or_lost(
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
-    NotMade,
-    NotAnswered,
+    /// It is not made.
+    Refused,
+    /// It is made, and its answer is lost.
+    Unanswered,
     /// It is made, and the future that waits for it is dropped.
-    NotWaitedFor,
+    Dropped,
 }
 
 impl Fault {
     fn point(self) -> &'static str {
         match self {
-            Self::NotMade => "database",
-            Self::NotAnswered => "database-answer",
-            Self::NotWaitedFor => "database-impatience",
+            Self::Refused => "database",
+            Self::Unanswered => "database-answer",
+            Self::Dropped => "database-impatience",
         }
     }
 
     /// A world for every call takes a while; neighbours among them are alike.
     fn step(self) -> usize {
-        if self == Self::NotMade { 1 } else { 3 }
+        if self == Self::Refused { 1 } else { 3 }
     }
 }
 
@@ -128,6 +130,11 @@ async fn story(world: &World) -> Told {
     let add = json!({ "name": "A", "uri": world.receiver.uri("/hook"), "subscriptions": [ISSUED] });
     let target = step(world, "addWebhookNotificationTarget", add, targets).await["id"].clone();
     world.settle_despite_faults().await;
+    // What was claimed without anybody hearing of it is due when its lease ends.
+    while !is_active(world, &target).await {
+        world.hand.advance(world.app.settings.lease);
+        world.settle_despite_faults().await;
+    }
     let publish = json!({ "events": [{ "name": ISSUED, "node": {}, "idempotencyKey": "the one" }] });
     let published = "PublishedNotificationEvents { events { id } }";
     let published = step(world, "publishNotificationEvents", publish, published).await;
@@ -137,6 +144,11 @@ async fn story(world: &World) -> Told {
     step(world, "replayNotificationEvent", replay, "NotificationEvent { id }").await;
     world.settle_despite_faults().await;
     Told { events: vec![id(&published["events"][0])], targets: vec![target.as_str().unwrap().to_owned()] }
+}
+
+async fn is_active(world: &World, target: &Value) -> bool {
+    let query = "query($id: ID!) { node(id: $id) { ... on WebhookNotificationTarget { status } } }";
+    world.test.ask(query, json!({ "id": target })).await.body["data"]["node"]["status"] == "ACTIVE"
 }
 
 /// The ids of what was acknowledged.
