@@ -1,5 +1,7 @@
 //! The schema as its callers see it: what can be asked, and how to ask for all of it.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use super::Api;
@@ -62,10 +64,11 @@ impl Graph {
 
     /// Asks for everything there is of a type, but for what leads back to a type on the way.
     pub fn everything_of(&self, type_name: &str) -> String {
-        self.select(type_name, &mut Vec::new())
+        self.select(type_name, &[], &mut Vec::new())
     }
 
-    fn select<'a>(&'a self, type_name: &'a str, way: &mut Vec<&'a str>) -> String {
+    /// Fields of these names have an alias, because they mean something else in a neighbour.
+    fn select<'a>(&'a self, type_name: &'a str, clashing: &[&str], way: &mut Vec<&'a str>) -> String {
         let ty = self.type_of(type_name);
         if way.contains(&type_name) || way.len() == DEPTH {
             return String::new();
@@ -73,17 +76,35 @@ impl Graph {
         way.push(type_name);
         let mut selection = "__typename ".to_owned();
         if ty["kind"] == "OBJECT" {
-            selection += &list(&ty["fields"]).iter().map(|field| self.ask(field, way)).collect::<String>();
+            for field in list(&ty["fields"]) {
+                let (name, asked) = (text(field), self.ask(field, way));
+                if !asked.is_empty() && clashing.contains(&name) {
+                    selection += &format!("{type_name}_{name}: ");
+                }
+                selection += &asked;
+            }
         } else {
-            let members = list(&ty["possibleTypes"]).iter().map(text);
-            selection += &members.map(|name| self.select_on(name, way)).collect::<String>();
+            let members: Vec<&str> = list(&ty["possibleTypes"]).iter().map(text).collect();
+            let clashing = self.clashing(&members);
+            selection += &members.iter().map(|name| self.select_on(name, &clashing, way)).collect::<String>();
         }
         way.pop();
         selection
     }
 
-    fn select_on<'a>(&'a self, member: &'a str, way: &mut Vec<&'a str>) -> String {
-        match self.select(member, way) {
+    /// The names of fields that are not of one type in all members: they cannot be asked for side by side.
+    fn clashing(&self, members: &[&str]) -> Vec<&str> {
+        let (mut types, mut clashing) = (HashMap::new(), Vec::new());
+        for field in members.iter().flat_map(|member| list(&self.type_of(member)["fields"])) {
+            if *types.entry(text(field)).or_insert(&field["type"]) != &field["type"] {
+                clashing.push(text(field));
+            }
+        }
+        clashing
+    }
+
+    fn select_on<'a>(&'a self, member: &'a str, clashing: &[&str], way: &mut Vec<&'a str>) -> String {
+        match self.select(member, clashing, way) {
             empty if empty.is_empty() => empty,
             selection => format!("... on {member} {{ {selection} }} "),
         }
@@ -99,7 +120,7 @@ impl Graph {
         if ["SCALAR", "ENUM"].contains(&self.type_of(ty)["kind"].as_str().unwrap()) {
             return format!("{name}{few} ");
         }
-        match self.select(ty, way) {
+        match self.select(ty, &[], way) {
             empty if empty.is_empty() => empty,
             selection => format!("{name}{few} {{ {selection} }} "),
         }
