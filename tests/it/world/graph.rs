@@ -79,7 +79,7 @@ impl Graph {
             for field in list(&ty["fields"]) {
                 let (name, asked) = (text(field), self.ask(field, way));
                 if !asked.is_empty() && clashing.contains(&name) {
-                    selection += &format!("{type_name}_{name}: ");
+                    selection += &[type_name, "_", name, ": "].concat();
                 }
                 selection += &asked;
             }
