@@ -28,7 +28,6 @@ use crate::error::Result;
 pub use backup::{back_up, restore};
 pub use connection::Reader;
 use connection::Writing;
-use connection::patiently;
 pub use ownership::Ownership;
 pub use soundness::check as check_file;
 pub use sqlite_file::SqliteFile;
@@ -37,6 +36,8 @@ pub use trouble::{Tries, despite_conflicts, is_away};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
+/// How long connections may take to be closed.
+const CLOSING: Duration = Duration::from_secs(5);
 /// For how long it is believed that a database takes nothing, after it refused something. A little may
 /// fit while most does not.
 const AFTERMATH: Duration = Duration::from_secs(3);
@@ -77,7 +78,7 @@ impl Db {
     /// failed: one that is full or read-only would be found well otherwise. A file that another process
     /// holds is found by asking for the right to write, which writes nothing.
     pub async fn check(&self) -> Result<()> {
-        patiently(&self.writing.trust, self.reader.ping()).await?;
+        self.reader.execute_unprepared("SELECT 1").await?;
         match self.writing.failed_ago() {
             None if self.is_shared() => {}
             None => drop(self.begin().await?),
@@ -115,10 +116,18 @@ impl Db {
         self.is_shared().then(|| postgres::listening(self.writer.get_postgres_connection_pool()))
     }
 
-    /// Closes all connections.
+    /// Closes all connections. What cannot be closed in time, since its server has vanished, ends with the
+    /// process.
     pub async fn close(self) -> Result<()> {
-        self.reader.close().await?;
-        Ok(self.writer.close().await?)
+        let closed = async {
+            self.reader.close().await?;
+            self.writer.close().await
+        };
+        let Ok(closed) = tokio::time::timeout(CLOSING, closed).await else {
+            tracing::warn!("some connections to the database could not be closed");
+            return Ok(());
+        };
+        Ok(closed?)
     }
 }
 

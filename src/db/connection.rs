@@ -5,19 +5,21 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_stream::try_stream;
 use fail::fail_point;
-use futures_util::StreamExt;
-use futures_util::future::poll_immediate;
-use futures_util::stream::{BoxStream, unfold};
+use futures_util::future::{BoxFuture, poll_immediate};
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, QueryStream, RuntimeErr,
-    Statement, StreamTrait,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
+    StreamTrait,
 };
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout_at};
 
+use crate::db::link::Link;
 use crate::db::postgres::Trust;
-use crate::db::trouble::{is_read_only, takes_nothing};
+use crate::db::trouble::{is_read_only, is_refusal, takes_nothing};
 use crate::error::Result;
 
 /// How long a statement may take. What takes longer is not slow, it is stuck.
@@ -39,12 +41,24 @@ impl Reader {
         Self { pool, trust, lists: Arc::new(Semaphore::new(lists)) }
     }
 
-    pub(super) async fn ping(&self) -> Result<(), DbErr> {
-        self.pool.ping().await
-    }
-
     pub(super) async fn close(self) -> Result<(), DbErr> {
         self.pool.close().await
+    }
+
+    /// Makes a call on a connection, which goes back to the pool when it is answered.
+    async fn call<T>(
+        &self,
+        ask: impl for<'a> FnOnce(&'a mut Link) -> BoxFuture<'a, Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        let answered = async {
+            let mut link = Link::take(&self.pool).await?;
+            let ended = ask(&mut link).await;
+            if ended.as_ref().err().is_none_or(is_refusal) {
+                link.give_back();
+            }
+            ended
+        };
+        patiently(&self.trust, answered).await
     }
 }
 
@@ -114,17 +128,36 @@ impl StreamTrait for Reader {
     ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
         Box::pin(async move {
             let turn = self.lists.acquire().await.map_err(|_| stuck())?;
-            let rows = patiently(&self.trust, self.pool.stream_raw(statement)).await?;
-            let end = Instant::now() + PATIENCE;
-            let next = move |(mut rows, turn): (QueryStream, SemaphorePermit<'a>)| async move {
-                let row = timeout_at(end, rows.next()).await.unwrap_or_else(|_| {
-                    self.trust.end();
-                    Some(Err(stuck()))
-                })?;
-                Some((row, (rows, turn)))
-            };
-            Ok(unfold((rows, turn), next).boxed())
+            let link = patiently(&self.trust, Link::take(&self.pool)).await?;
+            Ok(rows(link, statement, &self.trust, turn).boxed())
         })
+    }
+}
+
+/// The rows that a connection brings, which goes back to its pool after the last.
+fn rows<'a>(
+    mut link: Link,
+    statement: Statement,
+    trust: &'a Trust,
+    turn: SemaphorePermit<'a>,
+) -> impl Stream<Item = Result<QueryResult, DbErr>> + Send + 'a {
+    let end = Instant::now() + PATIENCE;
+    try_stream! {
+        let mut rows = link.stream(statement);
+        loop {
+            let Ok(row) = timeout_at(end, rows.next()).await else {
+                trust.end();
+                Err(stuck())?;
+                break;
+            };
+            match row {
+                Some(row) => yield row?,
+                None => break,
+            }
+        }
+        drop(rows);
+        link.give_back();
+        drop(turn);
     }
 }
 
@@ -135,19 +168,20 @@ impl ConnectionTrait for Reader {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        patiently(&self.trust, self.pool.execute_raw(statement)).await
+        self.call(|link| Box::pin(link.execute(statement))).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        patiently(&self.trust, self.pool.execute_unprepared(sql)).await
+        let sql = sql.to_owned();
+        self.call(|link| Box::pin(link.execute_unprepared(sql))).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        patiently(&self.trust, self.pool.query_one_raw(statement)).await
+        Ok(self.query_all_raw(statement).await?.into_iter().next())
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        patiently(&self.trust, self.pool.query_all_raw(statement)).await
+        self.call(|link| Box::pin(link.query(statement))).await
     }
 }
 

@@ -1,7 +1,12 @@
 //! A connection that was taken out of its pool, of either kind.
 //!
-//! It says what it is told to. What has been said, and whether it may go back, is for others to know.
+//! It says what it is told to, and it goes back to its pool only when it is told to: who does not
+//! know how its last call ended drops it, which closes it.
 
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{self, AssertSqlSafe, Executor, Postgres, Sqlite};
 use sea_orm::{
@@ -9,13 +14,22 @@ use sea_orm::{
     Values,
 };
 use sea_query_sqlx::SqlxValues;
+use tokio::time::timeout;
 
 use crate::db::connection::patiently;
 use crate::db::postgres::Trust;
 
-/// The connection. Dropped, it goes back to its pool as it is.
+/// How long the way back to the pool may take, on which the driver asks whether the connection is still
+/// answered.
+const RETURN: Duration = Duration::from_secs(5);
+
+/// The connection, until it is on its way back. Dropped before, it is closed, which undoes what was begun;
+/// its pool opens another one when it is needed.
 #[derive(Debug)]
-pub enum Link {
+pub struct Link(Option<Taken>);
+
+#[derive(Debug)]
+enum Taken {
     /// To a file.
     Sqlite(PoolConnection<Sqlite>),
     /// To a server.
@@ -26,64 +40,74 @@ impl Link {
     /// One that is free, or a new one.
     pub async fn take(pool: &DatabaseConnection) -> Result<Self, DbErr> {
         let taken = match pool.get_database_backend() {
-            DbBackend::Sqlite => pool.get_sqlite_connection_pool().acquire().await.map(Self::Sqlite),
-            _ => pool.get_postgres_connection_pool().acquire().await.map(Self::Postgres),
+            DbBackend::Sqlite => pool.get_sqlite_connection_pool().acquire().await.map(Taken::Sqlite),
+            _ => pool.get_postgres_connection_pool().acquire().await.map(Taken::Postgres),
         };
-        taken.map_err(|error| match error {
+        taken.map(|taken| Self(Some(taken))).map_err(|error| match error {
             sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
             sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
             other => DbErr::Conn(RuntimeErr::SqlxError(other.into())),
         })
     }
 
+    /// Goes back to its pool, at rest. To a server that has fallen silent the driver's question there
+    /// would wait without end, and the place in the pool would be lost.
+    pub fn give_back(mut self) {
+        match self.0.take() {
+            Some(Taken::Postgres(mut link)) => drop(tokio::spawn(timeout(RETURN, link.return_to_pool()))),
+            Some(Taken::Sqlite(link)) => drop(link),
+            None => {}
+        }
+    }
+
+    fn taken(&mut self) -> &mut Taken {
+        self.0.as_mut().expect("it is there until it is given back, which takes it away")
+    }
+
     /// SQLite has one writer at a time. Who means to write says so at once, or may be refused later.
-    pub fn begin(&self) -> &'static str {
-        match self {
-            Self::Sqlite(_) => "BEGIN IMMEDIATE",
-            Self::Postgres(_) => "BEGIN",
+    pub fn begin(&mut self) -> &'static str {
+        match self.taken() {
+            Taken::Sqlite(_) => "BEGIN IMMEDIATE",
+            Taken::Postgres(_) => "BEGIN",
         }
     }
 
     /// Begins, commits or undoes.
     pub async fn say(&mut self, statement: &'static str) -> Result<(), DbErr> {
-        let said = match self {
-            Self::Sqlite(link) => link.execute(statement).await.map(drop),
-            Self::Postgres(link) => link.execute(statement).await.map(drop),
+        let said = match self.taken() {
+            Taken::Sqlite(link) => link.execute(statement).await.map(drop),
+            Taken::Postgres(link) => link.execute(statement).await.map(drop),
         };
         said.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(error.into())))
     }
 
     /// Undoes what was done, and goes back to its pool.
     pub async fn undo(mut self, trust: Trust) {
-        if let Err(error) = patiently(&trust, self.say("ROLLBACK")).await {
-            tracing::debug!(%error, "a transaction could not be undone; its connection is closed");
-            self.close();
-        }
-    }
-
-    /// Closes it, which undoes what was done. Its pool opens another one when it is needed.
-    pub fn close(self) {
-        match self {
-            Self::Sqlite(mut link) => link.close_on_drop(),
-            Self::Postgres(mut link) => link.close_on_drop(),
+        match patiently(&trust, self.say("ROLLBACK")).await {
+            Ok(()) => self.give_back(),
+            Err(error) => {
+                tracing::debug!(%error, "a transaction could not be undone; its connection is closed");
+            }
         }
     }
 
     /// Executes a statement.
     pub async fn execute(&mut self, Statement { sql, values, .. }: Statement) -> Result<ExecResult, DbErr> {
         let (text, values) = (AssertSqlSafe(sql), SqlxValues(values.unwrap_or(Values(Vec::new()))));
-        let executed = match self {
-            Self::Sqlite(link) => sqlx::query_with(text, values).execute(&mut **link).await.map(Into::into),
-            Self::Postgres(link) => sqlx::query_with(text, values).execute(&mut **link).await.map(Into::into),
+        let executed = match self.taken() {
+            Taken::Sqlite(link) => sqlx::query_with(text, values).execute(&mut **link).await.map(Into::into),
+            Taken::Postgres(link) => {
+                sqlx::query_with(text, values).execute(&mut **link).await.map(Into::into)
+            }
         };
         executed.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(error.into())))
     }
 
     /// Executes statements without values.
     pub async fn execute_unprepared(&mut self, sql: String) -> Result<ExecResult, DbErr> {
-        let executed = match self {
-            Self::Sqlite(link) => link.execute(AssertSqlSafe(sql)).await.map(Into::into),
-            Self::Postgres(link) => link.execute(AssertSqlSafe(sql)).await.map(Into::into),
+        let executed = match self.taken() {
+            Taken::Sqlite(link) => link.execute(AssertSqlSafe(sql)).await.map(Into::into),
+            Taken::Postgres(link) => link.execute(AssertSqlSafe(sql)).await.map(Into::into),
         };
         executed.map_err(|error| DbErr::Exec(RuntimeErr::SqlxError(error.into())))
     }
@@ -94,16 +118,45 @@ impl Link {
         Statement { sql, values, .. }: Statement,
     ) -> Result<Vec<QueryResult>, DbErr> {
         let (text, values) = (AssertSqlSafe(sql), SqlxValues(values.unwrap_or(Values(Vec::new()))));
-        let rows: Result<Vec<QueryResult>, _> = match self {
-            Self::Sqlite(link) => {
+        let rows: Result<Vec<QueryResult>, _> = match self.taken() {
+            Taken::Sqlite(link) => {
                 let rows = sqlx::query_with(text, values).fetch_all(&mut **link).await;
                 rows.map(|rows| rows.into_iter().map(Into::into).collect())
             }
-            Self::Postgres(link) => {
+            Taken::Postgres(link) => {
                 let rows = sqlx::query_with(text, values).fetch_all(&mut **link).await;
                 rows.map(|rows| rows.into_iter().map(Into::into).collect())
             }
         };
         rows.map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())))
+    }
+
+    /// The rows of a query, as they come.
+    pub fn stream(
+        &mut self,
+        Statement { sql, values, .. }: Statement,
+    ) -> BoxStream<'_, Result<QueryResult, DbErr>> {
+        let (text, values) = (AssertSqlSafe(sql), SqlxValues(values.unwrap_or(Values(Vec::new()))));
+        let failed = |error: sqlx::Error| DbErr::Query(RuntimeErr::SqlxError(error.into()));
+        match self.taken() {
+            Taken::Sqlite(link) => {
+                let rows = sqlx::query_with(text, values).fetch(&mut **link);
+                rows.map(move |row| row.map(Into::into).map_err(failed)).boxed()
+            }
+            Taken::Postgres(link) => {
+                let rows = sqlx::query_with(text, values).fetch(&mut **link);
+                rows.map(move |row| row.map(Into::into).map_err(failed)).boxed()
+            }
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        match &mut self.0 {
+            Some(Taken::Sqlite(link)) => link.close_on_drop(),
+            Some(Taken::Postgres(link)) => link.close_on_drop(),
+            None => {}
+        }
     }
 }

@@ -12,12 +12,12 @@
 
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
-    sqlx,
 };
 use tokio::sync::Mutex;
 
 use crate::db::connection::{Writing, patiently};
 use crate::db::link::Link;
+use crate::db::trouble::is_refusal;
 use crate::error::Result;
 
 /// A transaction that may write, and does not wait for ever. Dropped without a commit, it is undone.
@@ -52,7 +52,7 @@ enum State {
 impl Transaction {
     /// Begins one on a connection of `pool`.
     pub(super) async fn begin(pool: &DatabaseConnection, writing: &Writing) -> Result<Self> {
-        let link = writing.watch(patiently(&writing.trust, Box::pin(Link::take(pool))).await)?;
+        let mut link = writing.watch(patiently(&writing.trust, Box::pin(Link::take(pool))).await)?;
         let begin = link.begin();
         let session = Mutex::new(Session { link: Some(link), state: State::Unanswered });
         let tx = Self { session, backend: pool.get_database_backend(), writing: writing.clone() };
@@ -65,7 +65,9 @@ impl Transaction {
         let mut session = self.session.lock().await;
         session.check()?;
         session.say("COMMIT", &self.writing).await?;
-        session.link = None;
+        if let Some(link) = session.link.take() {
+            link.give_back();
+        }
         self.writing.committed_now();
         Ok(())
     }
@@ -84,8 +86,6 @@ impl Drop for Transaction {
         };
         if is_answered {
             tokio::spawn(link.undo(self.writing.trust.clone()));
-        } else {
-            link.close();
         }
     }
 }
@@ -119,16 +119,6 @@ impl Session {
         let link = self.link.as_mut().expect("nothing but a commit that succeeded takes it away");
         let ended = patiently(&writing.trust, Box::pin(link.say(statement))).await;
         self.leave(ended, writing)
-    }
-}
-
-/// Whether the database answered, by a refusal.
-fn is_refusal(error: &DbErr) -> bool {
-    match error {
-        DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-            matches!(**cause, sqlx::Error::Database(_))
-        }
-        _ => false,
     }
 }
 

@@ -142,6 +142,11 @@ pub(super) fn is_missing(error: &DbErr) -> bool {
     if is_sqlite { told.message().starts_with("no such table") } else { is_one_of(error, &["42P01"]) }
 }
 
+/// Whether the database answered, by a refusal.
+pub(super) fn is_refusal(error: &DbErr) -> bool {
+    matches!(cause(error), Some(sqlx::Error::Database(_)))
+}
+
 /// Whether the database answered with one of these codes.
 fn is_one_of(error: &DbErr, codes: &[&str]) -> bool {
     let Some(sqlx::Error::Database(error)) = cause(error) else { return false };
