@@ -126,9 +126,10 @@ impl App {
         })))
     }
 
-    /// What signatures are stamped with: what the clocks of others show.
-    pub fn stamp(&self) -> Timestamp {
-        self.0.clock.stamp()
+    /// The current time, and what signatures are stamped with: what the clocks of others show at the same
+    /// moment.
+    pub fn now_and_stamp(&self) -> (Timestamp, Timestamp) {
+        self.0.clock.with_stamp()
     }
 
     /// The current time.

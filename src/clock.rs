@@ -53,12 +53,15 @@ impl Clock {
         }
     }
 
-    /// What the clocks of others show, as far as is known: what a signature is stamped with. Receivers compare
-    /// it with their own.
-    pub fn stamp(&self) -> Timestamp {
+    /// The current time, and what the clocks of others show at the same moment, as far as is known: that is
+    /// what a signature is stamped with, since receivers compare it with their own.
+    pub fn with_stamp(&self) -> (Timestamp, Timestamp) {
         match self {
-            Self::Steady(steady) => steady.followed(),
-            Self::System | Self::ByHand(_) => self.now(),
+            Self::Steady(steady) => steady.with_followed(),
+            Self::System | Self::ByHand(_) => {
+                let now = self.now();
+                (now, now)
+            }
         }
     }
 }

@@ -85,9 +85,10 @@ impl Steady {
         self.course().time(self.runner.millis())
     }
 
-    /// What the clock that it follows shows, as it was seen last.
-    pub fn followed(&self) -> Timestamp {
-        self.course().followed(self.runner.millis())
+    /// The time, and what the clock that it follows shows then, as it was seen last.
+    pub fn with_followed(&self) -> (Timestamp, Timestamp) {
+        let (course, running) = (self.course(), self.runner.millis());
+        (course.time(running), course.followed(running))
     }
 
     /// The clock showed `clock` when the runner had run so long, give or take `error` milliseconds, and the time is
@@ -176,7 +177,7 @@ mod tests {
             let jump = room.pass(SECOND).unwrap();
             assert_eq!((jump.by, room.ahead()), (by, -by));
             assert_eq!(room.steady.now().millis_after(START), 2_000);
-            assert_eq!(room.steady.followed(), room.wall.shows(), "stamps go by the clock");
+            assert_eq!(room.steady.with_followed().1, room.wall.shows(), "stamps go by the clock");
             let whole = Duration::from_millis(by.unsigned_abs() * 10);
             assert_eq!(room.pass(whole / 2), None);
             assert!((room.ahead() + by / 2).abs() <= 1, "{by}: {}", room.ahead());

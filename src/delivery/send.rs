@@ -27,12 +27,12 @@ pub async fn attempt(
     contents: &Contents,
 ) -> Result<(Outcome, Went), Trouble> {
     let Contents { letter, address } = contents;
-    let started_at = app.now();
-    let notification = notification(&delivery, contents, app.stamp());
+    let (started_at, stamped_at) = app.now_and_stamp();
+    let notification = notification(&delivery, contents, stamped_at);
     let answer = app.http.post(notification).await?;
     let went = went(&answer);
     // A date is of the clocks of others, and what is kept is of our time.
-    let (now, clock) = (app.now(), app.stamp());
+    let (now, clock) = app.now_and_stamp();
     let asked_for = answer.retry_after.as_deref().and_then(|text| retry::asked_for(text, clock));
     let not_before = asked_for.map(|at| now + at.since(clock));
     let attempt = row(&delivery, address, started_at, answer);
