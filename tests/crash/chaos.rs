@@ -12,8 +12,9 @@ use reprise::clock::Clock;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::api::Doors;
-use crate::postgres::Postgres;
-use crate::server::{LEASE, Server, Site};
+use crate::database::{Break, Database};
+use crate::pair::Manner;
+use crate::server::{LEASE, Server, Site, is_ready};
 use crate::toll::{Interruption, Kind, Toll};
 
 /// Between one break and the next, in milliseconds.
@@ -27,17 +28,13 @@ const LONG: Duration = Duration::from_secs(45);
 /// How often a server is killed while it starts, and within how many milliseconds.
 const STUMBLE: f64 = 0.2;
 const STUMBLES: Range<u64> = 1..60;
-
-/// What is broken within ten times, in any order: often one server, now and then the database.
-const MIXTURE: [Kind; 10] = {
-    use Kind::{Database as D, Hold as H, Kill as K};
-    [D, D, H, H, H, K, K, K, K, K]
-};
+/// How long servers may take to be ready once their database is back. The longest is told, for people to judge.
+const READY: Duration = Duration::from_secs(60);
 
 /// Whoever breaks things.
 pub struct Chaos {
     site: Arc<Site>,
-    postgres: Option<Arc<Postgres>>,
+    database: Arc<Database>,
     doors: Doors,
     replicas: Vec<Option<Server>>,
     held: Option<Held>,
@@ -45,6 +42,8 @@ pub struct Chaos {
     deck: Vec<Kind>,
     dice: StdRng,
     toll: Toll,
+    /// How often the database was broken.
+    breaks: usize,
 }
 
 /// A server that does not run at the moment, though it lives.
@@ -55,15 +54,12 @@ struct Held {
 }
 
 impl Chaos {
-    pub async fn start(
-        site: Arc<Site>,
-        postgres: Option<Arc<Postgres>>,
-        replicas: usize,
-        dice: StdRng,
-    ) -> Self {
+    pub async fn start(site: Arc<Site>, database: Arc<Database>, mut dice: StdRng) -> Self {
         let (doors, toll) = (Doors::default(), Toll::default());
-        let replicas = (0..replicas).map(|_| None).collect();
-        let mut chaos = Self { site, postgres, doors, replicas, held: None, deck: Vec::new(), dice, toll };
+        let replicas = (0..database.servers()).map(|_| None).collect();
+        let breaks = dice.random_range(0..Manner::ALL.len());
+        let (held, deck) = (None, Vec::new());
+        let mut chaos = Self { site, database, doors, replicas, held, deck, dice, toll, breaks };
         chaos.mend().await;
         chaos
     }
@@ -84,9 +80,9 @@ impl Chaos {
             self.count_the_fallen();
             self.mend().await;
             match self.draw() {
-                Kind::Database if self.postgres.is_some() => self.crash_the_database().await,
+                Kind::Database => self.break_the_database().await,
                 Kind::Hold if self.held.is_none() => self.hold(),
-                _ => self.kill(),
+                Kind::Hold | Kind::Kill => self.kill(),
             }
             if self.dice.random_bool(STUMBLE) {
                 self.stumble().await;
@@ -101,11 +97,12 @@ impl Chaos {
 
     /// What must have been broken in the end, or the run has shown nothing.
     fn intentions(&self, time: Duration) -> Vec<Kind> {
-        let mut kinds = vec![Kind::Kill];
-        if self.postgres.is_some() && time >= LONG {
-            kinds.extend([Kind::Hold, Kind::Database]);
+        match &*self.database {
+            Database::Postgres(_) if time >= LONG => vec![Kind::Kill, Kind::Hold, Kind::Database],
+            Database::Sqlite | Database::Postgres(_) => vec![Kind::Kill],
+            Database::Pair(_) if time >= LONG => vec![Kind::Database, Kind::Kill],
+            Database::Pair(_) => vec![Kind::Database],
         }
-        kinds
     }
 
     /// Ends the servers as an operator would.
@@ -120,10 +117,12 @@ impl Chaos {
     /// What comes next: each kind once, then as chance will have it.
     fn draw(&mut self) -> Kind {
         if self.deck.is_empty() {
-            self.deck = MIXTURE.to_vec();
+            let mixture = self.database.mixture();
+            self.deck = mixture.to_vec();
             self.deck.shuffle(&mut self.dice);
             if self.toll.interruptions.is_empty() {
-                self.deck.extend([Kind::Database, Kind::Hold, Kind::Kill]);
+                let kinds = [Kind::Database, Kind::Hold, Kind::Kill];
+                self.deck.extend(kinds.into_iter().filter(|kind| mixture.contains(kind)));
             }
         }
         self.deck.pop().expect("it was just filled")
@@ -177,30 +176,55 @@ impl Chaos {
         self.note(Kind::Hold, Some(server.number), held.from);
     }
 
-    /// Half the time a server is killed meanwhile, so that another starts without a database.
-    async fn crash_the_database(&mut self) {
-        let Some(postgres) = self.postgres.clone() else { return };
+    /// Every second time a server is killed meanwhile, so that another starts without a database.
+    async fn break_the_database(&mut self) {
+        let database = self.database.clone();
+        let manner = Manner::ALL[self.breaks % Manner::ALL.len()];
+        let how = Break { away: Duration::from_millis(self.dice.random_range(AWAY)), manner };
+        self.breaks += 1;
         let from = now();
-        postgres.crash();
-        if self.dice.random_bool(0.5) {
+        database.crash(how);
+        if self.breaks.is_multiple_of(2) {
             self.kill();
         }
         let missing = self.replicas.iter().position(Option::is_none);
         let site = self.site.clone();
         let start = async { if missing.is_some() { Some(site.start().await) } else { None } };
         let recovery = async {
-            self.pause(AWAY).await;
-            postgres.recover();
-            now()
+            database.recover(how).await;
+            Instant::now()
         };
-        let (started, until) = tokio::join!(start, recovery);
-        self.note_until(Kind::Database, None, from, until);
+        let (started, recovered) = tokio::join!(start, recovery);
         match (missing, started) {
             (Some(replica), Some(Some(server))) => self.open(replica, server),
             // A server waits for its database.
             (Some(_), _) => self.toll.gave_up += 1,
             (None, _) => {}
         }
+        self.wait_until_ready(recovered).await;
+        database.heal().await;
+        self.note(Kind::Database, None, from);
+    }
+
+    /// Servers come back by themselves.
+    async fn wait_until_ready(&mut self, recovered: Instant) {
+        let servers = self.replicas.iter().flatten().filter(|server| !self.is_held(server));
+        let addresses: Vec<_> = servers.map(|server| server.address).collect();
+        for address in addresses {
+            while !is_ready(address).await {
+                if recovered.elapsed() > READY {
+                    self.toll.never_ready += 1;
+                    break;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+        self.toll.slowest_return = self.toll.slowest_return.max(recovered.elapsed());
+    }
+
+    fn is_held(&self, server: &Server) -> bool {
+        let held = self.held.as_ref().and_then(|held| self.replicas[held.replica].as_ref());
+        held.is_some_and(|held| held.number == server.number)
     }
 
     fn count_the_fallen(&mut self) {
@@ -233,11 +257,7 @@ impl Chaos {
     }
 
     fn note(&mut self, kind: Kind, server: Option<u32>, from: Timestamp) {
-        self.note_until(kind, server, from, now());
-    }
-
-    fn note_until(&mut self, kind: Kind, server: Option<u32>, from: Timestamp, until: Timestamp) {
-        let broken = Interruption { kind, server, from, until };
+        let broken = Interruption { kind, server, from, until: now() };
         self.site.log(&format!("{broken:?}"));
         self.toll.interruptions.push(broken);
     }

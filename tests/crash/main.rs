@@ -23,11 +23,14 @@ mod chaos;
 #[path = "../it/world/cluster.rs"]
 mod cluster;
 mod court;
+mod database;
 mod ledger;
+mod pair;
 mod plan;
 mod postgres;
 mod publisher;
 mod record;
+mod relay;
 mod report;
 mod server;
 mod targets;
@@ -45,7 +48,9 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use chaos::Chaos;
+use database::Database;
 use ledger::Ledger;
+use pair::Pair;
 use plan::Plan;
 use postgres::Postgres;
 use publisher::Publishers;
@@ -59,37 +64,38 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 #[tokio::test(flavor = "multi_thread")]
 async fn on_sqlite_killing_the_server_loses_nothing() {
     let _turn = ONE_AT_A_TIME.lock().await;
-    survive("SQLite", 1, None).await;
+    survive(Database::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_postgres_breaking_three_replicas_and_the_database_loses_nothing() {
     let _turn = ONE_AT_A_TIME.lock().await;
     let Some(postgres) = Postgres::start() else { return };
-    survive("PostgreSQL", 3, Some(Arc::new(postgres))).await;
+    survive(Database::Postgres(postgres)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_losing_the_primary_to_its_standby_loses_nothing() {
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let Some(pair) = Pair::start().await else { return };
+    survive(Database::Pair(pair)).await;
 }
 
 /// Round after round, until the time is over.
-async fn survive(database: &str, replicas: usize, postgres: Option<Arc<Postgres>>) {
+async fn survive(database: Database) {
     rustls::crypto::ring::default_provider().install_default().ok();
-    let plan = Plan::from_environment();
-    say(&format!("\n{database}: {plan}"));
+    let (plan, name, database) = (Plan::from_environment(), database.name(), Arc::new(database));
+    say(&format!("\n{name}: {plan}"));
     let mut report = Report::default();
     for (number, plan) in plan.rounds().iter().enumerate() {
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
-        let url = match &postgres {
-            Some(postgres) => postgres.database(number).await,
-            None => format!("sqlite://{}", folder.join("reprise.db").display()),
-        };
-        let verdict = round(plan, &url, &folder, (replicas, postgres.as_ref()), &mut report).await;
+        let verdict = round(plan, number, &database, &folder, &mut report).await;
         if !verdict.is_good() {
             say(&report.to_string());
-            panic!("{database}, round {number}: {verdict}\nThe servers' log is in {}", folder.display());
+            panic!("{name}, round {number}: {verdict}\nThe servers' log is in {}", folder.display());
         }
         fs::remove_dir_all(folder).unwrap();
-        if let Some(postgres) = &postgres {
-            postgres.forget(number).await;
-        }
+        database.forget(number).await;
     }
     say(&report.to_string());
 }
@@ -97,26 +103,27 @@ async fn survive(database: &str, replicas: usize, postgres: Option<Arc<Postgres>
 /// Servers live through all that can happen; then what came of it is judged.
 async fn round(
     plan: &Plan,
-    url: &str,
+    number: usize,
+    database: &Arc<Database>,
     folder: &Path,
-    (replicas, postgres): (usize, Option<&Arc<Postgres>>),
     report: &mut Report,
 ) -> Verdict {
     let authority = Authority::new();
-    let site = Arc::new(Site::new(&plan.binary, url, folder, authority.pem()));
+    let url = database.url(number, folder).await;
+    let site = Arc::new(Site::new(&plan.binary, &url, folder, authority.pem()));
     let api = site.first_key();
 
-    let mut chaos = Chaos::start(site.clone(), postgres.cloned(), replicas, plan.dice(0)).await;
+    let mut chaos = Chaos::start(site.clone(), database.clone(), plan.dice(0)).await;
     let targets = targets::add(&api, chaos.doors(), &authority).await;
     let ledger = Ledger::open(targets.clone(), plan.dice(1));
-    let publishers = Publishers::start(&api, &chaos.doors(), plan, url).await;
+    let publishers = Publishers::start(&api, &chaos.doors(), plan, &url).await;
     chaos.rage(plan.time).await;
     let calls = publishers.stop().await;
-    let settled_in = witness::wait_for_the_end(url).await;
+    let settled_in = witness::wait_for_the_end(&url).await;
     let toll = chaos.end().await;
     let ledger = ledger.close().await;
 
-    let verdict = court::judge(url, &targets, &calls, &ledger, &toll).await;
+    let verdict = court::judge(&url, &targets, &calls, &ledger, &toll).await;
     let round = Round { plan, calls: &calls, toll: &toll, ledger: &ledger, verdict: &verdict, settled_in };
     report.add(&round, site.complaints());
     verdict

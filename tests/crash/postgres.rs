@@ -2,11 +2,13 @@
 //! about the disk, or the test would judge the wrong one.
 
 use std::io::{Write as _, stderr};
+use std::path::Path;
 use std::process::Child;
 use std::{env, thread};
 
 use sea_orm::ConnectionTrait as _;
 use tokio::task::block_in_place;
+use url::Url;
 
 use crate::cluster::{Cluster, newest_binaries, run};
 use crate::witness;
@@ -41,10 +43,18 @@ impl Postgres {
         Some(Self { cluster, watchdog })
     }
 
+    /// Another server that has and gets all that the primary has.
+    pub fn standby_of(primary: &Self) -> Self {
+        let cluster = Cluster::create(newest_binaries().expect("the primary has some"));
+        let watchdog = cluster.watch();
+        block_in_place(|| cluster.follow(&primary.cluster));
+        Self { cluster, watchdog }
+    }
+
     /// A new database for a round.
     pub async fn database(&self, round: usize) -> String {
         self.execute(&format!("CREATE DATABASE round_{round}")).await;
-        let mut url = self.cluster.url();
+        let mut url = self.url();
         url.set_path(&format!("round_{round}"));
         url.into()
     }
@@ -54,10 +64,20 @@ impl Postgres {
         self.execute(&format!("DROP DATABASE round_{round} WITH (FORCE)")).await;
     }
 
-    async fn execute(&self, statement: &str) {
-        let db = witness::connect(self.cluster.url().as_str()).await;
+    pub async fn execute(&self, statement: &str) {
+        let db = witness::connect(self.url().as_str()).await;
         db.execute_unprepared(statement).await.unwrap();
         db.close().await.unwrap();
+    }
+
+    /// The database that it has from the beginning.
+    pub fn url(&self) -> Url {
+        self.cluster.url()
+    }
+
+    /// Where its socket is.
+    pub fn folder(&self) -> &Path {
+        self.cluster.folder()
     }
 
     /// Stops it: nothing is finished, nobody is told.
@@ -68,6 +88,16 @@ impl Postgres {
     /// Starts it, and waits until it has recovered.
     pub fn recover(&self) {
         block_in_place(|| self.cluster.start_again());
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        block_in_place(|| self.cluster.promote());
+    }
+
+    /// Forgets all that it has, and becomes a standby of the primary.
+    pub fn follow(&self, primary: &Self) {
+        block_in_place(|| self.cluster.follow(&primary.cluster));
     }
 }
 

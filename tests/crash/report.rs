@@ -87,6 +87,7 @@ fn figures(round: &Round) -> Vec<(&'static str, Figure)> {
         ("servers that ended by themselves", Count(toll.gave_up.into())),
         ("last servers that did not end well", Count(toll.bad_ends.into())),
         ("slowest start", Longest(toll.slowest_start)),
+        ("slowest to be ready after the database", Longest(toll.slowest_return)),
         ("longest time without the database", Longest(toll.broken(Kind::Database).max().unwrap_or_default())),
         ("slowest acknowledgement", Longest(calls.longest)),
         ("longest silence of all receivers", Longest(ledger.silence)),

@@ -16,6 +16,8 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -160,6 +162,18 @@ impl Server {
         }
         false
     }
+}
+
+/// Whether the server that listens there says that it works.
+pub async fn is_ready(address: SocketAddr) -> bool {
+    let ask = async {
+        let mut stream = TcpStream::connect(address).await.ok()?;
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: crash\r\nconnection: close\r\n\r\n").await.ok()?;
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.ok()?;
+        Some(answer)
+    };
+    timeout(DEADLINE, ask).await.is_ok_and(|answer| answer.as_ref() == Some(b"HTTP/1.1 200"))
 }
 
 impl Drop for Process {

@@ -37,6 +37,10 @@ pub struct Toll {
     pub intended: Vec<Kind>,
     /// The longest that a start took.
     pub slowest_start: Duration,
+    /// How many were not ready in time when the database was back.
+    pub never_ready: u32,
+    /// The longest that servers took to be ready when the database was back.
+    pub slowest_return: Duration,
     /// How many of the last ones did not end well when they were asked to.
     pub bad_ends: u32,
 }

@@ -44,9 +44,12 @@ impl Verdict {
     /// Judges what was broken and how that went, before any delivery.
     pub fn judge_run(&mut self, ledger: &Receipts, toll: &Toll) {
         let servers = "servers that ended by themselves, or not when they were asked to";
-        for (problem, count) in
-            [("wrong signatures", ledger.forged), (servers, (toll.gave_up + toll.bad_ends).into())]
-        {
+        let returns = "servers that were not ready again when their database was";
+        for (problem, count) in [
+            ("wrong signatures", ledger.forged),
+            (servers, (toll.gave_up + toll.bad_ends).into()),
+            (returns, toll.never_ready.into()),
+        ] {
             if count > 0 {
                 self.object(problem, count);
             }

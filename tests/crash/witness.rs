@@ -3,39 +3,69 @@
 use std::time::Duration;
 
 use entity::{delivery, event};
-use sea_orm::{ColumnTrait, ConnectOptions, DatabaseConnection, EntityTrait, PaginatorTrait, QueryFilter};
-use tokio::time::{Instant, sleep};
+use sea_orm::{
+    ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait,
+    PaginatorTrait, QueryFilter, Statement,
+};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long what is still to be done may take once nothing breaks any more.
 const PATIENCE: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long a look at what was acknowledged may take.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// A connection of our own.
 pub async fn connect(url: &str) -> DatabaseConnection {
-    let mut options = ConnectOptions::new(url);
-    options.max_connections(1).sqlx_logging(false);
-    sea_orm::Database::connect(options).await.unwrap()
+    sea_orm::Database::connect(options(url)).await.unwrap()
 }
 
-/// Looks for what was acknowledged through a connection that no server has.
-///
-/// On SQLite only: there a server's own connection may see what was never committed. A connection to PostgreSQL
-/// may stand before a server that was the first one a moment ago, and what that one has is judged at the end.
+fn options(url: &str) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    options
+}
+
+/// Looks for what was acknowledged through a connection that no server has: a server's own connection may see
+/// what was never committed.
 #[derive(Clone)]
-pub struct Eye(Option<DatabaseConnection>);
+pub enum Eye {
+    /// On a file.
+    Sqlite(DatabaseConnection),
+    /// On this PostgreSQL. A connection may stand before a server that was the primary a moment ago, or that
+    /// says nothing any more; so each look has one of its own.
+    Postgres(String),
+}
 
 impl Eye {
     pub async fn on(url: &str) -> Self {
-        Self(if url.starts_with("sqlite:") { Some(connect(url).await) } else { None })
+        if url.starts_with("sqlite:") { Self::Sqlite(connect(url).await) } else { Self::Postgres(url.into()) }
     }
 
-    /// How many of these events are not there.
+    /// How many of these events are not there. A database that does not answer says nothing of them; what it
+    /// has is judged at the end.
     pub async fn missing(&self, events: &[String]) -> u64 {
-        let Some(db) = &self.0 else { return 0 };
-        let there = event::Entity::find().filter(event::Column::Id.is_in(events)).count(db).await;
-        // A file that is being recovered may keep others waiting for too long.
+        let there = match self {
+            Self::Sqlite(db) => event::Entity::find().filter(event::Column::Id.is_in(events)).count(db).await,
+            Self::Postgres(url) => {
+                let looked = timeout(LOOK, there(url, events)).await.unwrap_or(Ok(None));
+                looked.map(|there| there.unwrap_or(events.len() as u64))
+            }
+        };
         there.map_or(0, |there| events.len() as u64 - there)
     }
+}
+
+/// How many of these events the primary has; none: this server is a standby.
+async fn there(url: &str, events: &[String]) -> Result<Option<u64>, DbErr> {
+    let db = sea_orm::Database::connect(options(url)).await?;
+    let follows = "SELECT pg_is_in_recovery() AS follows";
+    let follows = db.query_one_raw(Statement::from_string(DbBackend::Postgres, follows)).await?;
+    let follows =
+        follows.expect("a question without a table has an answer").try_get::<bool>("", "follows")?;
+    let there = event::Entity::find().filter(event::Column::Id.is_in(events)).count(&db).await?;
+    db.close().await?;
+    Ok((!follows).then_some(there))
 }
 
 /// Waits until every delivery has ended, or no longer. Answers how long it took.

@@ -36,34 +36,8 @@ impl Cluster {
     /// Fills the folder, and starts the server with these settings.
     pub fn start(&self, settings: &str) {
         run(self.command("initdb").args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]));
-        let mut file = OpenOptions::new()
-            .append(true)
-            .open(self.files().join("postgresql.conf"))
-            .expect("initdb wrote the settings");
-        writeln!(file, "{settings}\nunix_socket_directories = '{}'", self.folder.display())
-            .expect("there is room for some settings");
+        self.set(&format!("{settings}\nunix_socket_directories = '{}'", self.folder.display()));
         self.start_again();
-    }
-
-    /// Fills the folder with a copy of another cluster, and starts a server that follows that one.
-    #[allow(dead_code, reason = "only the stories of faults have two")]
-    pub fn follow(&self, primary: &Self) {
-        let primary = &primary.folder;
-        let mut copy = self.command("pg_basebackup");
-        run(copy.arg("-h").arg(primary).args(["-U", "postgres", "-c", "fast", "-R"]));
-        let place = format!("unix_socket_directories = '{}'", self.folder.display());
-        run(self
-            .as_user("sh")
-            .args(["-c", r#"echo "$0" >>"$1""#])
-            .arg(place)
-            .arg(self.files().join("postgresql.conf")));
-        self.start_again();
-    }
-
-    /// Makes a server that follows another one the primary.
-    #[allow(dead_code, reason = "only the stories of faults have two")]
-    pub fn promote(&self) {
-        run(self.command("pg_ctl").args(["-w", "promote"]));
     }
 
     /// Writes a file that only the server can read.
@@ -75,9 +49,45 @@ impl Cluster {
         file
     }
 
+    /// Adds settings, which win over those before.
+    fn set(&self, settings: &str) {
+        let settings_of_all = self.files().join("postgresql.conf");
+        let mut file =
+            OpenOptions::new().append(true).open(settings_of_all).expect("initdb wrote the settings");
+        writeln!(file, "{settings}").expect("there is room for some settings");
+    }
+
     /// Starts the server on a folder that is filled, and waits until it accepts connections.
     pub fn start_again(&self) {
         run(self.command("pg_ctl").arg("-l").arg(self.folder.join("log")).args(["-w", "start"]));
+    }
+
+    /// Becomes a standby: takes what the primary has, starts, and gets what it writes from then on.
+    #[allow(dead_code, reason = "only stories of failing over have two")]
+    pub fn follow(&self, primary: &Self) {
+        fs::remove_dir_all(self.files()).ok();
+        let source = primary.folder.display();
+        run(self
+            .command("pg_basebackup")
+            .args(["-U", "postgres", "-c", "fast", "-R", "-N"])
+            .arg("-h")
+            .arg(&primary.folder));
+        let settings = format!("primary_conninfo = 'host={source} user=postgres'\n");
+        fs::write(self.files().join("postgresql.auto.conf"), settings).expect("the file was just copied");
+        self.set(&format!("unix_socket_directories = '{}'", self.folder.display()));
+        self.start_again();
+    }
+
+    /// Makes a standby the primary, and waits until it is.
+    #[allow(dead_code, reason = "only stories of failing over have two")]
+    pub fn promote(&self) {
+        run(self.command("pg_ctl").args(["-w", "promote"]));
+    }
+
+    /// Where the socket is.
+    #[allow(dead_code, reason = "only the crash test goes there by itself")]
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The same, but no file of it may grow beyond so many bytes.

@@ -1,0 +1,101 @@
+//! What the servers of a run share, and how it breaks.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::pair::{Manner, Pair};
+use crate::postgres::Postgres;
+use crate::toll::Kind;
+
+/// What the servers share.
+pub enum Database {
+    /// A file in the folder of the round, for one server.
+    Sqlite,
+    /// A PostgreSQL that crashes and recovers.
+    Postgres(Postgres),
+    /// A primary whose standby takes over.
+    Pair(Pair),
+}
+
+/// One way to break it.
+#[derive(Debug, Clone, Copy)]
+pub struct Break {
+    /// How long PostgreSQL is away.
+    pub away: Duration,
+    /// How the relay follows the primary.
+    pub manner: Manner,
+}
+
+impl Database {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres(_) => "PostgreSQL",
+            Self::Pair(_) => "PostgreSQL with a standby",
+        }
+    }
+
+    /// How many servers share it.
+    pub fn servers(&self) -> usize {
+        if matches!(self, Self::Sqlite) { 1 } else { 3 }
+    }
+
+    /// What is broken within ten times, in any order: often one server, now and then the database. With a
+    /// standby it is always the primary.
+    pub fn mixture(&self) -> [Kind; 10] {
+        use Kind::{Database as D, Hold as H, Kill as K};
+        match self {
+            Self::Sqlite => [K; 10],
+            Self::Postgres(_) => [D, D, H, H, H, K, K, K, K, K],
+            Self::Pair(_) => [D; 10],
+        }
+    }
+
+    /// The URL of a new database for a round.
+    pub async fn url(&self, round: usize, folder: &Path) -> String {
+        match self {
+            Self::Sqlite => format!("sqlite://{}", folder.join("reprise.db").display()),
+            Self::Postgres(postgres) => postgres.database(round).await,
+            Self::Pair(pair) => pair.database(round).await,
+        }
+    }
+
+    /// The round was judged.
+    pub async fn forget(&self, round: usize) {
+        match self {
+            Self::Sqlite => {}
+            Self::Postgres(postgres) => postgres.forget(round).await,
+            Self::Pair(pair) => pair.forget(round).await,
+        }
+    }
+
+    /// Nothing is finished, nobody is told.
+    pub fn crash(&self, how: Break) {
+        match self {
+            Self::Sqlite => {}
+            Self::Postgres(postgres) => postgres.crash(),
+            Self::Pair(pair) => pair.crash(how.manner),
+        }
+    }
+
+    /// It is there again.
+    pub async fn recover(&self, how: Break) {
+        match self {
+            Self::Sqlite => {}
+            Self::Postgres(postgres) => {
+                sleep(how.away).await;
+                postgres.recover();
+            }
+            Self::Pair(pair) => pair.take_over(how.manner).await,
+        }
+    }
+
+    /// Waits until it may be broken again.
+    pub async fn heal(&self) {
+        if let Self::Pair(pair) = self {
+            pair.wait_for_both().await;
+        }
+    }
+}
