@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_graphql::{Response as Executed, Value};
-use axum::body::Body;
+use async_graphql_axum::GraphQLResponse;
+use axum::body::{Body, to_bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use tracing::error;
@@ -14,7 +15,7 @@ use crate::server::refusal::Refusal;
 use crate::server::request::RequestId;
 
 /// What was executed, with the request id, which counts in the share until the client has taken it.
-pub fn executed(
+pub async fn executed(
     mut executed: Executed,
     rate_limit: Option<serde_json::Value>,
     media: Media,
@@ -25,11 +26,10 @@ pub fn executed(
     if let Some(rate_limit) = rate_limit.and_then(|told| Value::from_json(told).ok()) {
         executed.extensions.insert("rateLimit".to_owned(), rate_limit);
     }
-    match serde_json::to_vec(&executed) {
-        Ok(answer) => {
-            drop(executed);
-            ([(CONTENT_TYPE, media.content_type())], Body::from(share.keep(answer.into()))).into_response()
-        }
+    let (mut head, body) = GraphQLResponse::from(executed).into_response().into_parts();
+    head.headers.insert(CONTENT_TYPE, media.content_type());
+    match to_bytes(body, usize::MAX).await {
+        Ok(answer) => Response::from_parts(head, Body::from(share.keep(answer))),
         Err(cause) => {
             error!(%cause, "an answer could not be written");
             Refusal::internal().answer(media, id)

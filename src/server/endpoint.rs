@@ -99,7 +99,7 @@ async fn serve(
     let outcome = endpoint.respond(&mut admitted, body).await;
     let rate_limit = admitted.toll.standing().as_ref().map(rates::extension);
     match outcome {
-        Ok(executed) => answer::executed(executed, rate_limit, media, &id, admitted.share),
+        Ok(executed) => answer::executed(executed, rate_limit, media, &id, admitted.share).await,
         Err(refusal) => {
             let mut extensions = json!({ "requestId": id.to_string() });
             if let Some(rate_limit) = rate_limit {
