@@ -11,6 +11,7 @@ pub mod encryption;
 pub mod environment;
 pub mod log;
 pub mod mail;
+pub mod number;
 pub mod schedule;
 pub mod secret;
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use lettre::address::Envelope;
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
@@ -15,6 +16,9 @@ use url::Url;
 
 use crate::app::settings::Smtp;
 use crate::rules::email;
+
+const FORMS: &str = "the URL of the mail server cannot be read: give smtps://USER:PASSWORD@HOST, \
+                     smtp://HOST:587?tls=required or smtp://HOST";
 
 /// Sends mails through one server, over pooled connections.
 pub struct MailServer {
@@ -29,11 +33,12 @@ impl MailServer {
     /// # Errors
     /// When its URL, the sender's address or the extra authority cannot be read.
     pub fn new(smtp: &Smtp, extra_ca: Option<&Path>) -> anyhow::Result<Self> {
-        let from: Mailbox = smtp.from.parse().context("the sender of mails is no address")?;
+        let from: Mailbox = smtp.from.parse().map_err(|_| {
+            anyhow!("--mail-from is {:?}: give an address such as reprise@company.com, or \"Company, Ltd\" <reprise@company.com>", smtp.from)
+        })?;
         let address = in_ascii(&from.email).context("the sender of mails cannot be sent as it is")?;
         let url = smtp.url.expose_secret();
-        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-            .context("the URL of the mail server cannot be read")?;
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).context(FORMS)?;
         if let Some(tls) = extra_ca.map(|file| tls(url, file)).transpose()?.flatten() {
             transport = transport.tls(tls);
         }
@@ -50,7 +55,10 @@ impl MailServer {
         let recipient: Address = mail.recipient.parse().context("the recipient is no address")?;
         let recipient = in_ascii(&recipient).context("the recipient's domain cannot be looked up")?;
         let written_at = UNIX_EPOCH + Duration::from_millis(mail.created_at.as_millis().unsigned_abs());
+        // It would be read out of the headers otherwise, where quoted names and addresses of machines are not found.
+        let envelope = Envelope::new(Some(self.from.email.clone()), vec![recipient.clone()])?;
         let message = Message::builder()
+            .envelope(envelope)
             .from(self.from.clone())
             .to(Mailbox::new(None, recipient))
             .subject(mail.subject.as_str())
@@ -78,7 +86,7 @@ fn in_ascii(address: &Address) -> Option<Address> {
 
 /// The TLS that the URL asks for, with more authorities; none if it asks for none.
 fn tls(url: &str, extra_ca: &Path) -> anyhow::Result<Option<Tls>> {
-    let url = Url::parse(url).context("the URL of the mail server cannot be read")?;
+    let url = Url::parse(url).context(FORMS)?;
     let mode = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, mode)| mode.into_owned());
     let kind = match (url.scheme(), mode.as_deref()) {
         ("smtps", _) => Tls::Wrapper,

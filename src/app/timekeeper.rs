@@ -18,6 +18,9 @@ use crate::store::timekeeping;
 const OWN_INTERVAL: Duration = Duration::from_secs(1);
 const SHARED_INTERVAL: Duration = Duration::from_secs(10);
 
+/// What a clock is only away by that was never set, as on a machine that starts in 1970.
+const FAR: Duration = Duration::from_hours(24);
+
 /// An answer within this time is prompt.
 const PROMPT: Duration = Duration::from_millis(50);
 /// How often to ask for a prompt one.
@@ -77,9 +80,12 @@ impl Timekeeper {
     pub async fn begin(db: &Db, source: Source, runner: Runner) -> Result<Self> {
         let sight = source.look(db, &runner).await?;
         let known = timekeeping::detour(db.reader()).await?;
-        let mut detour = known;
         let newest = timekeeping::newest(db.reader()).await?.unwrap_or_default();
-        if newest.millis_after(known.time(sight.shows)) > TOLERANCE + sight.error {
+        let mut detour = known;
+        if !db.is_shared() && was_put_right(known, newest, sight.shows) {
+            detour = Detour::between(sight.shows, sight.shows);
+        }
+        if newest.millis_after(detour.time(sight.shows)) > TOLERANCE + sight.error {
             detour = Detour::between(newest, sight.shows);
             warn_of(-detour.ahead);
         }
@@ -138,6 +144,12 @@ impl Timekeeper {
         tx.commit().await?;
         Ok(is_noted)
     }
+}
+
+/// Whether a clock that was far behind has passed all that the database knows of, so that it was put right while
+/// no server ran. Its old distance would lead as far into the future.
+fn was_put_right(known: Detour, newest: Timestamp, shows: Timestamp) -> bool {
+    known.ahead > millis(FAR) && shows >= newest
 }
 
 fn warn_of(jump: i64) {

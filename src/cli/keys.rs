@@ -91,7 +91,11 @@ async fn create(options: Create) -> anyhow::Result<()> {
     let order = Order { kind: options.kind, name: &options.name, by: None };
     let issued = issue::key(&tx, &scope, order, now).await?;
     tx.commit().await?;
-    options.output.print(&credentials::table([&issued]))?;
+    let id = &issued.row.id;
+    let what = format!(
+        "{id} is made, but could not be shown; end it with `reprise keys revoke {id}`, and make another"
+    );
+    options.output.show_once(&credentials::table([&issued]), &what)?;
     options.output.remark("The key is shown this once.")
 }
 

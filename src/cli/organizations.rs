@@ -54,7 +54,11 @@ async fn create(options: Create) -> anyhow::Result<()> {
     let tx = db.begin().await?;
     let (organization, keys) = issue::organization(&tx, &options.name, ApiKeyKind::Integrator, now).await?;
     tx.commit().await?;
-    options.output.print(&credentials::table(&keys))?;
+    let id = &organization.id;
+    let what = format!(
+        "{id} is made, but its keys could not be shown; make others with `reprise keys create --organization {id}`"
+    );
+    options.output.show_once(&credentials::table(&keys), &what)?;
     options.output.remark(&format!("{} is made. Its keys are shown this once.", organization.id))
 }
 

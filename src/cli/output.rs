@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write, stdout};
 
+use anyhow::Context;
 use serde_json::{Map, Value};
 
 use crate::rules::text::is_unprintable;
@@ -22,6 +23,13 @@ impl Options {
         say(if self.json { table.to_json() } else { table.to_text() }.trim_end())
     }
 
+    /// Prints rows that are shown this once. They are made already, so whoever cannot be shown them is told
+    /// `what` it is, and what to do.
+    pub fn show_once(&self, table: &Table, what: &str) -> anyhow::Result<()> {
+        let text = if self.json { table.to_json() } else { table.to_text() };
+        writeln!(stdout(), "{}", text.trim_end()).with_context(|| what.to_owned())
+    }
+
     /// Prints what was done: a text for people, a value for scripts.
     pub fn report(&self, text: &str, value: &Value) -> anyhow::Result<()> {
         if self.json { say(&value.to_string()) } else { say(text) }
@@ -38,7 +46,7 @@ pub fn say(line: &str) -> anyhow::Result<()> {
     match writeln!(stdout(), "{line}") {
         // Whoever read it has read enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
+        written => written.context("the standard output takes nothing"),
     }
 }
 

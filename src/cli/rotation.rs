@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use entity::{SigningKeyId, TargetId};
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -44,9 +44,15 @@ pub async fn run(Options { new_key, output, encryption, database }: Options) -> 
             "other servers on this database would not have the new key: give it to them first, behind the old one"
         );
     }
+    database.require()?;
     let _ownership = new_key.then(|| Ownership::take(url)).transpose()?;
-    let mut vault = encryption.vault(&database)?.context("there is no encryption key")?;
-    let db = database.open_existing().await?;
+    let Some(mut vault) = encryption.vault(&database)? else {
+        bail!(
+            "there is no encryption key at {}; name its file with --encryption-key-file",
+            encryption.file(&database)?.display()
+        );
+    };
+    let db = database.open().await?;
     if new_key {
         vault = encryption::renew(&encryption.file(&database)?)?;
     }

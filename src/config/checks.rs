@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use axum::http::HeaderValue;
 use humantime::format_duration;
 
 use crate::app::Settings;
@@ -65,11 +64,13 @@ fn check_numbers(settings: &Settings) -> anyhow::Result<()> {
         "--concurrency is {all}, --target-concurrency is {one}: the first must not be smaller"
     );
     let agent = &settings.user_agent;
-    ensure!(
-        HeaderValue::from_str(agent).is_ok() && !agent.is_empty(),
-        "--user-agent is {agent:?}: give visible characters"
-    );
+    ensure!(is_agent(agent), "--user-agent is {agent:?}: give visible ASCII characters, such as Company/1.0");
     Ok(())
+}
+
+/// What every receiver can read. Blanks at the ends do not arrive.
+fn is_agent(text: &str) -> bool {
+    !text.is_empty() && text.trim() == text && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 fn check_schedule(name: &str, schedule: &Backoff, retention: Duration) -> anyhow::Result<()> {
@@ -123,7 +124,9 @@ mod tests {
         refused("--target-concurrency", |settings| settings.target_concurrency = 0);
         refused("--concurrency", |settings| settings.concurrency = 31);
         refused("--user-agent", |settings| settings.user_agent = "a\nb".to_owned());
-        refused("--user-agent", |settings| settings.user_agent = String::new());
+        for agent in ["", " ", " a", "ü", "a\tb"] {
+            assert!(!is_agent(agent), "{agent:?}");
+        }
         refused("--request-memory", |settings| settings.door.memory = 95 << 20);
         refused("--live-retries", |settings| settings.schedules.live.attempts = 20);
         refused("--live-retries", |settings| settings.retention = Duration::from_hours(24));

@@ -42,13 +42,22 @@ impl Options {
     /// # Errors
     /// When there is none, or it cannot be opened.
     pub async fn open_existing(&self) -> anyhow::Result<Db> {
+        self.require()?;
+        self.open().await
+    }
+
+    /// Refuses to go on without a file.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn require(&self) -> anyhow::Result<()> {
         if let Some(file) = self.file().filter(|file| !file.exists()) {
             bail!(
                 "there is no database at {}; run this where the server runs, or name its database with --database-url",
                 file.named().display()
             );
         }
-        self.open().await
+        Ok(())
     }
 
     /// What kind of database it is, without anything that could be secret.

@@ -3,10 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use humantime::parse_duration;
-
 use crate::app::Settings;
 use crate::config::environment::switch;
+use crate::config::number::{duration, number};
 use crate::config::schedule::Changes;
 use crate::rules::retry::Schedules;
 use crate::rules::uri;
@@ -31,41 +30,41 @@ pub struct Options {
     #[arg(long, env = "REPRISE_PAUSED", value_parser = switch())]
     paused: bool,
     /// How long an attempt may take in all.
-    #[arg(long, env = "REPRISE_DEADLINE", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_DEADLINE", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     deadline: Duration,
     /// How long a claimed delivery is left to its worker before another takes it; longer than the deadline.
-    #[arg(long, env = "REPRISE_LEASE", value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_LEASE", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     lease: Duration,
     /// How many requests may be in flight in all.
-    #[arg(long, env = "REPRISE_CONCURRENCY", value_name = "NUMBER", default_value_t = 1_024)]
+    #[arg(long, env = "REPRISE_CONCURRENCY", value_name = "NUMBER", default_value_t = 1_024, value_parser = number::<usize>)]
     concurrency: usize,
     /// How many requests to one target may be in flight.
-    #[arg(long, env = "REPRISE_TARGET_CONCURRENCY", value_name = "NUMBER", default_value_t = 32)]
+    #[arg(long, env = "REPRISE_TARGET_CONCURRENCY", value_name = "NUMBER", default_value_t = 32, value_parser = number::<usize>)]
     target_concurrency: usize,
     /// How many attempts a second one target may get from each server, retries included. Without it, as many
     /// as the target takes.
-    #[arg(long, env = "REPRISE_TARGET_RATE", value_name = "NUMBER")]
+    #[arg(long, env = "REPRISE_TARGET_RATE", value_name = "NUMBER", value_parser = number::<NonZeroU32>)]
     target_rate: Option<NonZeroU32>,
     /// How old connections to receivers may become. A new address of a name counts after that.
-    #[arg(long, env = "REPRISE_CONNECTION_AGE", value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_CONNECTION_AGE", value_name = "DURATION", default_value = "1m", value_parser = duration)]
     connection_age: Duration,
     /// How often due deliveries are looked for, besides being told of.
-    #[arg(long, env = "REPRISE_LOOK_INTERVAL", value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_LOOK_INTERVAL", value_name = "DURATION", default_value = "1s", value_parser = duration)]
     look_interval: Duration,
     /// How long a database that has just failed is left alone.
-    #[arg(long, env = "REPRISE_DATABASE_PAUSE", value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_DATABASE_PAUSE", value_name = "DURATION", default_value = "1s", value_parser = duration)]
     database_pause: Duration,
     /// How often expired events, keys and targets are removed.
-    #[arg(long, env = "REPRISE_UPKEEP_INTERVAL", value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_UPKEEP_INTERVAL", value_name = "DURATION", default_value = "1m", value_parser = duration)]
     upkeep_interval: Duration,
     /// How long events are kept.
-    #[arg(long, env = "REPRISE_RETENTION", value_name = "DURATION", default_value = "30d", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_RETENTION", value_name = "DURATION", default_value = "30d", value_parser = duration)]
     retention: Duration,
     /// After how long a deactivated target is removed.
-    #[arg(long, env = "REPRISE_REMOVAL_AFTER", value_name = "DURATION", default_value = "30d", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_REMOVAL_AFTER", value_name = "DURATION", default_value = "30d", value_parser = duration)]
     removal_after: Duration,
     /// How long the previous signing key still signs after a rotation.
-    #[arg(long, env = "REPRISE_KEY_OVERLAP", value_name = "DURATION", default_value = "24h", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_KEY_OVERLAP", value_name = "DURATION", default_value = "24h", value_parser = duration)]
     key_overlap: Duration,
     /// The `user-agent` of notifications.
     #[arg(long, env = "REPRISE_USER_AGENT", value_name = "TEXT", default_value = crate::rules::limits::USER_AGENT)]

@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
-use humantime::parse_duration;
 use ipnet::IpNet;
 
 use crate::app::door::{Door, FailedLogins, Patience, Rate};
+use crate::config::number::{duration, number};
 
 const MEBIBYTE: usize = 1_024 * 1_024;
 
@@ -30,7 +30,7 @@ pub struct Options {
     failed_logins: Switch<FailedLogins>,
     /// How many activations of targets may be begun in an hour, by organization and environment: they go to
     /// URIs that nobody has answered for yet. `off` for no limit.
-    #[arg(long, env = "REPRISE_ACTIVATIONS", value_name = "NUMBER", default_value = "200")]
+    #[arg(long, env = "REPRISE_ACTIVATIONS", value_name = "NUMBER", default_value = "200", value_parser = activations)]
     activations: Switch<NonZeroU32>,
     /// The networks or addresses of your own proxies. What they say in `x-forwarded-for` is believed, so that failed
     /// logins are counted by the clients' addresses.
@@ -44,23 +44,23 @@ pub struct Options {
     )]
     trusted_proxies: Vec<IpNet>,
     /// How many connections may be open; half of the files that the process may open if that is less.
-    #[arg(long, env = "REPRISE_CONNECTIONS", value_name = "NUMBER", default_value_t = 4_096)]
+    #[arg(long, env = "REPRISE_CONNECTIONS", value_name = "NUMBER", default_value_t = 4_096, value_parser = number::<usize>)]
     connections: usize,
     /// How many mebibytes of memory requests and their answers may take together; one organization half
     /// of it.
-    #[arg(long, env = "REPRISE_REQUEST_MEMORY", value_name = "NUMBER", default_value_t = 256)]
+    #[arg(long, env = "REPRISE_REQUEST_MEMORY", value_name = "NUMBER", default_value_t = 256, value_parser = number::<usize>)]
     request_memory: usize,
     /// How long the header of a request may take.
-    #[arg(long, env = "REPRISE_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     header_timeout: Duration,
     /// How long the body of a request may take.
-    #[arg(long, env = "REPRISE_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_BODY_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = duration)]
     body_timeout: Duration,
     /// How long an open connection may wait for its next request.
-    #[arg(long, env = "REPRISE_IDLE_TIMEOUT", value_name = "DURATION", default_value = "75s", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_IDLE_TIMEOUT", value_name = "DURATION", default_value = "75s", value_parser = duration)]
     idle_timeout: Duration,
     /// How long a client may take nothing of its answer.
-    #[arg(long, env = "REPRISE_WRITE_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, env = "REPRISE_WRITE_TIMEOUT", value_name = "DURATION", default_value = "30s", value_parser = duration)]
     write_timeout: Duration,
 }
 
@@ -95,6 +95,14 @@ fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().map(IpNet::from);
     let network = text.parse().or_else(|_| address());
     network.map_err(|_| "give a network such as 10.0.0.0/24, or an address such as 10.0.0.1".to_owned())
+}
+
+/// How many activations may be begun, or `off`.
+fn activations(text: &str) -> Result<Switch<NonZeroU32>, String> {
+    if text == "off" {
+        return Ok(Switch(None));
+    }
+    number(text).map(|limit| Switch(Some(limit))).map_err(|remedy| format!("{remedy}, or `off`"))
 }
 
 /// A limit, or `off`.
@@ -147,6 +155,10 @@ mod tests {
             ("--publishing-rate-limit=200", "200/5000"),
             ("--failed-logins=60", "60/6000"),
             ("--failed-logins=0/6000", "60/6000"),
+            ("--activations=many", "or `off`"),
+            ("--activations=0", "or `off`"),
+            ("--connections=", "such as 64"),
+            ("--body-timeout=10", "such as 250ms"),
             ("--trusted-proxies=proxy", "10.0.0.0/24"),
             ("--trusted-proxies=10.0.0.0/33", "10.0.0.0/24"),
         ] {

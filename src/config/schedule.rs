@@ -5,6 +5,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::config::number;
 use crate::rules::retry::Backoff;
 
 const FORM: &str = "write attempts=N,first=DURATION,factor=N,jitter=FRACTION, or some of them";
@@ -65,7 +66,7 @@ fn at_least_one(name: &str, value: &str) -> Result<u32, String> {
 }
 
 fn duration(value: &str) -> Result<Duration, String> {
-    humantime::parse_duration(value).map_err(|error| format!("first is {value:?}: {error}"))
+    number::duration(value).map_err(|error| format!("first is {value:?}: {error}"))
 }
 
 fn fraction(name: &str, value: &str) -> Result<f64, String> {

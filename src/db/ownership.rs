@@ -22,6 +22,7 @@ impl Ownership {
     /// When another process runs a server on the same SQLite file.
     pub fn take(url: &str) -> anyhow::Result<Self> {
         let Some(file) = SqliteFile::of(url)? else { return Ok(Self { _lock: None }) };
+        file.check_place()?;
         let path = file.path().with_added_extension("lock");
         let name = path.display();
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);

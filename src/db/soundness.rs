@@ -26,7 +26,11 @@ const INTERRUPTED: &str = "9";
 /// # Errors
 /// When it is damaged, or no database.
 pub async fn check(url: &str) -> anyhow::Result<()> {
-    let Some(file) = SqliteFile::of(url)?.filter(SqliteFile::exists) else { return Ok(()) };
+    let Some(file) = SqliteFile::of(url)? else { return Ok(()) };
+    file.check_place()?;
+    if !file.exists() {
+        return Ok(());
+    }
     let was_left = file.companion("-wal").exists();
     let link = SqliteConnectOptions::new().filename(file.path()).disable_statement_logging();
     let mut link = link.connect().await.with_context(|| unsound(file.named()))?;

@@ -69,6 +69,22 @@ impl SqliteFile {
         self.is_made_when_missing
     }
 
+    /// Refuses a place where no file can be, before anything is made there.
+    ///
+    /// # Errors
+    /// When it is a folder, or its folder is missing.
+    pub fn check_place(&self) -> anyhow::Result<()> {
+        let path = self.path();
+        let (name, folder) = (self.named.display(), folder(&path));
+        ensure!(!path.is_dir(), "the database {name} is a folder: name a file in it");
+        ensure!(
+            folder.is_dir(),
+            "the database {name} cannot be there: make the folder {} first",
+            folder.display()
+        );
+        Ok(())
+    }
+
     /// Whether there is such a file.
     pub fn exists(&self) -> bool {
         self.path().exists()
@@ -142,6 +158,18 @@ mod tests {
             assert!(SqliteFile::of(url).is_err(), "{url}");
         }
         assert_eq!(SqliteFile::of("postgres://host/name").unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_has_its_place_in_a_folder_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |name: &str| {
+            let url = format!("sqlite://{}{name}", folder.path().display());
+            SqliteFile::of(&url).unwrap().unwrap().check_place().map_err(|error| error.to_string())
+        };
+        assert_eq!(check("/a.db"), Ok(()));
+        assert!(check("").unwrap_err().contains("is a folder"));
+        assert!(check("/missing/a.db").unwrap_err().contains("/missing first"));
     }
 
     #[test]

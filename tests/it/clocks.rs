@@ -103,6 +103,18 @@ async fn time_goes_on_when_the_clock_was_set_back_while_no_server_ran(
 }
 
 #[tokio::test]
+async fn a_clock_that_was_put_right_while_no_server_ran_is_believed() {
+    let world = database(On::Sqlite).await.unwrap();
+    for years in [1, 50] {
+        let mut lost = Watch::begin(&world.app.db, START - FORTY_DAYS * 9 * years).await;
+        lost.pass(SECOND).await;
+        assert!(lost.now() >= START, "{years}");
+        let right = Watch::begin(&world.app.db, START + HOUR).await;
+        assert_eq!(right.now(), START + HOUR, "{years}");
+    }
+}
+
+#[tokio::test]
 async fn replicas_agree_whoever_notices_first() {
     let Some(world) = database(On::Postgres).await else { return };
     let mut one = Watch::begin(&world.app.db, START).await;

@@ -139,6 +139,17 @@ async fn a_domain_in_other_letters_gets_its_mail(#[values(On::Sqlite, On::Postgr
 
 #[rstest]
 #[tokio::test]
+async fn an_address_of_an_odd_form_gets_its_mail(
+    #[values("a@[127.0.0.1]", "a@[IPv6:::1]", "-f@example.com", "a%b@example.com")] email: &str,
+) {
+    let mailbox = Mailbox::open();
+    let world = world(On::Sqlite, mailbox.smtp(), |_| {}).await.unwrap();
+    deactivated(&world, email).await;
+    assert_eq!((mailbox.mails().len(), mailbox.recipients()), (1, vec![email.to_owned()]));
+}
+
+#[rstest]
+#[tokio::test]
 async fn one_that_was_given_up_is_told_with_its_target(#[values(On::Sqlite, On::Postgres)] on: On) {
     let mailbox = Mailbox::open();
     mailbox.refuse(usize::MAX);

@@ -206,3 +206,47 @@ async fn the_exchange_of_the_encryption_key_is_told_to_scripts() {
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told, json!({ "encrypted": 1, "unopened": [], "hasEarlierKeys": true }));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_nobody_could_be_shown_are_told_of() {
+    let site = Site::new(On::Sqlite).await.unwrap();
+    site.make_keys();
+    let organization = {
+        let output = site.run(&["organizations", "list", "--json"]);
+        let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+        rows[0]["id"].as_str().unwrap().to_owned()
+    };
+    let create =
+        ["keys", "create", "--environment", "test", "--kind", "platform", "--name", "a", "--organization"];
+    let create = [&create[..], &[organization.as_str()]].concat();
+    for (words, told) in [
+        (&["organizations", "create", "A"][..], "reprise keys create --organization org_"),
+        (&create, "reprise keys revoke key_"),
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = site.command(words).stdout(full).output().unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && complaint.contains(told), "{complaint}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_folder_is_told_and_left_as_it_was() {
+    let site = Site::new(On::Sqlite).await.unwrap();
+    let folder = site.folder.path().join("wrong");
+    fs::create_dir(&folder).unwrap();
+    for words in [
+        &["keys", "list"][..],
+        &["keys", "rotate-encryption"],
+        &["keys", "rotate-encryption", "--new-key"],
+        &["organizations", "list"],
+        &["backup", "b.db"],
+    ] {
+        let mut command = site.command(words);
+        command.env("DATABASE_URL", "sqlite://reprise.db").env_remove("REPRISE_EXTRA_CA");
+        let output = command.current_dir(&folder).output().unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && complaint.contains("no database at reprise.db"), "{complaint}");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "{words:?}");
+    }
+}
