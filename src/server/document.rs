@@ -9,6 +9,7 @@ mod blanks;
 mod conversion;
 mod literals;
 mod merging;
+mod order;
 mod positions;
 pub(in crate::server) mod types;
 pub(in crate::server) mod validation;
@@ -18,14 +19,15 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
-use async_graphql::{Name, Positioned, Request, ServerError};
+use async_graphql::{Name, Positioned, Request, ServerError, Value};
 use lru::LruCache;
 
 use crate::app::Lane;
 use crate::graphql::{self, codes};
 use crate::server::refusal::Refusal;
 use crate::server::{budget, coercion, lane, request, tally, tokens};
-pub use blanks::Blanks;
+use blanks::Blanks;
+use order::Order;
 use types::Types;
 
 /// How many documents are kept, and how long their text may be.
@@ -46,8 +48,23 @@ pub struct Prepared {
     pub lane: Lane,
     /// How many events it publishes.
     pub events: usize,
-    /// What is to be taken out of its answer.
-    pub blanks: Blanks,
+    /// What its answer is to look like.
+    pub shape: Shape,
+}
+
+/// What the library leaves to be done to an answer.
+#[derive(Debug)]
+pub struct Shape {
+    blanks: Blanks,
+    order: Order,
+}
+
+impl Shape {
+    /// Takes out what nobody asked for, and puts the keys in the order of the document.
+    pub fn give(&self, answer: &mut Value) {
+        self.blanks.remove_from(answer);
+        self.order.put(answer);
+    }
 }
 
 impl Default for Documents {
@@ -70,6 +87,8 @@ impl Documents {
         let (merged, blanks) =
             merging::merge(&document, &operation.node, &self.types, Some(&request.variables))
                 .map_err(invalid)?;
+        let order =
+            merging::order(&document, &operation.node, &self.types, &request.variables).map_err(invalid)?;
         let (lane, events) = lane::of(&merged, &request.variables);
         let merged = Positioned::new(merged, operation.pos);
         request.set_parsed_query(ExecutableDocument {
@@ -79,7 +98,7 @@ impl Documents {
             },
             fragments: HashMap::new(),
         });
-        Ok(Prepared { lane, events, blanks })
+        Ok(Prepared { lane, events, shape: Shape { blanks, order } })
     }
 
     /// A document that is valid, and that the library can look at without harm.

@@ -24,7 +24,7 @@ use crate::error::report;
 use crate::graphql::admission::Admission;
 use crate::graphql::{self, Schema, codes};
 use crate::server::connection::Peer;
-use crate::server::document::{Blanks, Documents};
+use crate::server::document::{Documents, Shape};
 use crate::server::media::{self, Media};
 use crate::server::patience::Patience;
 use crate::server::refusal::{NO_ROOM, Refusal, no_room};
@@ -152,7 +152,7 @@ impl Endpoint {
                 return Err(refusal);
             }
         };
-        let blanks = self.check(&mut request, length, caller.may_publish(), toll)?;
+        let shape = self.check(&mut request, length, caller.may_publish(), toll)?;
         let work = self.admission(&mut request, length, toll.lane(), share)?;
         let request = graphql::prepare(request, &self.app, caller.clone(), share).data(toll.clone());
         let request = request.data(Arc::clone(&work.admission));
@@ -167,7 +167,7 @@ impl Endpoint {
             return Err(refusal);
         }
         if !is_refused(&executed) {
-            blanks.remove_from(&mut executed.data);
+            shape.give(&mut executed.data);
             return Ok(executed);
         }
         match toll.standing().and_then(|standing| standing.refused) {
@@ -226,7 +226,7 @@ impl Endpoint {
         Ok((parsed.map_err(|_| Refusal::internal())??, length))
     }
 
-    /// Checks document and variables, and says what is to be taken out of the answer. The request is counted
+    /// Checks document and variables, and says what the answer is to look like. The request is counted
     /// before, in the lane that its text suggests, and once more if it turns out to be in the other.
     fn check(
         &self,
@@ -234,7 +234,7 @@ impl Endpoint {
         length: usize,
         may_publish: bool,
         toll: &Toll,
-    ) -> Result<Blanks, Refusal> {
+    ) -> Result<Shape, Refusal> {
         let enter = |lane| toll.enter(lane).map_err(rates::refusal);
         let may_publish = may_publish && request.query.contains(lane::PUBLISH);
         enter(if may_publish { Lane::Publishing } else { Lane::Api })?;
@@ -246,7 +246,7 @@ impl Endpoint {
             return Err(body::too_large(body::LIMIT));
         }
         toll.add_events(prepared.events);
-        Ok(prepared.blanks)
+        Ok(prepared.shape)
     }
 }
 

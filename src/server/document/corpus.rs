@@ -125,7 +125,7 @@ fn difference(documents: &Documents, case: &Case) -> Option<String> {
     if let Some(key) = mock.twice {
         return Some(format!("{key} is executed twice"));
     }
-    prepared.blanks.remove_from(&mut answer);
+    prepared.shape.give(&mut answer);
     let answer = answer.into_json().unwrap();
     (answer != *expected).then(|| format!("answers {answer}, and should {expected}"))
 }

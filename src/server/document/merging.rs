@@ -15,6 +15,7 @@ use async_graphql_value::Value as Given;
 
 use crate::server::document::arguments::Arguments;
 use crate::server::document::blanks::Blanks;
+use crate::server::document::order::Order;
 use crate::server::document::types::{Types, base};
 
 /// How many selections there may be when all are put in. As written they are fewer; what is asked of an
@@ -24,7 +25,7 @@ const SELECTIONS: usize = 4_000;
 type Merged<T> = Result<T, ServerError>;
 
 /// The fields that are answered by one key.
-type Fields<'a> = IndexMap<&'a Name, Vec<&'a Positioned<Field>>>;
+pub(super) type Fields<'a> = IndexMap<&'a Name, Vec<&'a Positioned<Field>>>;
 
 /// Refuses a document in which a key of the answer stands for two fields. The validator does not compare a
 /// union's `__typename` with the fields of its members.
@@ -47,18 +48,7 @@ pub fn merge(
     types: &Types,
     variables: Option<&Variables>,
 ) -> Merged<(OperationDefinition, Blanks)> {
-    let mut definitions = operation.variable_definitions.iter();
-    let is_complete = variables
-        .is_none_or(|variables| definitions.all(|variable| variables.contains_key(&variable.node.name.node)));
-    let mut merging = Merging {
-        document,
-        types,
-        variables,
-        arguments: Arguments { variables, is_complete },
-        way: Vec::new(),
-        blanks: Blanks::default(),
-        left: SELECTIONS,
-    };
+    let mut merging = Merging::new(document, operation, types, variables);
     let set = &operation.selection_set;
     let merged = merging.selections(types.root(operation.ty), &[&set.node])?;
     let operation = OperationDefinition {
@@ -70,9 +60,23 @@ pub fn merge(
     Ok((operation, merging.blanks))
 }
 
-struct Merging<'a> {
+/// The order of the answer's keys.
+///
+/// # Errors
+/// When a condition is null.
+pub fn order(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    types: &Types,
+    variables: &Variables,
+) -> Merged<Order> {
+    let merging = Merging::new(document, operation, types, Some(variables));
+    Order::of(&merging, types.root(operation.ty), &[&operation.selection_set.node])
+}
+
+pub(super) struct Merging<'a> {
     document: &'a ExecutableDocument,
-    types: &'a Types,
+    pub(super) types: &'a Types,
     variables: Option<&'a Variables>,
     arguments: Arguments<'a>,
     way: Vec<Name>,
@@ -90,6 +94,27 @@ struct Asked<'a> {
 }
 
 impl<'a> Merging<'a> {
+    fn new(
+        document: &'a ExecutableDocument,
+        operation: &OperationDefinition,
+        types: &'a Types,
+        variables: Option<&'a Variables>,
+    ) -> Self {
+        let mut definitions = operation.variable_definitions.iter();
+        let is_complete = variables.is_none_or(|variables| {
+            definitions.all(|variable| variables.contains_key(&variable.node.name.node))
+        });
+        Self {
+            document,
+            types,
+            variables,
+            arguments: Arguments { variables, is_complete },
+            way: Vec::new(),
+            blanks: Blanks::default(),
+            left: SELECTIONS,
+        }
+    }
+
     fn selections(&mut self, of: Option<&'a Name>, sets: &[&'a SelectionSet]) -> Merged<SelectionSet> {
         let members = of.and_then(|of| self.types.members(of));
         let items = if let (Some(of), Some(members)) = (of, members) {
@@ -102,7 +127,7 @@ impl<'a> Merging<'a> {
     }
 
     /// The fields that are asked of an object.
-    fn of_object(&self, object: &str, sets: &[&'a SelectionSet]) -> Merged<Fields<'a>> {
+    pub(super) fn of_object(&self, object: &str, sets: &[&'a SelectionSet]) -> Merged<Fields<'a>> {
         let mut fields = Fields::new();
         for set in sets {
             self.gather(object, set, &mut fields)?;

@@ -197,3 +197,49 @@ fn errors_say_where_they_are() {
     let told = format!("{refusal:?}");
     assert!(told.contains("Pos(2:3)"), "{told}");
 }
+
+#[test]
+fn keys_of_an_answer_stand_in_the_order_of_the_document() {
+    let documents = Documents::default();
+    for (query, answered, expected) in [
+        (
+            "{ organizations { id } ping }",
+            r#"{"ping":"","organizations":[]}"#,
+            r#"{"organizations":[],"ping":""}"#,
+        ),
+        (
+            "{ ...F ping organizations { apiKeys { __typename } } } fragment F on Query { organizations { id } }",
+            r#"{"ping":"","organizations":[{"apiKeys":{},"id":"1"},{"id":"2","apiKeys":null}]}"#,
+            r#"{"organizations":[{"id":"1","apiKeys":{}},{"id":"2","apiKeys":null}],"ping":""}"#,
+        ),
+        ("{ a: ping @skip(if: true) ping a: ping }", r#"{"a":"","ping":""}"#, r#"{"ping":"","a":""}"#),
+        // Which of its types an interface has is told by what the object has.
+        (
+            "{ node(id: 1) { ... on APIKey { name id } ... on Organization { profile { displayName } id } } }",
+            r#"{"node":{"id":"1","profile":{"displayName":""}}}"#,
+            r#"{"node":{"profile":{"displayName":""},"id":"1"}}"#,
+        ),
+        (
+            "{ node(id: 1) { ... on APIKey { name } ... on Organization { profile { environment displayName } } id } }",
+            r#"{"node":{"id":"1","name":""}}"#,
+            r#"{"node":{"name":"","id":"1"}}"#,
+        ),
+        // A scalar is as it is, and what failed is not there.
+        (
+            "{ node(id: 1) { ... on NotificationEvent { node { ... on GenericNotificationEvent { payload } } name } } }",
+            r#"{"node":{"name":null,"node":{"payload":{"b":1,"a":2}}}}"#,
+            r#"{"node":{"node":{"payload":{"b":1,"a":2}},"name":null}}"#,
+        ),
+        ("{ a: ping b: organizations { id } c: ping }", r#"{"c":"","a":""}"#, r#"{"a":"","c":""}"#),
+        (
+            "{ __schema { types { kind name } } ping }",
+            r#"{"__schema":{"types":[{"name":"","kind":""}]}}"#,
+            r#"{"__schema":{"types":[{"kind":"","name":""}]}}"#,
+        ),
+    ] {
+        let prepared = documents.prepare(&mut Request::new(query)).unwrap();
+        let mut answer: Value = serde_json::from_str(answered).unwrap();
+        prepared.shape.give(&mut answer);
+        assert_eq!(serde_json::to_string(&answer).unwrap(), expected, "{query}");
+    }
+}
