@@ -39,6 +39,9 @@ pub const ANSWER_BYTES: usize = 64 * 1_024;
 /// How many bytes the headers of a receiver's answer may have.
 pub const ANSWER_HEADER_BYTES: u32 = 64 * 1_024;
 
+/// How many headers, or trailers, a receiver's answer over HTTP/1.1 may have.
+pub const ANSWER_HEADERS: usize = 500;
+
 /// How many characters of a receiver's answer are kept with the attempt (X3).
 pub const EXCERPT_CHARS: usize = 1_024;
 

@@ -99,6 +99,9 @@ fn pool(connector: Connector, idle: Duration, most: usize) -> Pool {
         // Many targets may be on one host: what all of them had open is kept, or most would be opened anew.
         .pool_max_idle_per_host(most)
         .http1_max_buf_size(HEAD_BYTES)
+        .http1_max_headers(limits::ANSWER_HEADERS)
+        // Receivers may still fold a header, and whoever reads it has to unfold it (RFC 9112, 5.2).
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http2_max_header_list_size(limits::ANSWER_HEADER_BYTES)
         .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)

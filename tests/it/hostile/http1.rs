@@ -26,6 +26,18 @@ async fn answers_that_are_not_http_are_failures(#[values(On::Sqlite, On::Postgre
             failure(None, "PROTOCOL"),
         ),
         ("10,000 headers", Act::say(many), failure(None, "PROTOCOL")),
+        ("500 headers", Act::say(head(&"x: y\r\n".repeat(499)) + "content-length: 0\r\n\r\n"), success()),
+        (
+            "501 headers",
+            Act::say(head(&"x: y\r\n".repeat(500)) + "content-length: 0\r\n\r\n"),
+            failure(None, "PROTOCOL"),
+        ),
+        (
+            "500 trailers",
+            Act::say(head("transfer-encoding: chunked\r\n\r\n0\r\n") + &"x: y\r\n".repeat(500) + "\r\n"),
+            success(),
+        ),
+        ("a folded header", Act::say(head("x: a\r\n b\r\n\tc\r\ncontent-length: 0\r\n\r\n")), success()),
         ("60 KB of headers", Act::say(long(60)), success()),
         ("68 KB of headers", Act::say(long(68)), failure(200, "PROTOCOL")),
         ("100 KB of headers", Act::say(long(100)), failure(None, "PROTOCOL")),
