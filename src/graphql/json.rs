@@ -13,6 +13,9 @@ use serde::{Deserialize, de};
 /// From how many bytes on the text of a number gives back what was reserved for more digits.
 const LONG_NUMBER: usize = 64;
 
+/// How much of a key an error tells.
+const SHOWN_CHARS: usize = 64;
+
 /// A JSON value as the API's library holds it.
 #[derive(Debug, Clone)]
 pub struct Json(pub Value);
@@ -78,12 +81,19 @@ impl<'de> Visitor<'de> for Values {
         let mut object = IndexMap::new();
         while let Some(key) = entries.next_key_seed(Keys)? {
             match key {
+                Key::Name(name) if object.contains_key(&name) => return Err(given_twice(&name)),
                 Key::Name(name) => drop(object.insert(name, entries.next_value::<Json>()?.0)),
                 Key::Digits => return Ok(Value::Number(number(entries.next_value()?))),
             }
         }
         Ok(Value::Object(object))
     }
+}
+
+/// Of two values of one key only one could be kept, and whoever gave them would not learn which.
+fn given_twice<E: Error>(name: &Name) -> E {
+    let shown: String = name.chars().take(SHOWN_CHARS).collect();
+    E::custom(format_args!("the key {shown:?} is given twice"))
 }
 
 /// What follows in something that serde calls a map.
@@ -196,6 +206,22 @@ mod tests {
                 let text = format!("{{\"{name}\":{value}}}");
                 assert_eq!(serde_json::to_string(&read(&text).unwrap()).unwrap(), text);
             }
+        }
+    }
+
+    #[test]
+    fn no_key_is_given_twice() {
+        for text in [
+            r#"{"a":1,"a":2}"#,
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":null,"b":1,"\u0061":null}"#,
+            r#"[{"b":{"a":1,"a":2}}]"#,
+            r#"{"":1,"":2}"#,
+        ] {
+            assert!(read(text).unwrap_err().to_string().contains("is given twice"), "{text}");
+        }
+        for text in [r#"{"a":{"a":1},"b":{"a":2}}"#, r#"{"a":1,"A":2}"#, r#"{"\u00e9":1,"e\u0301":2}"#] {
+            assert!(read(text).is_ok(), "{text}");
         }
     }
 
