@@ -26,10 +26,18 @@ pub fn check(address: &str) -> Result<(), Violation> {
             "Not every mail server takes what stands before the `@`. Give an address with ASCII there.",
         );
     }
-    if in_ascii(&parsed).is_none_or(|ascii| ascii.to_string().len() > MAX_CHARS) {
+    let is_found = |ascii: &Address| ascii.to_string().len() <= MAX_CHARS && is_full(ascii.domain());
+    if !in_ascii(&parsed).is_some_and(|ascii| is_found(&ascii)) {
         return violation("The domain of the email address is none that a mail server could look up.");
     }
     Ok(())
+}
+
+/// Whether a domain is a full name, or an address in brackets. What ends with a number is no name of a
+/// host, and one without a dot is known to its own network at best.
+fn is_full(domain: &str) -> bool {
+    let is_top = |label: &str| !label.bytes().all(|byte| byte.is_ascii_digit());
+    domain.starts_with('[') || domain.rsplit_once('.').is_some_and(|(_, label)| is_top(label))
 }
 
 fn parse(address: &str) -> Option<Address> {
@@ -66,9 +74,16 @@ mod tests {
     #[test]
     fn addresses_are_plausible() {
         let too_long = format!("a@{}com", "abcdefgh.".repeat(28));
-        for good in
-            ["a@b.co", "first.last+tag@mail.company.com", "buero@straße.de", "a@例え.jp", "\"a b\"@c.de"]
-        {
+        for good in [
+            "a@b.co",
+            "a@[127.0.0.1]",
+            "a@1.co",
+            "a@b.xn--p1ai",
+            "first.last+tag@mail.company.com",
+            "buero@straße.de",
+            "a@例え.jp",
+            "\"a b\"@c.de",
+        ] {
             assert_eq!(check(good), Ok(()), "{good:?}");
         }
         for bad in [
@@ -104,6 +119,10 @@ mod tests {
             "büro@straße.de",
             "a@b\u{200d}.co",
             "a@ab--cdé.co",
+            "a@localhost",
+            "a@é",
+            "a@127.0.0.1",
+            "a@b.123",
             &too_long,
         ] {
             assert_eq!(check(bad).unwrap_err().code, Code::InvalidEmail, "{bad:?}");

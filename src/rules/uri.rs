@@ -59,6 +59,9 @@ const SPECIAL_NAMES: [&str; 34] = [
     "zkey",
 ];
 
+/// Printable characters of ASCII that have no place in a URI (RFC 3986), besides `\\`.
+const NOT_IN_URIS: [char; 8] = ['"', '<', '>', '^', '`', '{', '|', '}'];
+
 /// What whoever runs the server on his own machine has to know.
 const FOR_HTTP: &str = "For work on your own machine, start the server with `--allow-http-targets`.";
 const FOR_PRIVATE: &str = "For work on your own machine, start the server with `--allow-private-targets`.";
@@ -87,6 +90,7 @@ impl Policy {
         check_authority(text, &url)?;
         check_rest(&url)?;
         self.check_host(&url)?;
+        check_encoding(text)?;
         Ok(url)
     }
 
@@ -171,6 +175,20 @@ fn check_rest(url: &Url) -> Result<(), String> {
     }
     if url.fragment().is_some() {
         return Err("The URI contains a fragment. Leave out the `#` and what follows it.".to_owned());
+    }
+    Ok(())
+}
+
+/// Parsing encodes some of the characters that no URI has, and leaves others and broken escapes as they
+/// are: a receiver might read them otherwise or refuse them, and what looks like a template is one that
+/// nobody filled in.
+fn check_encoding(text: &str) -> Result<(), String> {
+    if let Some(character) = text.chars().find(|character| NOT_IN_URIS.contains(character)) {
+        return Err(format!("The URI contains the character `{character}`. Leave it out or encode it."));
+    }
+    let is_escape = |rest: &str| rest.bytes().take_while(u8::is_ascii_hexdigit).take(2).count() == 2;
+    if !text.split('%').skip(1).all(is_escape) {
+        return Err("The URI contains a `%` without two hex digits. Encode it as `%25`.".to_owned());
     }
     Ok(())
 }

@@ -66,6 +66,20 @@ fn malformed_uris_are_refused() {
 }
 
 #[test]
+fn what_is_not_encoded_is_refused_wherever_it_stands() {
+    for character in ['"', '<', '>', '^', '`', '{', '|', '}'] {
+        for rest in ["/", "/a?b=", "?"] {
+            refuse(STRICT, "the character", &format!("https://company.com{rest}{character}"));
+        }
+    }
+    refuse(LOCAL, "the character", "http://localhost/{id} https://localhost/hooks?id=<id>");
+    refuse(STRICT, "hex digits", "https://company.com/% https://company.com/%2 https://company.com/%zz");
+    refuse(STRICT, "hex digits", "https://company.com/%2g?a https://company.com/?a=100% https://a.com/%%20");
+    accept(STRICT, "https://company.com/%7Bid%7D?a=%22%3c https://company.com/!$&'()*+,;=:@-._~%25%32%35");
+    accept(STRICT, "https://company.com/?a[]=1&b=/?");
+}
+
+#[test]
 fn hosts_that_cannot_be_looked_up_are_refused_wherever_they_are() {
     for policy in [STRICT, LOCAL] {
         refuse(policy, "looked up", "https://-a.company.com/ https://a-.company.com/ https://-.company.com/");
