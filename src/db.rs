@@ -61,12 +61,24 @@ impl Db {
 
     /// The same. PostgreSQL may be certified by the authorities in this file too, besides the system's.
     pub async fn open_trusting(url: &str, authorities: Option<&Path>) -> anyhow::Result<Self> {
-        let db = match SqliteFile::of(url)? {
-            Some(file) => open_sqlite(&file).await?,
-            None => postgres::open(url, authorities).await?,
-        };
+        let db = Self::connect(url, authorities).await?;
         tables::bring_up_to_date(&db.writer).await?;
         Ok(db)
+    }
+
+    /// The same, but it makes none: one without tables is another one than was meant.
+    pub async fn open_existing(url: &str, authorities: Option<&Path>) -> anyhow::Result<Self> {
+        let db = Self::connect(url, authorities).await?;
+        tables::find(&db.writer).await?;
+        tables::bring_up_to_date(&db.writer).await?;
+        Ok(db)
+    }
+
+    async fn connect(url: &str, authorities: Option<&Path>) -> anyhow::Result<Self> {
+        match SqliteFile::of(url)? {
+            Some(file) => open_sqlite(&file).await,
+            None => postgres::open(url, authorities).await,
+        }
     }
 
     /// Where statements run that only read.

@@ -37,13 +37,14 @@ impl Options {
         Db::open_trusting(&self.database_url, self.extra_ca.as_deref()).await
     }
 
-    /// Opens it, and makes no file: whoever asks in the wrong folder is told so.
+    /// Opens it, and makes neither a file nor tables: whoever asks in the wrong folder, or names the wrong
+    /// database, is told so.
     ///
     /// # Errors
     /// When there is none, or it cannot be opened.
     pub async fn open_existing(&self) -> anyhow::Result<Db> {
         self.require()?;
-        self.open().await
+        Db::open_existing(&self.database_url, self.extra_ca.as_deref()).await
     }
 
     /// Refuses to go on without a file.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 
@@ -12,6 +12,8 @@ use crate::db::trouble::{is_away, is_forbidden, is_missing};
 /// How often, and how far apart, to look again while another replica may be at it.
 const TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(500);
+
+const UNREADABLE: &str = "the state of the tables could not be read";
 
 /// Applies what is missing. Each migration is one transaction together with the record of it,
 /// so of two replicas that start at once one succeeds, and the other finds its work done.
@@ -32,8 +34,22 @@ pub async fn bring_up_to_date(db: &DatabaseConnection) -> anyhow::Result<()> {
     apply(db).await
 }
 
+/// Finds the tables, up to date or not.
+///
+/// # Errors
+/// When there are none.
+pub async fn find(db: &DatabaseConnection) -> anyhow::Result<()> {
+    let applied = applied(db).await.context(UNREADABLE)?;
+    ensure!(
+        !applied.is_empty(),
+        "the database has no tables of reprise; name the right one with --database-url, or make them with \
+         `reprise migrate`"
+    );
+    Ok(())
+}
+
 async fn apply(db: &DatabaseConnection) -> anyhow::Result<()> {
-    let applied = applied(db).await.context("the state of the tables could not be read")?;
+    let applied = applied(db).await.context(UNREADABLE)?;
     let migrations = Migrator::migrations();
     let known: HashSet<&str> = migrations.iter().map(|migration| migration.name()).collect();
     if let Some(newer) = applied.iter().find(|version| !known.contains(version.as_str())) {

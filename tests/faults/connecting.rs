@@ -92,6 +92,18 @@ async fn a_role_that_may_only_read_and_write_serves_what_the_owner_has_migrated(
     assert!(app.run(&["keys", "rotate-encryption"]).status.success());
 }
 
+#[tokio::test]
+async fn a_command_on_another_database_makes_no_tables_there() {
+    let Some(own) = Own::start() else { return };
+    let site = Site::at(&own.url()).await;
+    for words in [["keys", "list"], LIST, LIST] {
+        let complaint = site.complaint(&words);
+        assert!(complaint.contains("has no tables of reprise"), "{words:?}: {complaint}");
+    }
+    assert!(site.run(&["migrate"]).status.success());
+    assert!(site.run(&LIST).status.success());
+}
+
 #[rstest]
 #[case::nobody("", "", ["force_generic_plan", "auto"])]
 #[case::url("options=-c%20plan_cache_mode%3Dforce_custom_plan", "", ["force_custom_plan"; 2])]

@@ -158,6 +158,20 @@ async fn a_command_in_the_wrong_folder_makes_no_database() {
 }
 
 #[tokio::test]
+async fn a_command_on_another_file_makes_no_tables_there() {
+    let mut site = site().await;
+    let empty = site.folder.path().join("empty.db");
+    fs::write(&empty, []).unwrap();
+    site.url = format!("sqlite://{}", empty.display());
+    for words in [["keys", "list"], ["organizations", "list"], ["keys", "list"]] {
+        let complaint = site.complaint(&words);
+        assert!(complaint.contains("has no tables of reprise"), "{words:?}: {complaint}");
+    }
+    assert!(site.run(&["migrate"]).status.success());
+    assert!(site.run(&["keys", "list"]).status.success());
+}
+
+#[tokio::test]
 async fn however_a_file_is_named_it_is_the_same_and_has_one_server() {
     let mut site = site().await;
     let folder = site.folder.path().to_owned();
