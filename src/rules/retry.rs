@@ -92,11 +92,18 @@ impl Schedules {
 /// When a receiver wants to be asked again that answered `Retry-After: text` (RFC 9110, section
 /// 10.2.3): a number of seconds, or a date. At most [`limits::RETRY_AFTER`] from `now`.
 pub fn asked_for(text: &str, now: Timestamp) -> Option<Timestamp> {
-    let at = match text.trim().parse() {
-        Ok(seconds) => now + Duration::from_secs(seconds),
-        Err(_) => date(text.trim())?,
+    let text = text.trim();
+    let at = match seconds(text) {
+        Some(seconds) => now + Duration::from_secs(seconds),
+        None => date(text)?,
     };
     Some(at.min(now + limits::RETRY_AFTER))
+}
+
+/// A number of seconds, however many digits it has.
+fn seconds(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().or(is_number.then_some(u64::MAX))
 }
 
 /// A date in any of HTTP's three forms (RFC 9110, section 5.6.7), or as mails have it.
@@ -165,6 +172,10 @@ mod tests {
             ("3600", Some(3_600_000)),
             ("3601", Some(3_600_000)),
             ("18446744073709551615", Some(3_600_000)),
+            ("18446744073709551616", Some(3_600_000)),
+            ("99999999999999999999999999999999999999999", Some(3_600_000)),
+            ("000000000000000000000000000000120", Some(120_000)),
+            ("99999999999999999999x", None),
             ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120_000)),
             ("Sunday, 06-Nov-94 08:51:37 GMT", Some(120_000)),
             ("Sun Nov  6 08:51:37 1994", Some(120_000)),
