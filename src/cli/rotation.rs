@@ -52,7 +52,7 @@ pub async fn run(Options { new_key, output, encryption, database }: Options) -> 
             encryption.file(&database)?.display()
         );
     };
-    let db = database.open().await?;
+    let db = database.open_existing().await?;
     if new_key {
         vault = encryption::renew(&encryption.file(&database)?)?;
     }
