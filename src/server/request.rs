@@ -39,14 +39,18 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// The longest path that is logged whole. None of ours is longer.
+/// How much of a path is logged. None of ours is longer.
 const PATH: usize = 48;
 
-/// A path for the log. What a stranger asks for may be very long, or a key in the wrong place.
+/// What a key begins with, whatever its environment.
+const KEY: &str = "sk_";
+
+/// A path for the log. What a stranger asks for may be very long, or a key in the wrong place: nothing of
+/// that is shown.
 fn shown(path: &str) -> String {
-    path.char_indices()
-        .nth(PATH)
-        .map_or_else(|| path.to_owned(), |_| path.chars().take(20).chain(['…']).collect())
+    let open = path.split_once(KEY).map_or(path, |(before, _)| before);
+    let shown: String = open.chars().take(PATH).collect();
+    if shown.len() < path.len() { shown + "…" } else { shown }
 }
 
 /// The outermost layer.
@@ -161,7 +165,10 @@ mod tests {
     fn a_key_in_a_path_is_not_logged() {
         assert_eq!(shown("/graphql"), "/graphql");
         assert_eq!(shown(&"ä".repeat(48)), "ä".repeat(48));
-        assert_eq!(shown(&format!("/sk_test_{}", "k".repeat(43))), "/sk_test_kkkkkkkkkkk…");
+        assert_eq!(shown(&"ä".repeat(49)), "ä".repeat(48) + "…");
+        for path in ["/sk_test_k", "/sk_live_kkkk/graphql", "/sk_"] {
+            assert_eq!(shown(path), "/…", "{path}");
+        }
     }
 
     async fn fails() -> &'static str {
