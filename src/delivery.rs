@@ -14,6 +14,7 @@ mod addresses;
 mod deliver;
 mod dispatch;
 mod errands;
+mod horizon;
 mod intake;
 mod lanes;
 mod leases;

@@ -18,6 +18,7 @@ use crate::delivery::Stopping;
 use crate::delivery::addresses::Addresses;
 use crate::delivery::deliver::{Place, Reports, deliver};
 use crate::delivery::errands::{self, Done, Errand};
+use crate::delivery::horizon::Horizon;
 use crate::delivery::parcel::Parcel;
 use crate::delivery::settle::Ended;
 use crate::delivery::shelf::Shelf;
@@ -52,6 +53,8 @@ pub struct Dispatcher {
     shelf: Shelf,
     /// Whether the database is to be looked through.
     is_look_due: bool,
+    /// How far back looks and claims go.
+    horizon: Horizon,
     /// Targets whose waiting deliveries have to be ended without being sent.
     sweeps: HashSet<TargetId>,
     /// The errand that is under way, and whether the one before was a claim.
@@ -75,6 +78,7 @@ impl Dispatcher {
             reports,
             shelf,
             is_look_due: false,
+            horizon: Horizon::default(),
             sweeps: HashSet::new(),
             errand: None,
             has_just_claimed: false,
@@ -113,9 +117,14 @@ impl Dispatcher {
 
     fn answer_bell(&mut self, rung: Rung) {
         let mut lanes = self.shelf.lanes();
-        rung.due.into_iter().for_each(|target| lanes.feed(target));
+        for target in rung.due {
+            self.horizon.note(&target);
+            lanes.feed(target);
+        }
         drop(lanes);
-        self.is_look_due |= rung.everywhere;
+        if rung.everywhere {
+            self.look_fully();
+        }
         self.call_others();
     }
 
@@ -125,7 +134,12 @@ impl Dispatcher {
         let mut next = Some(first);
         while let Some(signal) = next {
             match signal {
-                Signal::Freed { target, weight, went } => lanes.freed(&target, weight, went),
+                Signal::Freed { target, weight, went } => {
+                    if went != Went::Well {
+                        self.horizon.note(&target);
+                    }
+                    lanes.freed(&target, weight, went);
+                }
                 Signal::Stocked | Signal::Settled => {}
             }
             next = more.try_recv().ok();
@@ -150,7 +164,11 @@ impl Dispatcher {
         let errand = if self.is_look_due || self.has_to_look_for_idlers() {
             self.is_look_due = false;
             self.idlers.append(&mut self.newcomers);
-            Errand::Look { held: self.shelf.lanes().unsent() }
+            if !self.idlers.is_empty() {
+                self.horizon.forget();
+            }
+            let reach = self.horizon.reach(self.app.now());
+            Errand::Look { reach, held: self.shelf.lanes().unsent() }
         } else if let Some(errand) = self.claim_or_sweep() {
             errand
         } else {
@@ -171,19 +189,28 @@ impl Dispatcher {
     }
 
     fn claim(&mut self) -> Option<Errand> {
-        let (rooms, hungry) = {
+        let (mut rooms, hungry) = {
             let lanes = self.shelf.lanes();
             (lanes.rooms(), lanes.hungry())
         };
         let size: u64 = rooms.iter().map(|room| room.size).sum();
         let are_few = (1..FEW).contains(&size) && rooms.len() * FEW_LANES < hungry;
         self.is_put_off = are_few && Instant::now() < self.few_at;
+        let now = self.app.now();
+        for room in &mut rooms {
+            room.since = self.horizon.since(&room.target, now);
+        }
         (size > 0 && !self.is_put_off).then_some(Errand::Claim(rooms))
     }
 
     fn take_in(&mut self, done: Done) {
         match done {
-            Done::Looked { lanes, addresses } => self.take_in_look(lanes, &addresses),
+            Done::Looked { lanes, addresses, full_at } => {
+                if let Some(full_at) = full_at {
+                    self.horizon.looked(&lanes, full_at);
+                }
+                self.take_in_look(lanes, &addresses);
+            }
             Done::Claimed { rooms, parcels } => {
                 self.shelf.claimed(&rooms, parcels);
                 self.call_others();
@@ -193,8 +220,14 @@ impl Dispatcher {
                     self.sweeps.remove(&target);
                 }
             }
-            Done::Failed => self.is_look_due = true,
+            Done::Failed => self.look_fully(),
         }
+    }
+
+    /// What is known may be wrong: all is to be looked through, as soon as may be.
+    fn look_fully(&mut self) {
+        self.is_look_due = true;
+        self.horizon.forget();
     }
 
     /// What there is no room for here, other replicas may have room for.

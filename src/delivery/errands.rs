@@ -2,12 +2,13 @@
 //!
 //! When the database fails, an errand ends after a pause, so that nothing spins.
 
-use entity::TargetId;
+use entity::{TargetId, Timestamp};
 use fail::fail_point;
 use tokio::time::sleep;
 
 use crate::app::App;
 use crate::delivery::addresses::{AddressBook, Addresses};
+use crate::delivery::horizon::Reach;
 use crate::delivery::parcel::{self, Parcel};
 use crate::error::{Result, report};
 use crate::store::claims::Room;
@@ -21,7 +22,7 @@ const SWEEP: u64 = 500;
 #[derive(Debug)]
 pub enum Errand {
     /// Find what waits, and read the targets of what is held and not sent yet again.
-    Look { held: Vec<TargetId> },
+    Look { reach: Reach, held: Vec<TargetId> },
     /// Claim what is due, for as many as there is room for.
     Claim(Vec<Room>),
     /// End deliveries of the target that are not to be sent any more, a bounded number of them.
@@ -31,16 +32,27 @@ pub enum Errand {
 /// What has come of it.
 #[derive(Debug)]
 pub enum Done {
-    Looked { lanes: Vec<Lane>, addresses: Addresses },
-    Claimed { rooms: Vec<Room>, parcels: Vec<Parcel> },
-    Swept { target: TargetId, is_clean: bool },
+    /// `full_at` tells when a full look began.
+    Looked {
+        lanes: Vec<Lane>,
+        addresses: Addresses,
+        full_at: Option<Timestamp>,
+    },
+    Claimed {
+        rooms: Vec<Room>,
+        parcels: Vec<Parcel>,
+    },
+    Swept {
+        target: TargetId,
+        is_clean: bool,
+    },
     Failed,
 }
 
 /// Does it.
 pub async fn run(app: App, book: AddressBook, errand: Errand) -> Done {
     let done = match errand {
-        Errand::Look { held } => look(&app, &book, held).await,
+        Errand::Look { reach, held } => look(&app, &book, reach, held).await,
         Errand::Claim(rooms) => claim(&app, &book, rooms).await,
         Errand::Sweep(target) => sweep(&app, target).await,
     };
@@ -54,9 +66,12 @@ pub async fn run(app: App, book: AddressBook, errand: Errand) -> Done {
     }
 }
 
-async fn look(app: &App, book: &AddressBook, held: Vec<TargetId>) -> Result<Done> {
-    let db = app.db.reader();
-    let lanes = deliveries::lanes(db).await?;
+async fn look(app: &App, book: &AddressBook, reach: Reach, held: Vec<TargetId>) -> Result<Done> {
+    let (db, now) = (app.db.reader(), app.now());
+    let (lanes, full_at) = match reach {
+        Reach::Full => (deliveries::lanes(db).await?, Some(now)),
+        Reach::Known(known) => (deliveries::due_lanes(db, &known, now).await?, None),
+    };
     let mut addresses = Addresses::new();
     for ids in held.chunks(TARGETS_PER_READ) {
         let targets = targets::list(db, ids.to_vec()).await?;
@@ -64,7 +79,7 @@ async fn look(app: &App, book: &AddressBook, held: Vec<TargetId>) -> Result<Done
         book.note_gone(ids, &mut found);
         addresses.extend(found);
     }
-    Ok(Done::Looked { lanes, addresses })
+    Ok(Done::Looked { lanes, addresses, full_at })
 }
 
 /// How many targets are read by one statement.

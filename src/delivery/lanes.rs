@@ -9,7 +9,7 @@ mod lane;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use entity::TargetId;
+use entity::{TargetId, Timestamp};
 use tokio::time::Instant;
 
 use crate::delivery::width::Went;
@@ -83,7 +83,8 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// What to claim now: for lanes that have something due, and room that is worth a claim.
+    /// What to claim now: for lanes that have something due, and room that is worth a claim; since when it may
+    /// be due, others know.
     pub fn rooms(&self) -> Vec<Room> {
         let mut free = self.limits.held.saturating_sub(self.held);
         // Many that are hungry at once divide what is free.
@@ -98,7 +99,7 @@ impl<T> Lanes<T> {
             let size = if lane.usual_weight.is_none() { size.min(FIRST_CLAIM) } else { size };
             if size > 0 {
                 (free, asked) = (free.saturating_sub(size * weight), asked + size);
-                rooms.push(Room { target: target.clone(), size: size as u64 });
+                rooms.push(Room { target: target.clone(), size: size as u64, since: Timestamp::default() });
             }
             if rooms.len() == LANES_PER_CLAIM || asked == DELIVERIES_PER_CLAIM {
                 break;

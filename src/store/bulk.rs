@@ -108,14 +108,21 @@ impl Script {
 
     /// Executes it.
     pub async fn run(self, tx: &impl ConnectionTrait) -> Result<()> {
-        for Errand { texts, values } in self.errands {
+        for statement in self.statements() {
+            tx.execute_raw(statement).await?;
+        }
+        Ok(())
+    }
+
+    /// What it consists of, for those whose statements answer something.
+    pub fn statements(self) -> impl Iterator<Item = Statement> {
+        self.errands.into_iter().map(move |Errand { texts, values }| {
             let text = match self.backend {
                 DbBackend::Sqlite => texts.join(";"),
                 _ => together(&texts),
             };
-            tx.execute_raw(Statement::from_sql_and_values(self.backend, text, values)).await?;
-        }
-        Ok(())
+            Statement::from_sql_and_values(self.backend, text, values)
+        })
     }
 }
 

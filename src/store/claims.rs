@@ -28,6 +28,8 @@ pub struct Room {
     pub target: TargetId,
     /// How many.
     pub size: u64,
+    /// What became due earlier is not looked for.
+    pub since: Timestamp,
 }
 
 impl Room {
@@ -76,18 +78,29 @@ const KEY: [delivery::Column; 2] = [delivery::Column::EventId, delivery::Column:
 /// power of two.
 fn due_in(rooms: &[Room], now: Timestamp) -> impl Iterator<Item = SelectStatement> {
     let nobodys = if rooms.is_empty() { 0 } else { rooms.len().next_power_of_two() - rooms.len() };
-    let rooms = rooms.iter().map(|room| (Some(&room.target), room.first_attempts(), room.retries()));
-    rooms.chain(std::iter::repeat_n((None, 1, 1), nobodys)).flat_map(move |(target, first, retries)| {
-        [due(target, false, first, now), due(target, true, retries, now)]
-    })
+    let nobodys_room = (None, 1, 1, Timestamp::default());
+    let rooms =
+        rooms.iter().map(|room| (Some(&room.target), room.first_attempts(), room.retries(), room.since));
+    rooms.chain(std::iter::repeat_n(nobodys_room, nobodys)).flat_map(
+        move |(target, first, retries, since)| {
+            [due(target, false, first, (since, now)), due(target, true, retries, (since, now))]
+        },
+    )
 }
 
-fn due(target: Option<&TargetId>, is_retry: bool, limit: u64, now: Timestamp) -> SelectStatement {
+/// The oldest deliveries that became due between these times.
+fn due(
+    target: Option<&TargetId>,
+    is_retry: bool,
+    limit: u64,
+    (since, now): (Timestamp, Timestamp),
+) -> SelectStatement {
     let oldest = delivery::Entity::find()
         .select_only()
         .columns(KEY)
         .filter(delivery::Column::TargetId.eq(target.cloned()))
         .filter(delivery::Column::IsRetry.eq(is_retry))
+        .filter(delivery::Column::DueAt.gte(since))
         .filter(delivery::Column::DueAt.lte(now))
         .order_by_asc(delivery::Column::DueAt)
         .limit(limit)

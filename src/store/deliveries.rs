@@ -4,12 +4,12 @@ use entity::{DeliveryState, EventId, Purpose, TargetId, TargetStatus, Timestamp,
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QuerySelect,
-    Statement,
+    Statement, Value,
 };
 
 use crate::error::Result;
 use crate::store::attempts;
-use crate::store::bulk::Script;
+use crate::store::bulk::{Column, Script};
 
 /// A delivery that is due at once.
 pub fn waiting(
@@ -123,6 +123,47 @@ pub async fn lanes(db: &impl ConnectionTrait) -> Result<Vec<Lane>> {
         WHERE lane.target_id IS NOT NULL";
     let statement = Statement::from_string(db.get_database_backend(), LEAPS);
     Ok(Lane::find_by_statement(statement).all(db).await?)
+}
+
+/// Of these targets those for which something became due between the time beside each and `now`. It reads
+/// nothing else in the index of what is due, where what was settled may still stand.
+pub async fn due_lanes(
+    db: &impl ConnectionTrait,
+    known: &[(TargetId, Timestamp)],
+    now: Timestamp,
+) -> Result<Vec<Lane>> {
+    const KNOWN: [Column; 3] = [Column::full("target_id"), Column::full("since"), Column::full("until")];
+    let rows = known.iter().map(|(target, since)| [target.into(), (*since).into(), now.into()]);
+    // The database is asked even if nobody is known: that it answers is a sign of life.
+    let nobody: [Value; 3] = [String::new().into(), now.into(), now.into()];
+    let mut script = Script::new(db);
+    script.add(&KNOWN, rows.chain(known.is_empty().then_some(nobody)), due_among);
+    let mut lanes = Vec::new();
+    for statement in script.statements() {
+        lanes.extend(Lane::find_by_statement(statement).all(db).await?);
+    }
+    Ok(lanes)
+}
+
+fn due_among(rows: &str) -> String {
+    let oldest = |is_retry: &str| {
+        format!(
+            "SELECT min(d.due_at) AS due_at FROM delivery AS d \
+             WHERE d.due_at IS NOT NULL AND d.target_id = known.target_id AND d.is_retry = {is_retry} \
+                    AND d.due_at >= known.since AND d.due_at <= known.until"
+        )
+    };
+    let (first_attempt, retry) = (oldest("FALSE"), oldest("TRUE"));
+    format!(
+        "WITH lane AS MATERIALIZED ( \
+            SELECT known.target_id, \
+                   (SELECT min(first.due_at) FROM ({first_attempt} UNION ALL {retry}) AS first) AS due_at \
+            FROM ({rows}) AS known \
+         ) \
+         SELECT lane.target_id, target.status, lane.due_at \
+         FROM lane LEFT JOIN target ON target.id = lane.target_id \
+         WHERE lane.due_at IS NOT NULL"
+    )
 }
 
 /// Ends up to `limit` deliveries that waited for the target since before its deactivation,

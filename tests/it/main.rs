@@ -45,6 +45,7 @@ mod schema;
 mod secrets;
 mod settings;
 mod signing;
+mod snapshots;
 mod targets;
 mod tenants;
 mod tidy;

@@ -136,7 +136,7 @@ impl World {
 
     /// Claims what is due for a target, as a worker does that dies then. Answers its lease.
     pub async fn claim_and_die(&self, target: &str) -> Duration {
-        let room = Room { target: target.parse().unwrap(), size: 10 };
+        let room = Room { target: target.parse().unwrap(), size: 10, since: Timestamp::default() };
         let (now, lease) = (self.app.now(), self.app.settings.lease);
         let tx = self.app.db.begin().await.unwrap();
         let claimed = claims::claim(&tx, &[room], now, now + lease).await.unwrap();
