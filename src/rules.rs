@@ -5,6 +5,7 @@ pub mod address;
 pub mod credential;
 pub mod email;
 pub mod envelope;
+pub mod json;
 pub mod limits;
 pub mod mail;
 pub mod moment;

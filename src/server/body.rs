@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::app::memory::{self, Share};
 use crate::graphql::codes;
 use crate::graphql::json::Json;
+use crate::rules::json;
 use crate::server::refusal::{Refusal, no_room};
 
 /// How long the body of a request may be.
@@ -118,7 +119,7 @@ impl Parameters {
 
 /// Refuses bodies that would take too much when they are understood, and takes that of the share.
 pub fn check_values(body: &[u8], share: &Share) -> Result<(), Refusal> {
-    if memory::values(body) > VALUES {
+    if json::values(body) > VALUES {
         let message = format!("The body has more than {VALUES} values. Send less in one request.");
         return Err(Refusal::too_large(message));
     }
