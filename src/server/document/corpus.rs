@@ -32,6 +32,14 @@ const ON_PURPOSE: [(&str, &str); 7] = [
 ];
 
 const REFUSED: &str = "refused, and should be accepted: ";
+const ACCEPTED: &str = "accepted, and should be refused";
+
+/// Where we accept on purpose: graphql-js compares arguments by how they are written. To us a text in quotes
+/// and the same text as a block are one value.
+fn is_written_otherwise(case: &Case) -> bool {
+    let differ = case.why.as_deref().is_some_and(|why| why.contains("differing arguments"));
+    differ && case.query.contains(r#"""""#)
+}
 
 /// A document and what graphql-js does with it.
 #[derive(Debug, Deserialize)]
@@ -59,7 +67,9 @@ fn documents_are_judged_as_graphql_js_judges_them() {
         accepted += usize::from(case.accepted);
         answered += usize::from(case.answer.is_some());
         let Some(difference) = difference(&documents, case) else { continue };
-        if ON_PURPOSE.iter().any(|(message, _)| difference.starts_with(&format!("{REFUSED}{message}"))) {
+        let is_refused_on_purpose =
+            ON_PURPOSE.iter().any(|(message, _)| difference.starts_with(&format!("{REFUSED}{message}")));
+        if is_refused_on_purpose || difference == ACCEPTED && is_written_otherwise(case) {
             on_purpose += 1;
             continue;
         }
@@ -101,7 +111,7 @@ fn difference(documents: &Documents, case: &Case) -> Option<String> {
     request.operation_name.clone_from(&case.operation);
     let prepared = match (documents.prepare(&mut request), case.accepted) {
         (Err(_), false) => return None,
-        (Ok(_), false) => return Some("accepted, and should be refused".to_owned()),
+        (Ok(_), false) => return Some(ACCEPTED.to_owned()),
         (Err(refusal), true) => {
             let message = refusal.messages().next().unwrap_or_default();
             return Some(format!("{REFUSED}{message}"));
