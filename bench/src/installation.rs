@@ -1,6 +1,6 @@
 //! The server to be measured: on a database of its own, in one or more processes.
 
-use std::io::{BufRead, BufReader};
+use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -46,7 +46,7 @@ impl Installation {
         let binary = options.server.canonicalize();
         let binary = binary.with_context(|| format!("{} is not built", options.server.display()))?;
         let place = site.make().await?;
-        let (first, first_start) = Replica::start(&binary, &place, Stdio::piped()).await?;
+        let (first, first_start) = Replica::start(&binary, &place).await?;
         let mut installation = Self {
             replicas: vec![first],
             test: String::new(),
@@ -56,14 +56,28 @@ impl Installation {
             place,
             binary,
         };
-        (installation.test, installation.live) = installation.replicas[0].keys()?;
+        (installation.test, installation.live) = installation.first_keys().await?;
         installation.stop().await?;
         Ok(installation)
     }
 
+    /// The keys that the first start writes to a file: TEST and LIVE. It is ready a moment before.
+    async fn first_keys(&self) -> anyhow::Result<(String, String)> {
+        let (file, begin) = (self.place.folder.join("reprise.first-keys"), Instant::now());
+        loop {
+            let text = fs::read_to_string(&file).unwrap_or_default();
+            let key = |start| text.split_whitespace().find(|word| word.starts_with(start)).map(str::to_owned);
+            if let (Some(test), Some(live)) = (key("sk_test_"), key("sk_live_")) {
+                return Ok((test, live));
+            }
+            ensure!(begin.elapsed() < PATIENCE, "the server did not write its keys to {}", file.display());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Starts a server, beside those that run already. Answers how long it took until it was ready.
     pub async fn add_replica(&mut self) -> anyhow::Result<Duration> {
-        let (replica, took) = Replica::start(&self.binary, &self.place, Stdio::null()).await?;
+        let (replica, took) = Replica::start(&self.binary, &self.place).await?;
         self.replicas.push(replica);
         Ok(took)
     }
@@ -114,7 +128,7 @@ struct Replica {
 }
 
 impl Replica {
-    async fn start(binary: &Path, place: &Place, output: Stdio) -> anyhow::Result<(Self, Duration)> {
+    async fn start(binary: &Path, place: &Place) -> anyhow::Result<(Self, Duration)> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let begin = Instant::now();
         let process = Command::new(binary)
@@ -122,7 +136,7 @@ impl Replica {
             .args(["--rate-limit", "off", "--publishing-rate-limit", "off", "--listen", &address])
             .env("DATABASE_URL", &place.url)
             .current_dir(&place.folder)
-            .stdout(output)
+            .stdout(Stdio::null())
             .spawn()?;
         let mut replica = Self { process, url: format!("http://{address}") };
         while connection::get(&replica.url, "/readyz").await.is_err() {
@@ -131,21 +145,6 @@ impl Replica {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Ok((replica, begin.elapsed()))
-    }
-
-    /// The keys that the first start shows: TEST and LIVE.
-    fn keys(&mut self) -> anyhow::Result<(String, String)> {
-        let output = self.process.stdout.take().context("the server has an output")?;
-        let mut test = None;
-        for line in BufReader::new(output).lines() {
-            let line = line?;
-            let key = |start| line.split_whitespace().find(|word| word.starts_with(start)).map(str::to_owned);
-            test = test.or_else(|| key("sk_test_"));
-            if let (Some(test), Some(live)) = (&test, key("sk_live_")) {
-                return Ok((test.clone(), live));
-            }
-        }
-        anyhow::bail!("the server did not show its keys")
     }
 
     async fn stop(&mut self) -> anyhow::Result<()> {
