@@ -23,7 +23,9 @@ use crate::db::trouble::{is_read_only, is_refusal, takes_nothing};
 use crate::error::Result;
 
 /// How long a statement may take. What takes longer is not slow, it is stuck.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(8);
+/// How often whoever waits looks whether others have given up their connections meanwhile, its own among them.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A pool of connections that does not wait for ever.
 #[derive(Debug, Clone)]
@@ -195,13 +197,30 @@ pub(super) async fn patiently<T>(
     if is_impatient() {
         return poll_immediate(call).await.unwrap_or_else(|| Err(stuck()));
     }
-    let mut call = pin!(call);
-    let Ok(ended) = tokio::time::timeout(PATIENCE, &mut call).await else {
-        trust.end();
-        return Err(stuck());
-    };
+    let Some(ended) = in_time(trust, call, [PATIENCE, LOOK]).await else { return Err(stuck()) };
     fail_point!("database-answer", |_| Err(failed("a fault was injected")));
     ended
+}
+
+/// The answer to a call; none, if it does not come in time. A call that was under way when the trust in its
+/// connection ended is not waited for to the end: those who asked last would hold up the return of a database
+/// that has moved.
+async fn in_time<T>(
+    trust: &Trust,
+    call: impl Future<Output = T>,
+    [patience, look]: [Duration; 2],
+) -> Option<T> {
+    let (mut call, start) = (pin!(call), Instant::now());
+    while start.elapsed() < patience {
+        if let Ok(ended) = tokio::time::timeout(look, &mut call).await {
+            return Some(ended);
+        }
+        if !trust.covers(start.elapsed()) {
+            return None;
+        }
+    }
+    trust.end();
+    None
 }
 
 /// Tests let a call be made and then nobody wait for it.
@@ -216,4 +235,32 @@ fn stuck() -> DbErr {
 
 fn failed(why: &str) -> DbErr {
     DbErr::Conn(RuntimeErr::Internal(why.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(1);
+
+    #[tokio::test]
+    async fn who_waits_on_connections_that_others_gave_up_gives_up_too() {
+        let trust = Trust::in_a_server();
+        let waits = in_time(&trust, pending::<()>(), [Duration::MAX, SOON]);
+        let other = in_time(&trust, pending::<()>(), [SOON * 10, SOON]);
+        assert_eq!(tokio::join!(waits, other), (None, None));
+        assert!(!trust.covers(Duration::from_secs(3_600)));
+        let answered = in_time(&trust, async { "an answer" }, [PATIENCE, LOOK]).await;
+        assert_eq!(answered, Some("an answer"));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_file_is_not_disturbed_by_others() {
+        let trust = Trust::default();
+        assert_eq!(in_time(&trust, pending::<()>(), [SOON, SOON]).await, None);
+        let slow = async { tokio::time::sleep(SOON * 20).await };
+        assert_eq!(in_time(&trust, slow, [Duration::MAX, SOON]).await, Some(()));
+    }
 }

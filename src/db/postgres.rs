@@ -64,7 +64,7 @@ pub async fn open(url: &str, authorities: Option<&Path>) -> anyhow::Result<Db> {
              otherwise, or something in between keeps it back"
         );
     }
-    let trust = Trust::default();
+    let trust = Trust::in_a_server();
     let writer = pool(CONNECTIONS, &trust, &[&SESSION[..], &WRITING_SESSION].concat());
     let reader = pool(CONNECTIONS, &trust, &SESSION);
     let [writer, reader] = [writer, reader].map(|pool| pool.connect_lazy_with(options.clone()));
@@ -80,7 +80,7 @@ pub async fn open(url: &str, authorities: Option<&Path>) -> anyhow::Result<Db> {
 /// database to hear of it; so what is listened with is no other's.
 pub fn listening(pool: &PgPool) -> PgPool {
     let options = (*pool.connect_options()).clone();
-    self::pool(1, &Trust::default(), &[]).max_lifetime(None).idle_timeout(None).connect_lazy_with(options)
+    self::pool(1, &Trust::in_a_server(), &[]).max_lifetime(None).idle_timeout(None).connect_lazy_with(options)
 }
 
 fn connection(pool: PgPool) -> DatabaseConnection {

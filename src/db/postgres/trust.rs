@@ -1,6 +1,6 @@
 //! Which connections are still believed to lead where they should.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::sqlx;
@@ -9,11 +9,17 @@ use tokio::time::{Instant, timeout};
 /// How often trust may end: whatever is wrong with a database, there are not new connections all the time.
 const CALM: Duration = Duration::from_secs(1);
 
-/// Trust in the connections of a database. Cheap to clone; all clones share it.
+/// Trust in the connections of a database. Cheap to clone; all clones share it. By default it is that in a
+/// file, which cannot move, and never ends.
 #[derive(Debug, Clone, Default)]
-pub struct Trust(Arc<Mutex<Option<Instant>>>);
+pub struct Trust(Option<Arc<Mutex<Option<Instant>>>>);
 
 impl Trust {
+    /// Trust in connections to a server.
+    pub fn in_a_server() -> Self {
+        Self(Some(Arc::default()))
+    }
+
     /// One connection did not lead to a server that answers and takes what is written. None that was made
     /// until now is used any more.
     pub fn end(&self) {
@@ -26,15 +32,19 @@ impl Trust {
     }
 
     fn end_at(&self, now: Instant) {
-        let mut ended_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut ended_at) = self.ended_at() else { return };
         if ended_at.is_none_or(|at| now.duration_since(at) >= CALM) {
             *ended_at = Some(now);
         }
     }
 
     fn covers_at(&self, now: Instant, age: Duration) -> bool {
-        let ended_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended_at = self.ended_at().and_then(|ended_at| *ended_at);
         ended_at.is_none_or(|at| age < now.duration_since(at))
+    }
+
+    fn ended_at(&self) -> Option<MutexGuard<'_, Option<Instant>>> {
+        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether a call was answered well. That no answer came in time ends the trust in all connections; that
@@ -58,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_was_made_before_the_end_is_not_used_and_what_comes_after_is() {
-        let (trust, start) = (Trust::default(), Instant::now());
+        let (trust, start) = (Trust::in_a_server(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let covers = |now: u64, made: u64| trust.covers_at(at(now), Duration::from_secs(now - made));
         assert!(covers(60, 0));
@@ -73,12 +83,18 @@ mod tests {
 
     #[tokio::test]
     async fn silence_ends_it_and_a_broken_connection_does_not() {
-        let (trust, patience) = (Trust::default(), Duration::from_millis(1));
+        let (trust, patience) = (Trust::in_a_server(), Duration::from_millis(1));
         let broken = async { Err(sqlx::Error::WorkerCrashed) };
         assert!(!trust.is_answered(broken, patience).await);
         assert!(trust.is_answered(async { Ok(()) }, patience).await);
         assert!(trust.covers(Duration::from_secs(3_600)));
         assert!(!trust.is_answered(std::future::pending(), patience).await);
         assert!(!trust.covers(Duration::from_secs(3_600)));
+    }
+    #[test]
+    fn trust_in_a_file_never_ends() {
+        let trust = Trust::default();
+        trust.end();
+        assert!(trust.covers(Duration::from_secs(3_600)));
     }
 }
