@@ -9,7 +9,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::endurance::{endure, endure_refusing, publish};
-use crate::own::{Own, beside, cut};
+use crate::own::{Own, beside, cut, set_read_only};
 use crate::world::{On, World};
 
 /// An event name that no target subscribes to.
@@ -47,16 +47,11 @@ async fn a_postgres_that_has_become_read_only_loses_nothing() {
     let _faults = FailScenario::setup();
     let Some(world) = World::on(On::Postgres).await else { return };
     let operator = beside(&world).await;
-    operator.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
-    let set = async |read_only: &str| {
-        let statement = format!(
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = {read_only}',
-             current_database()); END $$"
-        );
-        operator.execute_unprepared(&statement).await.unwrap();
+    let set = async |is_read_only| {
+        set_read_only(&operator, is_read_only).await;
         cut(&operator).await;
     };
-    endure(&world, async || set("on").await, async || set("off").await).await;
+    endure(&world, async || set(true).await, async || set(false).await).await;
 }
 
 /// As many bytes as SQLite's log has when it is cut.

@@ -2,11 +2,10 @@
 //! the new primary. Then everything goes on by itself.
 
 use fail::FailScenario;
-use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use crate::endurance::{ISSUED, becomes, endure, is_clean, publish};
-use crate::own::{Own, beside, cut};
+use crate::own::{Own, beside, cut, set_read_only};
 use crate::proxy::Proxy;
 use crate::world::program::Site;
 use crate::world::{On, World};
@@ -63,20 +62,12 @@ async fn after_one_session_that_may_not_write_no_older_one_is_used() {
     let _faults = FailScenario::setup();
     let Some(world) = World::on(On::Postgres).await else { return };
     let operator = beside(&world).await;
-    operator.execute_unprepared("SET default_transaction_read_only = off").await.unwrap();
-    let set = async |read_only: &str| {
-        let statement = format!(
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = {read_only}',
-             current_database()); END $$"
-        );
-        operator.execute_unprepared(&statement).await.unwrap();
-    };
     let read_only = async || {
-        set("on").await;
+        set_read_only(&operator, true).await;
         cut(&operator).await;
     };
     // A session keeps what was set when it began; nobody cuts it now.
-    endure(&world, read_only, async || set("off").await).await;
+    endure(&world, read_only, async || set_read_only(&operator, false).await).await;
     all_write(&world).await;
 }
 

@@ -98,3 +98,15 @@ pub async fn cut(beside: &DatabaseConnection) {
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
     beside.execute_unprepared(all).await.unwrap();
 }
+
+/// Says whether sessions that begin from now on may write. Those that there are go on as they were, and the one
+/// that says so may write all the same.
+pub async fn set_read_only(beside: &DatabaseConnection, is_read_only: bool) {
+    let set = format!(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = {is_read_only}',
+         current_database()); END $$"
+    );
+    for statement in ["SET default_transaction_read_only = off", &set] {
+        beside.execute_unprepared(statement).await.unwrap();
+    }
+}
