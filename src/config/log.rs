@@ -17,12 +17,13 @@ pub struct Options {
     /// The form of the log's lines.
     #[arg(long, env = "REPRISE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: Format,
+    // The pool tells of each try to connect that we refuse, which `db::postgres` tells once in a while.
     /// What is logged: a level (error, warn, info, debug, trace), or levels by module.
     #[arg(
         long,
         env = "REPRISE_LOG",
         value_name = "FILTER",
-        default_value = "info,sqlx=warn,sea_orm_migration=warn,sqlx::postgres::notice=warn"
+        default_value = "info,sqlx=warn,sea_orm_migration=warn,sqlx::postgres::notice=warn,sqlx_core::pool::inner=off"
     )]
     pub log: String,
 }

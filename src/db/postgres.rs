@@ -11,7 +11,7 @@ mod url;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::{self, AssertSqlSafe, Connection, PgConnection, PgPool, Row};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector};
@@ -20,6 +20,7 @@ use tracing::warn;
 use crate::db::connection::{Reader, Writing};
 use crate::db::trouble::is_uncertified;
 use crate::db::{BUSY_TIMEOUT, Db};
+use crate::error::report;
 pub use trust::Trust;
 
 /// To read with, and as many to write with.
@@ -127,7 +128,7 @@ fn pool(connections: u32, trust: &Trust, session: &[(&str, &str)]) -> PgPoolOpti
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             let setting = setting.clone();
-            Box::pin(async move { set_up(connection, &setting).await })
+            Box::pin(async move { set_up(connection, &setting).await.map_err(refused) })
         })
         .before_acquire(move |connection, meta| {
             let trust = acquired.clone();
@@ -145,6 +146,13 @@ fn pool(connections: u32, trust: &Trust, session: &[(&str, &str)]) -> PgPoolOpti
                 async move { Ok(trust.covers(meta.age) && trust.is_answered(connection.ping(), PING).await) },
             )
         })
+}
+
+/// Tells why a new connection is not used. Its pool makes others until nobody waits any more, and does not tell
+/// them why they got none.
+fn refused(error: sqlx::Error) -> sqlx::Error {
+    report("a new connection to the database is not used", &anyhow!("{error}").into());
+    error
 }
 
 /// Sets up a session that has just begun, unless it is one with a standby.
