@@ -45,6 +45,7 @@ pub async fn run(Options { config }: Options) -> anyhow::Result<()> {
     files::raise_limit();
     let mut signals = Signals::listen()?;
     let _ownership = Ownership::take(&config.database.database_url)?;
+    config.database.warn_of_readers();
     let (db, clock, vault) = tokio::select! {
         opened = until_there(|| open(&config)) => opened?,
         () = signals.next() => return Ok(()),

@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use tracing::warn;
 
+use crate::config::secret::mode_for_everybody;
 use crate::db::{Db, SqliteFile};
 
 /// The database.
@@ -80,6 +82,15 @@ impl Options {
     /// Whether it is an SQLite file that is still to be made, so that nothing can be in it.
     pub fn is_missing(&self) -> bool {
         self.file().is_some_and(|file| !file.exists())
+    }
+
+    /// A file that everybody can read is served, but not without a word. This server makes none.
+    pub fn warn_of_readers(&self) {
+        let Some(path) = self.file().map(|file| file.path()) else { return };
+        if let Some(mode) = mode_for_everybody(&path) {
+            let file = path.display();
+            warn!(%file, mode, "everybody on this machine can read the database: chmod 600, its -wal and -shm too");
+        }
     }
 
     /// What is wrong with its URL is told when it is opened.

@@ -49,9 +49,14 @@ pub fn from_file(file: &Path) -> anyhow::Result<SecretString> {
 /// A file that everybody can read is taken, because some ways to mount secrets make no others; but
 /// not without a word.
 fn warn_of_readers(file: &Path) {
-    let Ok(mode) = file.metadata().map(|metadata| metadata.permissions().mode() & 0o777) else { return };
-    if mode & OTHERS != 0 {
-        let (file, mode) = (file.display(), format!("{mode:04o}"));
+    if let Some(mode) = mode_for_everybody(file) {
+        let file = file.display();
         warn!(%file, mode, "everybody on this machine can read a file that holds a secret: chmod 600");
     }
+}
+
+/// The mode of a file, if everybody on this machine may do something with it.
+pub fn mode_for_everybody(file: &Path) -> Option<String> {
+    let mode = file.metadata().ok()?.permissions().mode() & 0o777;
+    (mode & OTHERS != 0).then(|| format!("{mode:04o}"))
 }

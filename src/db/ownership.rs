@@ -4,8 +4,9 @@
 //! lock is the operating system's, so it ends with the process however that ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::MetadataExt as _;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 
 use crate::db::sqlite_file::SqliteFile;
 
@@ -19,10 +20,11 @@ impl Ownership {
     /// Takes the database at `url`. PostgreSQL may have many servers.
     ///
     /// # Errors
-    /// When another process runs a server on the same SQLite file.
+    /// When another process runs a server on the same SQLite file, or may do so by another name of it.
     pub fn take(url: &str) -> anyhow::Result<Self> {
         let Some(file) = SqliteFile::of(url)? else { return Ok(Self { _lock: None }) };
         file.check_place()?;
+        check_names(&file)?;
         let path = file.path().with_added_extension("lock");
         let name = path.display();
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
@@ -38,6 +40,19 @@ impl Ownership {
             }
         }
     }
+}
+
+/// Refuses a file with several names. The lock, and the log that SQLite keeps beside the file, go by one of
+/// them: who opens it by another one finds neither.
+fn check_names(file: &SqliteFile) -> anyhow::Result<()> {
+    let names = file.path().metadata().map_or(1, |metadata| metadata.nlink());
+    ensure!(
+        names <= 1,
+        "the database {0} is one file with {names} names (hard links), and what SQLite keeps beside it goes by \
+         one of them: remove the others, which `find -samefile {0}` lists",
+        file.named().display()
+    );
+    Ok(())
 }
 
 #[cfg(test)]

@@ -185,7 +185,17 @@ async fn however_a_file_is_named_it_is_the_same_and_has_one_server() {
         let complaint = site.complaint(&["serve"]);
         assert!(complaint.contains("another reprise serves this database"), "{other}: {complaint}");
     }
+    // By another name of the file neither the lock nor the log beside it would be found.
+    let second = folder.join("second.db");
+    fs::hard_link(folder.join("my db.db"), &second).unwrap();
+    for name in ["second.db", "my db.db"] {
+        site.url = format!("sqlite://{}/{name}", folder.display());
+        let complaint = site.complaint(&["serve"]);
+        assert!(complaint.contains("is one file with 2 names"), "{name}: {complaint}");
+    }
+    fs::remove_file(second).unwrap();
     server.stop().await;
+    site.serve().await.stop().await;
     for url in ["sqlite::memory:", "sqlite://x.db?mode=memory", "sqlite://x.db?cache=shared"] {
         site.url = url.to_owned();
         assert!(site.complaint(&["serve"]).starts_with("error: "), "{url}");

@@ -108,13 +108,21 @@ async fn a_start_without_a_key_leaves_no_database_behind(#[case] file: &str, #[c
 #[case(0o640, false)]
 #[case(0o400, false)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_everybody_can_read_is_not_taken_without_a_word(#[case] mode: u32, #[case] is_told: bool) {
+async fn a_file_that_everybody_can_read_is_not_taken_without_a_word(
+    #[case] mode: u32,
+    #[case] is_told: bool,
+) {
     let site = Site::new(On::Sqlite).await.unwrap();
-    let file = site.folder.path().join("reprise.key");
-    fs::write(&file, "07".repeat(32)).unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+    let [key, database] = ["reprise.key", "reprise.db"].map(|name| site.folder.path().join(name));
+    fs::write(&key, "07".repeat(32)).unwrap();
+    fs::write(&database, []).unwrap();
+    fs::set_permissions(&key, Permissions::from_mode(mode)).unwrap();
+    fs::set_permissions(&database, Permissions::from_mode(mode | 0o600)).unwrap();
     let (log, _) = site.serve().await.stop().await;
-    assert_eq!(log.contains("everybody on this machine can read"), is_told, "{log}");
+    for what in ["a file that holds a secret", "the database"] {
+        let told = format!("everybody on this machine can read {what}");
+        assert_eq!(log.contains(&told), is_told, "{log}");
+    }
 }
 
 #[rstest]
