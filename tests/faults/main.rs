@@ -17,6 +17,7 @@ mod world;
 
 mod acknowledged;
 mod calls;
+mod clocks;
 mod conflicts;
 mod connecting;
 mod disk;

@@ -9,6 +9,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 
 use crate::world::World;
 use crate::world::cluster::{self, Cluster};
+use crate::world::faketime;
 
 const SETTINGS: &str = "fsync = off\nlisten_addresses = ''";
 
@@ -24,6 +25,15 @@ impl Own {
         let own = Self::empty()?;
         own.cluster.start(SETTINGS);
         Some(own)
+    }
+
+    /// One that is told the time by the file that is answered.
+    pub fn start_with_a_clock() -> Option<(Self, PathBuf)> {
+        let (library, mut own) = (faketime::library()?, Self::empty()?);
+        let clock = own.cluster.keep("clock", "+0");
+        own.cluster.set_environment(faketime::environment(&library, &clock));
+        own.cluster.start(SETTINGS);
+        Some((own, clock))
     }
 
     /// One that listens on this machine's addresses too, and takes nobody there but by TLS.

@@ -4,7 +4,6 @@
 //! wrong time.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::world::program::{Server, Site};
-use crate::world::{On, START, World};
+use crate::world::{On, START, World, faketime};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const HOUR: Duration = Duration::from_hours(1);
@@ -130,21 +129,13 @@ async fn replicas_agree_whoever_notices_first() {
 }
 
 /// The real program, told the time by a file.
-async fn site_with_a_clock() -> Option<(Site, PathBuf)> {
-    let folders = fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
-    let mut libraries = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1"));
-    let Some(library) = libraries.find(|library| library.exists()) else {
-        assert!(std::env::var_os("CI").is_none(), "there is no libfaketime");
-        writeln!(std::io::stderr(), "skipped: there is no libfaketime").ok();
-        return None;
-    };
-    let mut site = Site::new(On::Sqlite).await.unwrap();
+async fn site_with_a_clock(on: On) -> Option<(Site, PathBuf)> {
+    let (library, mut site) = (faketime::library()?, Site::new(on).await?);
     let file = site.folder.path().join("clock");
     fs::write(&file, "+0").unwrap();
-    site.set("LD_PRELOAD", library.to_str().unwrap());
-    site.set("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap());
-    site.set("FAKETIME_NO_CACHE", "1");
-    site.set("DONT_FAKE_MONOTONIC", "1");
+    for (name, value) in faketime::environment(&library, &file) {
+        site.set(name, value);
+    }
     site.set("REPRISE_LIVE_RETRIES", "attempts=1000,first=300ms,factor=1,jitter=0");
     site.set("REPRISE_UPKEEP_INTERVAL", "50ms");
     Some((site, file))
@@ -170,7 +161,7 @@ async fn first_start(site: &Site) -> Server {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_set_back_stops_no_retry_also_after_a_restart() {
-    let Some((site, clock)) = site_with_a_clock().await else { return };
+    let Some((site, clock)) = site_with_a_clock(On::Sqlite).await else { return };
     let mut server = first_start(&site).await;
     let api = server.api(&live_key(&site));
     crate::secrets::site::active_target(&api, &site.receiver, "/hook").await;
@@ -189,7 +180,7 @@ async fn a_clock_that_is_set_back_stops_no_retry_also_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_forty_days_ahead_for_a_while_removes_nothing() {
-    let Some((site, clock)) = site_with_a_clock().await else { return };
+    let Some((site, clock)) = site_with_a_clock(On::Sqlite).await else { return };
     let mut server = first_start(&site).await;
     let key = live_key(&site);
     let api = server.api(&key);
@@ -212,5 +203,27 @@ async fn a_clock_that_is_forty_days_ahead_for_a_while_removes_nothing() {
     api.publish(ISSUED).await;
     arrive(&site, 1).await;
     assert_ne!(api.node(&event, "").await, Value::Null);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_on_postgres_does_not_mind_its_own_clock() {
+    let Some((site, clock)) = site_with_a_clock(On::Postgres).await else { return };
+    let mut server = first_start(&site).await;
+    let key = live_key(&site);
+    let api = server.api(&key);
+    crate::secrets::site::active_target(&api, &site.receiver, "/hook").await;
+    site.receiver.script("/hook", [Answer::Status(500)]);
+    let event = api.publish(ISSUED).await;
+    arrive(&site, 3).await;
+    for seconds in ["-3600", "+3456000"] {
+        fs::write(&clock, seconds).unwrap();
+        arrive(&site, 5).await;
+        let (log, _) = server.stop().await;
+        assert!(!log.contains("the clock was set"), "{log}");
+        server = site.serve().await;
+        arrive(&site, 5).await;
+        assert_ne!(server.api(&key).node(&event, "").await, Value::Null);
+    }
     server.stop().await;
 }

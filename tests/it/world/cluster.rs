@@ -20,6 +20,8 @@ pub struct Cluster {
     folder: PathBuf,
     /// PostgreSQL refuses root; these words before a command run it as somebody else.
     demotion: Vec<String>,
+    /// What the environment of its programs says besides. They hear it as that user.
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Cluster {
@@ -30,7 +32,13 @@ impl Cluster {
         let folder = folder.expect("there is room for a folder").keep();
         let is_root = fs::metadata(&folder).expect("the folder was just made").uid() == 0;
         let demotion = if is_root { demotion(&folder) } else { Vec::new() };
-        Self { binaries, folder, demotion }
+        Self { binaries, folder, demotion, environment: Vec::new() }
+    }
+
+    /// Lets the environment of its programs say this besides.
+    #[allow(dead_code, reason = "only the stories of clocks say something")]
+    pub fn set_environment(&mut self, variables: impl IntoIterator<Item = (&'static str, String)>) {
+        self.environment.extend(variables);
     }
 
     /// Fills the folder, and starts the server with these settings.
@@ -138,7 +146,11 @@ impl Cluster {
     }
 
     fn as_user(&self, program: impl Into<OsString>) -> Command {
-        let mut words = self.demotion.iter().map(Into::into).chain([program.into()]);
+        let environment = (!self.environment.is_empty()).then(|| "env".to_owned()).into_iter();
+        let environment =
+            environment.chain(self.environment.iter().map(|(name, value)| format!("{name}={value}")));
+        let words = self.demotion.iter().cloned().chain(environment);
+        let mut words = words.map(Into::into).chain([program.into()]);
         let mut command = Command::new(words.next().expect("the program at least"));
         command.args(words).current_dir(&self.folder);
         command

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod cluster;
+pub mod faketime;
 #[allow(dead_code, reason = "not every program of stories speaks HTTP/2 by hand")]
 pub mod frames;
 #[allow(dead_code, reason = "not every program of stories walks the schema")]
