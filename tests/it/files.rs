@@ -20,7 +20,7 @@ async fn receivers() -> Vec<Receiver> {
     for _ in 0..TARGETS {
         let receiver = Receiver::start_plain().await.unwrap();
         receiver
-            .script("/hook", [Answer::Status(200), Answer::Status(200).after(Duration::from_millis(500))]);
+            .script("/hook", [Answer::Status(200), Answer::Status(200).after(Duration::from_millis(1_500))]);
         receivers.push(receiver);
     }
     receivers

@@ -3,15 +3,16 @@
 //! Each of these stories runs in a network of its own, which has no way out, and with a resolver of its
 //! own: this program runs itself there. Where a machine lets nobody have that, they are skipped.
 
-use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
+use std::{env, fs};
 
 use receiver::Receiver;
 use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
+use tokio::net::TcpStream;
 
 use crate::world::api::nodes;
 use crate::world::cluster::run;
@@ -30,6 +31,7 @@ const ALONE: &str = "REPRISE_TEST_ALONE";
 #[rstest]
 #[case("a_machine_without_a_route_uses_nobodys_patience")]
 #[case("a_resolver_that_says_try_again_uses_nobodys_patience")]
+#[case("a_machine_without_a_free_port_uses_nobodys_patience")]
 #[case("a_busy_target_moves_with_its_name")]
 fn alone(#[case] story: &str) {
     let unshare = || {
@@ -41,7 +43,7 @@ fn alone(#[case] story: &str) {
         return skip();
     }
     let resolver = NamedTempFile::new().unwrap();
-    std::fs::write(&resolver, "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n").unwrap();
+    fs::write(&resolver, "nameserver 127.0.0.53\noptions timeout:1 attempts:1\n").unwrap();
     let script = r#"ip link set lo up && mount --bind "$1" /etc/resolv.conf &&
         exec "$0" --ignored --exact "lost::$2""#;
     let mut itself = unshare();
@@ -111,6 +113,26 @@ async fn a_machine_without_a_route_uses_nobodys_patience() {
     let event = world.live.publish(ISSUED).await;
     world.settle().await;
     assert_eq!(world.live.attempts(&event).await[0]["failureReason"], "CONNECT");
+}
+
+#[tokio::test]
+#[ignore = "`alone` runs it in a network of its own"]
+async fn a_machine_without_a_free_port_uses_nobodys_patience() {
+    let Some(world) = world().await else { return };
+    let receiver = Receiver::start_plain().await.unwrap();
+    let ports = "/proc/sys/net/ipv4/ip_local_port_range";
+    let before = fs::read(ports).unwrap();
+    // Others may still be called from these ports.
+    fs::write(ports, "40000 40007").unwrap();
+    let mut all = Vec::new();
+    while let Ok(stream) = TcpStream::connect(receiver.address()).await {
+        all.push(stream);
+    }
+    let uri = format!("http://{}/hook", receiver.address());
+    let target = world.live.add_target(&uri, &[ISSUED]).await;
+    world.settle().await;
+    waits_and_comes_through(&world, &target, "no free port", async || fs::write(ports, before).unwrap())
+        .await;
 }
 
 #[tokio::test]
