@@ -9,18 +9,27 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use reprise::clock::Clock;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::api::Doors;
 use crate::database::{Break, Database};
 use crate::pair::Manner;
 use crate::server::{LEASE, Server, Site, is_ready};
+use crate::small_disk::limit;
 use crate::toll::{Interruption, Kind, Toll};
+use crate::witness::{Eye, Promises};
 
 /// Between one break and the next, in milliseconds.
 const PAUSE: Range<u64> = 50..3_000;
 /// How long the database is away, in milliseconds.
 const AWAY: Range<u64> = 100..4_000;
+/// How many bytes can still be written when the disk takes nothing more.
+const LEFT: Range<u64> = 0..256 * 1_024;
+/// For how long it takes nothing after the server met it, in milliseconds, and how long that may take to come.
+const FULL: Range<u64> = 0..1_500;
+const MEETING: Duration = Duration::from_secs(5);
+/// Between one cut of connections and the next, in milliseconds.
+const CUTS: Range<u64> = 5..60;
 /// How much longer than a lease a server is held.
 const BEYOND: Range<u64> = 500..3_000;
 /// Within this time everything is broken once, however slow the machine is.
@@ -38,6 +47,8 @@ pub struct Chaos {
     doors: Doors,
     replicas: Vec<Option<Server>>,
     held: Option<Held>,
+    /// What was acknowledged, and who looks for it.
+    past: (Eye, Promises),
     /// What is to be broken next, from the end.
     deck: Vec<Kind>,
     dice: StdRng,
@@ -54,12 +65,17 @@ struct Held {
 }
 
 impl Chaos {
-    pub async fn start(site: Arc<Site>, database: Arc<Database>, mut dice: StdRng) -> Self {
+    pub async fn start(
+        site: Arc<Site>,
+        database: Arc<Database>,
+        past: (Eye, Promises),
+        mut dice: StdRng,
+    ) -> Self {
         let (doors, toll) = (Doors::default(), Toll::default());
         let replicas = (0..database.servers()).map(|_| None).collect();
         let breaks = dice.random_range(0..Manner::ALL.len());
         let (held, deck) = (None, Vec::new());
-        let mut chaos = Self { site, database, doors, replicas, held, deck, dice, toll, breaks };
+        let mut chaos = Self { site, database, doors, replicas, held, past, deck, dice, toll, breaks };
         chaos.mend().await;
         chaos
     }
@@ -81,6 +97,8 @@ impl Chaos {
             self.mend().await;
             match self.draw() {
                 Kind::Database => self.break_the_database().await,
+                Kind::Disk => self.break_the_disk().await,
+                Kind::Cut => self.cut().await,
                 Kind::Hold if self.held.is_none() => self.hold(),
                 Kind::Hold | Kind::Kill => self.kill(),
             }
@@ -88,6 +106,7 @@ impl Chaos {
                 self.stumble().await;
             }
             self.mend().await;
+            self.look_back().await;
         }
         if let Some(held) = &self.held {
             sleep_until(held.end).await;
@@ -98,8 +117,9 @@ impl Chaos {
     /// What must have been broken in the end, or the run has shown nothing.
     fn intentions(&self, time: Duration) -> Vec<Kind> {
         match &*self.database {
-            Database::Postgres(_) if time >= LONG => vec![Kind::Kill, Kind::Hold, Kind::Database],
-            Database::Sqlite | Database::Postgres(_) => vec![Kind::Kill],
+            Database::Sqlite(_) if time >= LONG => vec![Kind::Kill, Kind::Disk],
+            Database::Postgres(_) if time >= LONG => vec![Kind::Kill, Kind::Hold, Kind::Database, Kind::Cut],
+            Database::Sqlite(_) | Database::Postgres(_) => vec![Kind::Kill],
             Database::Pair(_) if time >= LONG => vec![Kind::Database, Kind::Kill],
             Database::Pair(_) => vec![Kind::Database],
         }
@@ -121,7 +141,7 @@ impl Chaos {
             self.deck = mixture.to_vec();
             self.deck.shuffle(&mut self.dice);
             if self.toll.interruptions.is_empty() {
-                let kinds = [Kind::Database, Kind::Hold, Kind::Kill];
+                let kinds = [Kind::Database, Kind::Hold, Kind::Cut, Kind::Disk, Kind::Kill];
                 self.deck.extend(kinds.into_iter().filter(|kind| mixture.contains(kind)));
             }
         }
@@ -204,6 +224,64 @@ impl Chaos {
         self.wait_until_ready(recovered).await;
         database.heal().await;
         self.note(Kind::Database, None, from);
+    }
+
+    /// The disk is full, or the server may not write on it. Every second time the server is killed before that is
+    /// over; it would not start then, since whoever starts has to write.
+    async fn break_the_disk(&mut self) {
+        let (database, Some(server)) = (self.database.clone(), &self.replicas[0]) else { return };
+        let Database::Sqlite(disk) = &*database else { return };
+        let (pid, address, left) = (server.pid(), server.address, self.dice.random_range(LEFT));
+        let (is_full, is_killed) = (self.breaks.is_multiple_of(2), self.breaks / 2 % 2 == 1);
+        self.breaks += 1;
+        let from = now();
+        if is_full {
+            disk.spoil(pid, left);
+        } else {
+            limit(pid, &left.to_string());
+        }
+        let meet = async {
+            while is_ready(address).await {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        self.toll.refusals += u64::from(timeout(MEETING, meet).await.is_ok());
+        self.pause(FULL).await;
+        if is_killed {
+            self.kill();
+        }
+        let server = (!is_killed).then_some(pid);
+        match server {
+            _ if is_full => disk.heal(server),
+            Some(pid) => limit(pid, "unlimited"),
+            None => {}
+        }
+        let healed = Instant::now();
+        self.mend().await;
+        self.wait_until_ready(healed).await;
+        self.note(Kind::Disk, None, from);
+    }
+
+    /// Connections to the database are cut for a while, wherever their statements are.
+    async fn cut(&mut self) {
+        let database = self.database.clone();
+        let Database::Postgres(postgres) = &*database else { return };
+        let (from, time) = (now(), Duration::from_millis(self.dice.random_range(AWAY)));
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            self.toll.cuts += postgres.cut().await;
+            self.pause(CUTS).await;
+        }
+        self.wait_until_ready(end).await;
+        self.note(Kind::Cut, None, from);
+    }
+
+    /// Whatever was broken: what had been acknowledged is there.
+    async fn look_back(&mut self) {
+        let (eye, promises) = &self.past;
+        let (seen, missing) = promises.look(eye).await;
+        self.toll.looked_for += seen;
+        self.toll.missing += missing;
     }
 
     /// Servers come back by themselves.

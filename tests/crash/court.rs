@@ -36,6 +36,9 @@ pub async fn judge(url: &str, targets: &[Target], calls: &Calls, ledger: &Receip
     if calls.unseen > 0 {
         court.verdict.lose("acknowledged events that another connection did not see", calls.unseen);
     }
+    if toll.missing > 0 {
+        court.verdict.lose("acknowledged events that were not there after something broke", toll.missing);
+    }
     let mut last = None;
     while let Some(page) = Page::after(&db, last).await {
         page.events.iter().for_each(|event| court.judge(event, &page));

@@ -1,18 +1,20 @@
 //! What the servers of a run share, and how it breaks.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use crate::pair::{Manner, Pair};
 use crate::postgres::Postgres;
+use crate::small_disk::Disk;
 use crate::toll::Kind;
 
 /// What the servers share.
 pub enum Database {
-    /// A file in the folder of the round, for one server.
-    Sqlite,
+    /// A file for one server, on a disk that can be full.
+    Sqlite(Disk),
     /// A PostgreSQL that crashes and recovers.
     Postgres(Postgres),
     /// A primary whose standby takes over.
@@ -31,7 +33,7 @@ pub struct Break {
 impl Database {
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Sqlite => "SQLite",
+            Self::Sqlite(_) => "SQLite",
             Self::Postgres(_) => "PostgreSQL",
             Self::Pair(_) => "PostgreSQL with a standby",
         }
@@ -39,24 +41,24 @@ impl Database {
 
     /// How many servers share it.
     pub fn servers(&self) -> usize {
-        if matches!(self, Self::Sqlite) { 1 } else { 3 }
+        if matches!(self, Self::Sqlite(_)) { 1 } else { 3 }
     }
 
-    /// What is broken within ten times, in any order: often one server, now and then the database. With a
-    /// standby it is always the primary.
+    /// What is broken within ten times, in any order: often one server, now and then the database or what
+    /// leads to it. With a standby it is always the primary.
     pub fn mixture(&self) -> [Kind; 10] {
-        use Kind::{Database as D, Hold as H, Kill as K};
+        use Kind::{Cut as C, Database as D, Disk as F, Hold as H, Kill as K};
         match self {
-            Self::Sqlite => [K; 10],
-            Self::Postgres(_) => [D, D, H, H, H, K, K, K, K, K],
+            Self::Sqlite(_) => [F, F, K, K, K, K, K, K, K, K],
+            Self::Postgres(_) => [C, C, D, D, H, H, K, K, K, K],
             Self::Pair(_) => [D; 10],
         }
     }
 
     /// The URL of a new database for a round.
-    pub async fn url(&self, round: usize, folder: &Path) -> String {
+    pub async fn url(&self, round: usize) -> String {
         match self {
-            Self::Sqlite => format!("sqlite://{}", folder.join("reprise.db").display()),
+            Self::Sqlite(disk) => disk.url(),
             Self::Postgres(postgres) => postgres.database(round).await,
             Self::Pair(pair) => pair.database(round).await,
         }
@@ -65,16 +67,24 @@ impl Database {
     /// The round was judged.
     pub async fn forget(&self, round: usize) {
         match self {
-            Self::Sqlite => {}
+            Self::Sqlite(disk) => files(disk).for_each(|file| fs::remove_file(file).unwrap()),
             Self::Postgres(postgres) => postgres.forget(round).await,
             Self::Pair(pair) => pair.forget(round).await,
+        }
+    }
+
+    /// Keeps what would be gone with the disk, for whoever looks for the reason.
+    pub fn keep(&self, folder: &Path) {
+        let Self::Sqlite(disk) = self else { return };
+        for file in files(disk) {
+            fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
         }
     }
 
     /// Nothing is finished, nobody is told.
     pub fn crash(&self, how: Break) {
         match self {
-            Self::Sqlite => {}
+            Self::Sqlite(_) => {}
             Self::Postgres(postgres) => postgres.crash(),
             Self::Pair(pair) => pair.crash(how.manner),
         }
@@ -83,7 +93,7 @@ impl Database {
     /// It is there again.
     pub async fn recover(&self, how: Break) {
         match self {
-            Self::Sqlite => {}
+            Self::Sqlite(_) => {}
             Self::Postgres(postgres) => {
                 sleep(how.away).await;
                 postgres.recover();
@@ -98,4 +108,10 @@ impl Database {
             pair.wait_for_both().await;
         }
     }
+}
+
+/// The database and what stands beside it.
+fn files(disk: &Disk) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(disk.path()).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.is_file())
 }

@@ -1,5 +1,5 @@
-//! The crash test: the real server is killed, stopped and cut off from its database,
-//! again and again and under load. At the end what publishers were promised is compared
+//! The crash test: the real server is killed, stopped and cut off from its database, or its
+//! disk takes nothing more, again and again and under load. At the end what publishers were promised is compared
 //! with what receivers got: nothing may be lost, and whatever came twice must have been
 //! in flight when something broke.
 //!
@@ -33,6 +33,9 @@ mod record;
 mod relay;
 mod report;
 mod server;
+#[allow(dead_code, reason = "others need more of it")]
+#[path = "../faults/small_disk.rs"]
+mod small_disk;
 mod targets;
 mod toll;
 mod verdict;
@@ -56,7 +59,9 @@ use postgres::Postgres;
 use publisher::Publishers;
 use report::{Report, Round};
 use server::Site;
+use small_disk::Disk;
 use verdict::Verdict;
+use witness::{Eye, Promises};
 
 /// Two of them would only measure how slow the machine is.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -64,7 +69,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 #[tokio::test(flavor = "multi_thread")]
 async fn on_sqlite_killing_the_server_loses_nothing() {
     let _turn = ONE_AT_A_TIME.lock().await;
-    survive(Database::Sqlite).await;
+    survive(Database::Sqlite(Disk::large(Path::new(env!("CARGO_TARGET_TMPDIR"))))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,6 +96,7 @@ async fn survive(database: Database) {
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
         let verdict = round(plan, number, &database, &folder, &mut report).await;
         if !verdict.is_good() {
+            database.keep(&folder);
             say(&report.to_string());
             panic!("{name}, round {number}: {verdict}\nThe servers' log is in {}", folder.display());
         }
@@ -109,14 +115,16 @@ async fn round(
     report: &mut Report,
 ) -> Verdict {
     let authority = Authority::new();
-    let url = database.url(number, folder).await;
+    let url = database.url(number).await;
     let site = Arc::new(Site::new(&plan.binary, &url, folder, authority.pem()));
     let api = site.first_key();
 
-    let mut chaos = Chaos::start(site.clone(), database.clone(), plan.dice(0)).await;
+    let (eye, promises) = (Eye::on(&url).await, Promises::default());
+    let past = (eye.clone(), promises.clone());
+    let mut chaos = Chaos::start(site.clone(), database.clone(), past, plan.dice(0)).await;
     let targets = targets::add(&api, chaos.doors(), &authority).await;
     let ledger = Ledger::open(targets.clone(), plan.dice(1));
-    let publishers = Publishers::start(&api, &chaos.doors(), plan, &url).await;
+    let publishers = Publishers::start(&api, &chaos.doors(), plan, &eye, &promises);
     chaos.rage(plan.time).await;
     let calls = publishers.stop().await;
     let settled_in = witness::wait_for_the_end(&url).await;

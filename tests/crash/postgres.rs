@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Child;
 use std::{env, thread};
 
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tokio::task::block_in_place;
 use url::Url;
 
@@ -68,6 +68,17 @@ impl Postgres {
         let db = witness::connect(self.url().as_str()).await;
         db.execute_unprepared(statement).await.unwrap();
         db.close().await.unwrap();
+    }
+
+    /// Cuts connections, most of those that are within a statement or a transaction. Answers how many.
+    pub async fn cut(&self) -> u64 {
+        let db = witness::connect(self.url().as_str()).await;
+        let cut = "SELECT count(pg_terminate_backend(pid)) AS cut FROM pg_stat_activity
+            WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+            AND random() < CASE state WHEN 'idle' THEN 0.1 ELSE 0.7 END";
+        let cut = db.query_one_raw(Statement::from_string(DbBackend::Postgres, cut)).await.unwrap();
+        db.close().await.unwrap();
+        cut.unwrap().try_get::<i64>("", "cut").unwrap().cast_unsigned()
     }
 
     /// The database that it has from the beginning.

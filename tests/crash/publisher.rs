@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{Api, Doors};
 use crate::plan::Plan;
 use crate::targets::EVENT_NAME;
-use crate::witness::Eye;
+use crate::witness::{Eye, Promises};
 
 const PUBLISHERS: u64 = 8;
 const MOST_EVENTS: u64 = 9;
@@ -53,8 +53,7 @@ pub struct Publishers {
 }
 
 impl Publishers {
-    pub async fn start(api: &Api, doors: &Doors, plan: &Plan, url: &str) -> Self {
-        let eye = Eye::on(url).await;
+    pub fn start(api: &Api, doors: &Doors, plan: &Plan, eye: &Eye, promises: &Promises) -> Self {
         let (mut tasks, stop, count) = (JoinSet::new(), CancellationToken::new(), Arc::default());
         let pause = Duration::from_secs_f64(PUBLISHERS as f64 / plan.rate);
         for player in 0..PUBLISHERS {
@@ -65,6 +64,7 @@ impl Publishers {
                 dice: plan.dice(100 + player),
                 count: Arc::clone(&count),
                 eye: eye.clone(),
+                promises: promises.clone(),
                 calls: Calls::default(),
             };
             tasks.spawn(publisher.run(pause, stop.clone()));
@@ -96,6 +96,8 @@ struct Publisher {
     count: Arc<AtomicU64>,
     /// Looks for what was acknowledged, before anything else breaks.
     eye: Eye,
+    /// What is looked for after something has broken, too.
+    promises: Promises,
     calls: Calls,
 }
 
@@ -120,7 +122,8 @@ impl Publisher {
             match self.try_once(&input).await {
                 Ok(events) => {
                     self.calls.longest = self.calls.longest.max(start.elapsed());
-                    self.calls.unseen += self.eye.missing(&events).await;
+                    self.calls.unseen += self.eye.missing(&events).await.unwrap_or(0);
+                    self.promises.add(&events);
                     return Some(events.iter().map(|id| crate::record::number(id)).collect());
                 }
                 Err(_) => self.calls.failures += 1,

@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::Api;
 use crate::cluster::{run, watchdog};
+use crate::small_disk::confined;
 
 /// An attempt that takes longer has failed.
 pub const DEADLINE: Duration = Duration::from_secs(3);
@@ -87,11 +88,12 @@ impl Site {
         let number = self.starts.fetch_add(1, Ordering::Relaxed) + 1;
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0", "--allow-private-targets"]);
         command.args(["--live-retries", RETRIES, "--target-concurrency", "64", "--look-interval", "250ms"]);
-        command.args(["--log-format", "json", "--log", "warn,reprise::cli=info"]);
+        command.args(["--log-format", "json", "--log", "warn,reprise::cli=info,sqlx_core::pool::inner=off"]);
         command.arg("--extra-ca").arg(self.folder.join("ca.pem"));
         command.arg(format!("--user-agent={AGENT}{number}"));
         command.arg(format!("--deadline={}s", DEADLINE.as_secs()));
         command.arg(format!("--lease={}s", LEASE.as_secs()));
+        let mut command = confined(&command);
         let group = self.watchdog.id().cast_signed();
         let piped = command.process_group(group).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = Process(piped.spawn().unwrap());
@@ -142,6 +144,11 @@ impl Server {
     /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         self.process.0.try_wait().unwrap().is_some()
+    }
+
+    /// Its number for the operating system.
+    pub fn pid(&self) -> u32 {
+        self.process.0.id()
     }
 
     /// `STOP` or `CONT`.

@@ -13,6 +13,10 @@ pub enum Kind {
     Hold,
     /// The database crashed and came back.
     Database,
+    /// The disk took nothing more for a while.
+    Disk,
+    /// Connections to the database were cut, most of them within a statement.
+    Cut,
 }
 
 /// Something was broken for a while.
@@ -31,6 +35,14 @@ pub struct Toll {
     pub interruptions: Vec<Interruption>,
     /// How many servers ended by themselves while they should not.
     pub gave_up: u32,
+    /// How many breaks of the disk the server met.
+    pub refusals: u64,
+    /// How many connections were cut.
+    pub cuts: u64,
+    /// How many events that had been acknowledged were not there after something broke.
+    pub missing: u64,
+    /// How many were looked for then.
+    pub looked_for: u64,
     /// How many were killed before they listened.
     pub stumbles: u64,
     /// What was to be broken at least once.

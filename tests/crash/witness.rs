@@ -1,19 +1,24 @@
 //! Looks into the database from outside, beside the servers.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entity::{delivery, event};
+use entity::{attempt, delivery, event};
 use sea_orm::{
     ColumnTrait, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait,
     PaginatorTrait, QueryFilter, Statement,
 };
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long what is still to be done may take once nothing breaks any more.
+/// How long what is still to be done may take once nothing breaks any more, and how often so long again if
+/// attempts were made meanwhile: a slow machine has more to do than it can.
 const PATIENCE: Duration = Duration::from_secs(180);
+const AGAIN: usize = 4;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long a look at what was acknowledged may take.
 const LOOK: Duration = Duration::from_secs(3);
+/// How many events are looked for in one statement.
+const AT_ONCE: usize = 1_000;
 
 /// A connection of our own.
 pub async fn connect(url: &str) -> DatabaseConnection {
@@ -42,17 +47,40 @@ impl Eye {
         if url.starts_with("sqlite:") { Self::Sqlite(connect(url).await) } else { Self::Postgres(url.into()) }
     }
 
-    /// How many of these events are not there. A database that does not answer says nothing of them; what it
-    /// has is judged at the end.
-    pub async fn missing(&self, events: &[String]) -> u64 {
+    /// How many of these events are not there; none if the database does not answer. What it has is judged at
+    /// the end.
+    pub async fn missing(&self, events: &[String]) -> Option<u64> {
         let there = match self {
-            Self::Sqlite(db) => event::Entity::find().filter(event::Column::Id.is_in(events)).count(db).await,
-            Self::Postgres(url) => {
-                let looked = timeout(LOOK, there(url, events)).await.unwrap_or(Ok(None));
-                looked.map(|there| there.unwrap_or(events.len() as u64))
+            Self::Sqlite(db) => {
+                event::Entity::find().filter(event::Column::Id.is_in(events)).count(db).await.ok()?
             }
+            Self::Postgres(url) => timeout(LOOK, there(url, events)).await.ok()?.ok()??,
         };
-        there.map_or(0, |there| events.len() as u64 - there)
+        Some(events.len() as u64 - there)
+    }
+}
+
+/// What was acknowledged, until somebody looks for it after something broke.
+#[derive(Clone, Default)]
+pub struct Promises(Arc<Mutex<Vec<String>>>);
+
+impl Promises {
+    pub fn add(&self, events: &[String]) {
+        self.0.lock().unwrap().extend_from_slice(events);
+    }
+
+    /// Looks for all that was acknowledged since the last look. Answers of how many events the database told
+    /// something, and how many of them are not there.
+    pub async fn look(&self, eye: &Eye) -> (u64, u64) {
+        let events = std::mem::take(&mut *self.0.lock().unwrap());
+        let (mut seen, mut missing) = (0, 0);
+        for some in events.chunks(AT_ONCE) {
+            match eye.missing(some).await {
+                Some(count) => (seen, missing) = (seen + some.len() as u64, missing + count),
+                None => self.add(some),
+            }
+        }
+        (seen, missing)
     }
 }
 
@@ -71,11 +99,21 @@ async fn there(url: &str, events: &[String]) -> Result<Option<u64>, DbErr> {
 /// Waits until every delivery has ended, or no longer. Answers how long it took.
 pub async fn wait_for_the_end(url: &str) -> Duration {
     let (db, start) = (connect(url).await, Instant::now());
-    while start.elapsed() < PATIENCE && unfinished(&db).await > 0 {
-        sleep(PAUSE).await;
+    for _ in 0..=AGAIN {
+        let (from, before) = (Instant::now(), attempts(&db).await);
+        while from.elapsed() < PATIENCE && unfinished(&db).await > 0 {
+            sleep(PAUSE).await;
+        }
+        if unfinished(&db).await == 0 || attempts(&db).await == before {
+            break;
+        }
     }
     db.close().await.unwrap();
     start.elapsed()
+}
+
+async fn attempts(db: &DatabaseConnection) -> u64 {
+    attempt::Entity::find().count(db).await.unwrap()
 }
 
 async fn unfinished(db: &DatabaseConnection) -> u64 {

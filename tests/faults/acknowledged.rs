@@ -9,7 +9,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, Statement};
 use serde_json::{Value, json};
 
 use crate::endurance::{ISSUED, becomes, publish, readiness};
-use crate::small_disk::{Disk, Manner};
+use crate::small_disk::{Disk, Manner, confined};
 use crate::world::Api;
 use crate::world::program::{Server, Site};
 
@@ -76,8 +76,8 @@ async fn remove_unknown(api: &Api) {
     while !api.ask(query, json!({})).await.body.to_string().contains("NOT_FOUND") {}
 }
 
-async fn serve(disk: &Disk, site: &Site) -> Server {
-    let mut server = Server::start(disk.command(site));
+async fn serve(site: &Site) -> Server {
+    let mut server = Server::start(confined(&site.command(&["serve"])));
     server.wait().await;
     server
 }
@@ -90,7 +90,7 @@ async fn what_is_acknowledged_after_a_full_or_failing_disk_is_there(
     let disk = Disk::new(manner);
     let site = Site::at(&disk.url()).await;
     let [key, _] = site.make_keys();
-    let server = serve(&disk, &site).await;
+    let server = serve(&site).await;
     let api = server.api(&key);
     let mut ledger = Ledger::default();
     // Each time it is another statement that fails, the commit among them.
@@ -109,7 +109,7 @@ async fn what_is_acknowledged_after_a_full_or_failing_disk_is_there(
     }
     server.kill();
     ledger.is_there(&site.url).await;
-    let server = serve(&disk, &site).await;
+    let server = serve(&site).await;
     ledger.is_told(&server.api(&key)).await;
     server.stop().await;
 }
@@ -119,7 +119,7 @@ async fn what_was_acknowledged_before_a_disk_turned_read_only_is_there() {
     let disk = Disk::new(Manner::ReadOnly);
     let site = Site::at(&disk.url()).await;
     let [key, _] = site.make_keys();
-    let server = serve(&disk, &site).await;
+    let server = serve(&site).await;
     let api = server.api(&key);
     let mut ledger = Ledger::default();
     ledger.add_target(&api, &site.receiver.uri("/hook")).await;
@@ -138,7 +138,7 @@ async fn what_was_acknowledged_before_a_disk_turned_read_only_is_there() {
     server.kill();
     disk.heal(None);
     ledger.is_there(&site.url).await;
-    let server = serve(&disk, &site).await;
+    let server = serve(&site).await;
     let api = server.api(&key);
     ledger.is_told(&api).await;
     for _ in 0..5 {

@@ -10,8 +10,6 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::world::program::Site;
-
 /// What is wrong with the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
@@ -31,18 +29,42 @@ pub struct Disk {
 
 /// What takes all the room of the disk.
 const FILLER: &str = "filler";
+/// How many bytes file systems have that are files themselves.
+const SMALL: u64 = 48 << 20;
+const LARGE: u64 = 1 << 30;
+/// How much of the room is taken by writing.
+const MARGIN: u64 = 1 << 20;
 
 impl Disk {
     pub fn new(manner: Manner) -> Self {
-        let mut disk = Self { folder: TempDir::new().unwrap(), mounted: None };
+        let mut disk = Self::in_folder(TempDir::new().unwrap());
+        if manner != Manner::Failing {
+            disk.is(manner, disk.mount(manner));
+        }
+        disk
+    }
+
+    /// One with room for more, whose files are on the disk of this folder.
+    #[allow(dead_code, reason = "only the crash test needs the room")]
+    pub fn large(folder: &Path) -> Self {
+        let mut disk = Self::in_folder(TempDir::new_in(folder).unwrap());
+        disk.is(Manner::Full, disk.mount_file(LARGE));
+        disk
+    }
+
+    fn in_folder(folder: TempDir) -> Self {
+        let disk = Self { folder, mounted: None };
         fs::create_dir(disk.path()).unwrap();
-        if manner != Manner::Failing && disk.mount(manner) {
-            disk.mounted = Some(manner);
-        } else if manner != Manner::Failing {
+        disk
+    }
+
+    fn is(&mut self, manner: Manner, is_mounted: bool) {
+        if is_mounted {
+            self.mounted = Some(manner);
+        } else {
             let mut stderr = std::io::stderr();
             writeln!(stderr, "NOTHING MAY BE MOUNTED HERE: {manner:?} is shown by a limit on files").unwrap();
         }
-        disk
     }
 
     pub fn path(&self) -> PathBuf {
@@ -63,30 +85,19 @@ impl Disk {
                 .args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"])
                 .arg(self.path()));
         }
+        self.mount_file(SMALL)
+    }
+
+    fn mount_file(&self, bytes: u64) -> bool {
         if !self.image().exists() {
-            File::create(self.image()).unwrap().set_len(48 << 20).unwrap();
-            if !did(Command::new("mkfs.ext4").arg("-q").arg(self.image())) {
+            File::create(self.image()).unwrap().set_len(bytes).unwrap();
+            // Nothing is kept for root, who may run the server here.
+            if !did(Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(self.image())) {
                 return false;
             }
         }
         let image = self.image();
         did(Command::new("mount").args(["-o", "loop,errors=remount-ro"]).arg(image).arg(self.path()))
-    }
-
-    /// How the server has to be started for this disk.
-    pub fn command(&self, site: &Site) -> Command {
-        let plain = site.command(&["serve"]);
-        if self.mounted.is_some() {
-            return plain;
-        }
-        // Who writes beyond the limit is told so, and not killed.
-        let mut confined = Command::new("sh");
-        confined
-            .args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#])
-            .arg(plain.get_program())
-            .args(plain.get_args());
-        confined.current_dir(site.folder.path()).envs(plain.get_envs().filter_map(|(k, v)| Some((k, v?))));
-        confined
     }
 
     /// The trouble begins. So many bytes can still be written.
@@ -105,7 +116,16 @@ impl Disk {
     }
 
     fn fill(&self, left: u64) {
-        let mut filler = File::create(self.path().join(FILLER)).unwrap();
+        let filler = self.path().join(FILLER);
+        // Most of it is taken at once, without writing.
+        let free = Command::new("stat").args(["-f", "-c", "%a %S"]).arg(self.path()).output().unwrap();
+        let free: Vec<u64> =
+            String::from_utf8_lossy(&free.stdout).split_whitespace().map(|n| n.parse().unwrap()).collect();
+        did(Command::new("fallocate")
+            .arg("-l")
+            .arg((free[0] * free[1]).saturating_sub(MARGIN).to_string())
+            .arg(&filler));
+        let mut filler = File::options().create(true).append(true).open(filler).unwrap();
         while filler.write_all(&[0; 4_096]).is_ok() {}
         let length = filler.metadata().unwrap().len();
         filler.set_len(length - left).unwrap();
@@ -132,7 +152,18 @@ impl Drop for Disk {
     }
 }
 
-fn limit(process: u32, bytes: &str) {
+/// How a program has to be started whose files shall be limited: who writes beyond the limit is told so, and not
+/// killed.
+pub fn confined(plain: &Command) -> Command {
+    let mut confined = Command::new("sh");
+    confined.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#]).arg(plain.get_program()).args(plain.get_args());
+    confined.current_dir(plain.get_current_dir().unwrap_or(Path::new(".")));
+    confined.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    confined
+}
+
+/// From now on no file that a process writes may have more bytes than this.
+pub fn limit(process: u32, bytes: &str) {
     let (process, bytes) = (process.to_string(), format!("--fsize={bytes}:unlimited"));
     assert!(did(Command::new("prlimit").args(["--pid", &process, &bytes])));
 }
