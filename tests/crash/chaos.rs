@@ -210,11 +210,7 @@ impl Chaos {
         let missing = self.replicas.iter().position(Option::is_none);
         let site = self.site.clone();
         let start = async { if missing.is_some() { Some(site.start().await) } else { None } };
-        let recovery = async {
-            database.recover(how).await;
-            Instant::now()
-        };
-        let (started, recovered) = tokio::join!(start, recovery);
+        let (started, recovered) = tokio::join!(start, database.recover(how));
         match (missing, started) {
             (Some(replica), Some(Some(server))) => self.open(replica, server),
             // A server waits for its database.

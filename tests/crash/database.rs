@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::pair::{Manner, Pair};
 use crate::postgres::Postgres;
@@ -90,16 +90,17 @@ impl Database {
         }
     }
 
-    /// It is there again.
-    pub async fn recover(&self, how: Break) {
+    /// It is there again. Answers since when.
+    pub async fn recover(&self, how: Break) -> Instant {
         match self {
             Self::Sqlite(_) => {}
             Self::Postgres(postgres) => {
                 sleep(how.away).await;
                 postgres.recover();
             }
-            Self::Pair(pair) => pair.take_over(how.manner).await,
+            Self::Pair(pair) => return pair.take_over(how.manner).await,
         }
+        Instant::now()
     }
 
     /// Waits until it may be broken again.

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use url::Url;
 
 use crate::postgres::Postgres;
@@ -72,8 +72,8 @@ impl Pair {
         self.primary().crash();
     }
 
-    /// The standby becomes the primary, and the relay points at it in the end.
-    pub async fn take_over(&self, manner: Manner) {
+    /// The standby becomes the primary, and the relay points at it in the end. Answers since when.
+    pub async fn take_over(&self, manner: Manner) -> Instant {
         let (old, new) = {
             let mut primary = self.primary.lock().unwrap();
             let old = *primary;
@@ -86,9 +86,12 @@ impl Pair {
             self.relay.turn_to(old.folder(), Open::Kept);
             sleep(ASTRAY).await;
             self.relay.turn_to(new.folder(), Open::Kept);
+            Instant::now()
         } else {
             self.relay.turn_to(new.folder(), Open::Kept);
+            let turned = Instant::now();
             old.follow(new);
+            turned
         }
     }
 
