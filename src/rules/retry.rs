@@ -91,13 +91,31 @@ impl Schedules {
 
 /// When a receiver wants to be asked again that answered `Retry-After: text` (RFC 9110, section
 /// 10.2.3): a number of seconds, or a date. At most [`limits::RETRY_AFTER`] from `now`.
+///
+/// It is said once. Where a receiver and its proxy both say it, their words come as a list, and the latest
+/// moment that can be read is meant: it suits both.
 pub fn asked_for(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let parts: Vec<&str> = text.split(',').collect();
+    let at = moment(text, now).or_else(|| {
+        let alone = parts.iter().map(|part| (*part).to_owned());
+        // Two of the forms of a date have a comma after the day of the week.
+        let joined = parts.windows(2).map(|parts| parts.join(","));
+        alone.filter(|part| !begins_with_day(part)).chain(joined).filter_map(|part| moment(&part, now)).max()
+    });
+    Some(at?.min(now + limits::RETRY_AFTER))
+}
+
+fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
-    let at = match seconds(text) {
-        Some(seconds) => now + Duration::from_secs(seconds),
-        None => date(text)?,
-    };
-    Some(at.min(now + limits::RETRY_AFTER))
+    match seconds(text) {
+        Some(seconds) => Some(now + Duration::from_secs(seconds)),
+        None => date(text),
+    }
+}
+
+/// Whether a part of a list may be a date without its day of the week, which is judged with it.
+fn begins_with_day(part: &str) -> bool {
+    seconds(part.trim()).is_none() && part.trim_start().starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// A number of seconds, however many digits it has.
@@ -191,6 +209,21 @@ mod tests {
             ("1.5", None),
             ("soon", None),
             ("", None),
+            // Said twice, or by a receiver and by its proxy.
+            ("8, 8", Some(8_000)),
+            ("8,8", Some(8_000)),
+            ("8, 120", Some(120_000)),
+            ("120 , 8, 9", Some(120_000)),
+            ("120,", Some(120_000)),
+            ("soon, 120", Some(120_000)),
+            ("0, 99999", Some(3_600_000)),
+            ("8, Sun, 06 Nov 1994 08:51:37 GMT", Some(120_000)),
+            ("Sun, 06 Nov 1994 08:51:37 GMT, 8", Some(120_000)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT, Sunday, 06-Nov-94 08:51:37 GMT", Some(120_000)),
+            ("Sun Nov  6 08:51:37 1994, Sun Nov  6 08:50:37 1994", Some(120_000)),
+            ("8, Sun, 06 Nov 2094 08:49:37 GMT", Some(8_000)),
+            ("soon, later", None),
+            (",", None),
         ] {
             assert_eq!(asked_for(text, now).map(|at| at.as_millis() - now.as_millis()), millis, "{text:?}");
         }

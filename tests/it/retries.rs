@@ -37,7 +37,8 @@ async fn each_attempt_comes_in_time(world: &World, api: &Api, first_pause: u64, 
 async fn a_receiver_that_has_too_much_to_do_can_put_a_retry_off(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
-    let asks = |status| Answer::With(status, "retry-after", "60".to_owned());
+    // As a proxy joins what it says itself with what the receiver has said.
+    let asks = |status| Answer::With(status, "retry-after", "8, 60".to_owned());
     world.receiver.script("/hook", [asks(503), asks(429), asks(500), Answer::Status(200)]);
     let event = world.test.publish(ISSUED).await;
     world.settle().await;

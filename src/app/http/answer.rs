@@ -49,8 +49,10 @@ impl Answer {
 /// Only these two statuses say with it that the receiver has too much to do.
 fn retry_after(head: &Parts) -> Option<String> {
     let says_so = matches!(head.status.as_u16(), 429 | 503);
-    let header = head.headers.get(RETRY_AFTER).filter(|_| says_so)?;
-    Some(header.to_str().ok()?.to_owned())
+    let headers = head.headers.get_all(RETRY_AFTER).iter().filter(|_| says_so);
+    let said: Vec<&str> = headers.filter_map(|header| header.to_str().ok()).collect();
+    // What a proxy makes of several headers of one name.
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 /// How many bytes the names and values of headers have.

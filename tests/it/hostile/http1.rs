@@ -15,6 +15,10 @@ async fn answers_that_are_not_http_are_failures(#[values(On::Sqlite, On::Postgre
     let long = |kilobytes: usize| {
         head(&format!("x: {}\r\ncontent-length: 0\r\n\r\n", "y".repeat(kilobytes * 1_024)))
     };
+    let chunked = |rest: String| head("transfer-encoding: chunked\r\n\r\n") + &rest;
+    let trailers = |kilobytes: usize| chunked(format!("0\r\nx: {}\r\n\r\n", "y".repeat(kilobytes * 1_024)));
+    let extension = format!("1;x={}\r\na\r\n", "y".repeat(510));
+    let extensions = |kilobytes: usize| chunked(extension.repeat(kilobytes * 2) + "0\r\n\r\n");
     for (name, act, end) in [
         ("not HTTP", Act::say("SSH-2.0-OpenSSH_9.2\r\n\r\n"), failure(None, "PROTOCOL")),
         ("unknown version", Act::say("HTTP/9.9 200 OK\r\n\r\n"), failure(None, "PROTOCOL")),
@@ -37,6 +41,10 @@ async fn answers_that_are_not_http_are_failures(#[values(On::Sqlite, On::Postgre
             Act::say(head("transfer-encoding: chunked\r\n\r\n0\r\n") + &"x: y\r\n".repeat(500) + "\r\n"),
             success(),
         ),
+        ("15 KB of trailers", Act::say(trailers(15)), success()),
+        ("17 KB of trailers", Act::say(trailers(17)), failure(200, "PROTOCOL")),
+        ("15 KB of extensions", Act::say(extensions(15)), success()),
+        ("17 KB of extensions", Act::say(extensions(17)), failure(200, "PROTOCOL")),
         ("a folded header", Act::say(head("x: a\r\n b\r\n\tc\r\ncontent-length: 0\r\n\r\n")), success()),
         ("60 KB of headers", Act::say(long(60)), success()),
         ("68 KB of headers", Act::say(long(68)), failure(200, "PROTOCOL")),
