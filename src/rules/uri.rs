@@ -1,7 +1,8 @@
 //! Which URIs a target may have (T2).
 //!
 //! The text is read as the HTTP client will read it, by the WHATWG rules: what
-//! looks like a name may be an address there. Whether a name resolves to a public
+//! looks like a name may be an address there (`0x7f.1` is `127.0.0.1`). Such a spelling is as good as
+//! the usual one: what counts is the address that is connected to. Whether a name resolves to a public
 //! address shows at each connection, not here.
 
 use std::net::IpAddr;

@@ -163,6 +163,43 @@ fn no_spelling_of_a_private_address_gets_through() {
     refuse(STRICT, why, "https://10.0.0.1 https://192.168.1.1:8443 https://2852039166 https://100.64.0.1");
 }
 
+/// What is read, and what is connected to.
+#[test]
+fn every_spelling_of_a_public_address_is_that_address() {
+    for (uri, host) in [
+        ("https://8.8.8.8./", "8.8.8.8"),
+        ("https://134744072/", "8.8.8.8"),
+        ("https://0x8.0x8.0x8.0X8/", "8.8.8.8"),
+        ("https://010.8.8.8/", "8.8.8.8"),
+        ("https://8.8.2056/", "8.8.8.8"),
+        ("https://0x08080808", "8.8.8.8"),
+        ("https://８.8.8.8/", "8.8.8.8"),
+        ("https://8。8。8。8/", "8.8.8.8"),
+        ("https://%38.8.8.8/", "8.8.8.8"),
+        ("https://[2606:4700:4700:0:0:0:0:1111]/", "[2606:4700:4700::1111]"),
+    ] {
+        assert_eq!(STRICT.check(uri).unwrap().host_str(), Some(host), "{uri}");
+    }
+    refuse(
+        STRICT,
+        "cannot be read",
+        "https://8.8.8.8.8/ https://4294967296/ https://08.8.8.8 https://0x1g.8",
+    );
+}
+
+#[test]
+fn who_works_on_his_own_machine_is_told_the_two_flags() {
+    let told = |uri: &str| STRICT.check(uri).unwrap_err().description;
+    for host in ["localhost", "receiver.local", "127.0.0.1", "[::1]"] {
+        assert!(told(&format!("http://{host}:8080/")).ends_with("with `--allow-http-targets`."), "{host}");
+        assert!(
+            told(&format!("https://{host}:8080/")).ends_with("with `--allow-private-targets`."),
+            "{host}"
+        );
+    }
+    assert!(!told("ftp://localhost/").contains("--allow"));
+}
+
 #[test]
 fn names_that_are_not_public_are_refused() {
     refuse(STRICT, "not a full name", "https://localhost/ https://intranet https://LOCALHOST./ https://com");
