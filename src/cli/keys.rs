@@ -100,7 +100,7 @@ async fn create(options: Create) -> anyhow::Result<()> {
 }
 
 async fn list(options: List) -> anyhow::Result<()> {
-    let db = options.database.open_existing().await?;
+    let db = options.database.open_to_read().await?;
     options.output.print(&table(api_keys::list(db.reader()).await?))
 }
 
@@ -138,15 +138,19 @@ fn table(keys: impl IntoIterator<Item = api_key::Model>) -> Table {
 }
 
 fn environment() -> impl TypedValueParser<Value = Environment> {
-    let of_word =
-        |word: String| if word == Environment::Live.word() { Environment::Live } else { Environment::Test };
+    let of_word = |word: String| {
+        let is_live = word.eq_ignore_ascii_case(Environment::Live.word());
+        if is_live { Environment::Live } else { Environment::Test }
+    };
     PossibleValuesParser::new([Environment::Test, Environment::Live].map(Environment::word)).map(of_word)
 }
 
 fn kind() -> impl TypedValueParser<Value = ApiKeyKind> {
     let kinds = [ApiKeyKind::Integrator, ApiKeyKind::Platform];
-    let of_word =
-        |text: String| if text == "platform" { ApiKeyKind::Platform } else { ApiKeyKind::Integrator };
+    let of_word = |word: String| {
+        let is_platform = word.eq_ignore_ascii_case(credentials::word(ApiKeyKind::Platform));
+        if is_platform { ApiKeyKind::Platform } else { ApiKeyKind::Integrator }
+    };
     PossibleValuesParser::new(kinds.map(credentials::word)).map(of_word)
 }
 

@@ -99,10 +99,14 @@ fn network(text: &str) -> Result<IpNet, String> {
 
 /// How many activations may be begun, or `off`.
 fn activations(text: &str) -> Result<Switch<NonZeroU32>, String> {
-    if text == "off" {
+    if is_off(text) {
         return Ok(Switch(None));
     }
     number(text).map(|limit| Switch(Some(limit))).map_err(|remedy| format!("{remedy}, or `off`"))
+}
+
+fn is_off(text: &str) -> bool {
+    text.eq_ignore_ascii_case("off")
 }
 
 /// A limit, or `off`.
@@ -113,7 +117,7 @@ impl<T: FromStr> FromStr for Switch<T> {
     type Err = T::Err;
 
     fn from_str(text: &str) -> Result<Self, T::Err> {
-        if text == "off" { Ok(Self(None)) } else { text.parse().map(|limit| Self(Some(limit))) }
+        if is_off(text) { Ok(Self(None)) } else { text.parse().map(|limit| Self(Some(limit))) }
     }
 }
 
