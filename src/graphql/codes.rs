@@ -27,6 +27,8 @@ pub const INTERNAL: &str = "INTERNAL_SERVER_ERROR";
 pub const METHOD_NOT_ALLOWED: &str = "METHOD_NOT_ALLOWED";
 /// No form of answer that the client accepts.
 pub const NOT_ACCEPTABLE: &str = "NOT_ACCEPTABLE";
+/// The body was changed on its way in a manner that is not undone here.
+pub const NOT_IMPLEMENTED: &str = "NOT_IMPLEMENTED";
 /// Nothing is at this path.
 pub const NOT_FOUND: &str = "NOT_FOUND";
 /// No documents are kept here by their hash. Clients know this code, and send the text.

@@ -32,6 +32,9 @@ const DOCUMENT_LIMIT: usize = 64 * 1_024;
 /// How many values the JSON of a body may have.
 const VALUES: usize = 200_000;
 
+/// What some programs of Windows begin a text with.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads the whole body.
 pub async fn read(
     headers: &HeaderMap,
@@ -128,6 +131,8 @@ pub fn check_values(body: &[u8], share: &Share) -> Result<(), Refusal> {
 
 /// Reads the parameters of one request. Batches are not taken.
 pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
+    // Nobody has to send it, and whoever reads may pass over it (RFC 8259, 8.1).
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     // Asked first, because serde would read an array as the fields of the struct in order.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Refusal::bad_request(
@@ -179,6 +184,21 @@ mod tests {
         assert_eq!(request.query, "query A { ping }");
         assert_eq!(request.operation_name.as_deref(), Some("A"));
         assert_eq!(request.variables.len(), 1);
+    }
+
+    #[test]
+    fn one_byte_order_mark_at_the_beginning_is_passed_over() {
+        for (body, expected) in [
+            ("\u{feff}{\"query\": \"{a}\"}", true),
+            ("\u{feff} \n{\"query\": \"{a}\"}", true),
+            ("\u{feff}\u{feff}{\"query\": \"{a}\"}", false),
+            (" \u{feff}{\"query\": \"{a}\"}", false),
+            ("{\u{feff}\"query\": \"{a}\"}", false),
+            ("{\"query\": \"{a}\"}\u{feff}", false),
+            ("\u{feff}", false),
+        ] {
+            assert_eq!(parse(body.as_bytes()).is_ok(), expected, "{body:?}");
+        }
     }
 
     #[test]

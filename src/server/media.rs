@@ -4,8 +4,8 @@
 //! Only JSON is taken, because anything else can be sent by a page of a stranger
 //! from a browser that knows the key.
 
-use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The forms of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +30,11 @@ impl Media {
     }
 }
 
-/// Which form the client wants by its `accept`; none if we have none that it takes.
+/// Which form the client wants by its `accept`; none if we have none that it takes. One that lists nothing
+/// wants nothing in particular.
 pub fn negotiate(headers: &HeaderMap) -> Option<Media> {
-    if !headers.contains_key(ACCEPT) {
+    let is_blank = |value: &HeaderValue| value.as_bytes().iter().all(|byte| b", \t".contains(byte));
+    if headers.get_all(ACCEPT).iter().all(is_blank) {
         return Some(Media::Json);
     }
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
@@ -147,16 +149,28 @@ pub fn is_json(headers: &HeaderMap) -> bool {
 
 /// Whether the body comes as it is. Compressed ones are not taken: little could become much.
 pub fn is_plain(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    names(headers, CONTENT_ENCODING).is_some_and(|names| names.iter().all(|name| name == "identity"))
+}
+
+/// Whether the body comes in chunks or as it is. hyper undoes chunks and hands on what else was done to a body.
+pub fn is_only_chunked(headers: &HeaderMap) -> bool {
+    names(headers, TRANSFER_ENCODING)
+        .is_some_and(|names| names.is_empty() || (names.len() == 1 && names[0] == "chunked"))
+}
+
+/// The names in a list, in lower case; none if it is no text. The list may be spread over several headers, and
+/// have empty places (RFC 9110, 5.6.1).
+fn names(headers: &HeaderMap, header: HeaderName) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    for value in headers.get_all(header) {
+        let parts = value.to_str().ok()?.split(',').map(str::trim).filter(|name| !name.is_empty());
+        names.extend(parts.map(str::to_ascii_lowercase));
+    }
+    Some(names)
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderName;
-
     use super::*;
 
     fn headers(name: &HeaderName, values: &[&'static str]) -> HeaderMap {
@@ -204,12 +218,16 @@ mod tests {
             ("text/html", None),
             ("application/xml;q=0.9, text/*", None),
             ("nonsense", None),
-            ("", None),
+            ("nonsense,", None),
+            ("", json),
+            (" , ,\t", json),
         ] {
             assert_eq!(negotiate(&headers(&ACCEPT, &[accept])), expected, "{accept}");
         }
         assert_eq!(negotiate(&HeaderMap::new()), json);
         assert_eq!(negotiate(&headers(&ACCEPT, &["text/html", "application/json"])), json);
+        assert_eq!(negotiate(&headers(&ACCEPT, &["", ""])), json);
+        assert_eq!(negotiate(&headers(&ACCEPT, &["", "text/html"])), None);
     }
 
     #[test]
@@ -247,9 +265,37 @@ mod tests {
 
     #[test]
     fn compressed_bodies_are_not_taken() {
-        assert!(is_plain(&HeaderMap::new()));
-        assert!(is_plain(&headers(&CONTENT_ENCODING, &["Identity"])));
-        assert!(!is_plain(&headers(&CONTENT_ENCODING, &["gzip"])));
-        assert!(!is_plain(&headers(&CONTENT_ENCODING, &["identity", "br"])));
+        for (encodings, expected) in [
+            (&[][..], true),
+            (&["Identity"], true),
+            (&["identity, identity"], true),
+            (&["", ","], true),
+            (&["gzip"], false),
+            (&["x-gzip"], false),
+            (&["identity, br"], false),
+            (&["identity", "br"], false),
+            (&["identity gzip"], false),
+        ] {
+            assert_eq!(is_plain(&headers(&CONTENT_ENCODING, encodings)), expected, "{encodings:?}");
+        }
+    }
+
+    #[test]
+    fn chunks_are_all_that_may_be_done_to_a_body_on_its_way() {
+        for (codings, expected) in [
+            (&[][..], true),
+            (&["chunked"], true),
+            (&["Chunked"], true),
+            (&[", chunked"], true),
+            (&["gzip, chunked"], false),
+            (&["gzip", "chunked"], false),
+            (&["deflate, gzip, chunked"], false),
+            (&["identity, chunked"], false),
+            (&["chunked, chunked"], false),
+            (&["chunked", "chunked"], false),
+            (&["x y, chunked"], false),
+        ] {
+            assert_eq!(is_only_chunked(&headers(&TRANSFER_ENCODING, codings)), expected, "{codings:?}");
+        }
     }
 }

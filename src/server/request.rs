@@ -10,13 +10,14 @@ use std::time::Instant;
 use axum::extract::Request;
 use axum::http::header::{CACHE_CONTROL, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Version};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
 use tracing::{Instrument, Span, field, info, info_span};
 
-use crate::server::media::Media;
+use crate::graphql::codes;
+use crate::server::media::{self, Media};
 use crate::server::refusal::Refusal;
 use crate::vault;
 
@@ -85,6 +86,12 @@ async fn answer(request: Request, next: Next, id: &RequestId) -> Response {
         let message = "Name the host that the request is for in one `host` header.";
         return Refusal::bad_request(message).answer(Media::Json, id);
     }
+    // On every path: what this server takes for the end of a body, a proxy might take for its middle.
+    if !media::is_only_chunked(request.headers()) {
+        let message = "Send the body in chunks or as it is, without another transfer-encoding.";
+        let refusal = Refusal::new(StatusCode::NOT_IMPLEMENTED, codes::NOT_IMPLEMENTED, message);
+        return refusal.answer(Media::Json, id);
+    }
     // Nothing of a request outlives its panic: its transaction is undone, its connection returned.
     let caught = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     caught.unwrap_or_else(|_| Refusal::internal().answer(Media::Json, id))
@@ -123,7 +130,6 @@ fn add_headers(response: &mut Response, id: &RequestId) {
 mod tests {
     use axum::Router;
     use axum::body::{Body, to_bytes};
-    use axum::http::StatusCode;
     use axum::routing::get;
     use hyper::service::Service;
     use hyper_util::service::TowerToHyperService;

@@ -119,6 +119,59 @@ async fn clients_that_name_media_types_in_their_own_ways_are_answered() {
 }
 
 #[tokio::test]
+async fn who_accepts_nothing_in_particular_and_who_begins_with_a_mark_is_answered() {
+    let world = World::on(On::Sqlite).await.unwrap();
+    let ping = r#"{"query": "{ ping }"}"#;
+    for (accept, body) in [
+        ("accept:", ping.to_owned()),
+        ("accept: ,", ping.to_owned()),
+        ("accept: */*", format!("\u{feff}{ping}")),
+    ] {
+        let (status, media_type, answer) = send(&world.test, &[accept, NODE[4]], &body).await;
+        assert_eq!((status, media_type.as_str()), (200, "application/json"), "{accept}: {answer}");
+        assert_eq!(answer["data"]["ping"], "pong");
+    }
+}
+
+/// What Go, Java and JavaScript send for a number that they hold as one with a fraction.
+#[tokio::test]
+async fn an_integer_may_be_written_with_a_fraction_of_nothing() {
+    let world = World::on(On::Sqlite).await.unwrap();
+    let query = "query($first: Int) { notificationEvents(first: $first) { edges { cursor } } }";
+    for (first, expected) in [("20", 200), ("20.0", 200), ("2e1", 200), ("20.5", 400), ("\"20\"", 400)] {
+        let body = format!(r#"{{"query": "{query}", "variables": {{"first": {first}}}}}"#);
+        let (status, _, answer) = send(&world.test, &NODE[4..], &body).await;
+        assert_eq!((status, answer["errors"].is_null()), (expected, expected == 200), "{first}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_done_to_a_body_on_its_way_is_not_passed_over() {
+    let world = World::on(On::Sqlite).await.unwrap();
+    let chunks = "15\r\n{\"query\": \"{ ping }\"}\r\n0\r\n\r\n";
+    let authorization = world.test.authorization();
+    for (path, coding, expected) in [
+        ("/graphql", "chunked", "200"),
+        ("/graphql", "Chunked", "200"),
+        ("/graphql", "gzip, chunked", "501"),
+        ("/graphql", "gzip\r\ntransfer-encoding: chunked", "501"),
+        ("/graphql", "identity, chunked", "501"),
+        ("/graphql", "chunked, chunked", "501"),
+        ("/nowhere", "gzip, chunked", "501"),
+        ("/graphql", "chunked, gzip", "400"),
+        ("/graphql", "gzip", "400"),
+    ] {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: {authorization}\r\n\
+             content-type: application/json\r\ntransfer-encoding: {coding}\r\n\r\n{chunks}"
+        );
+        let answer = rest(connect(&world.test, &request).await).await;
+        assert_eq!(answer.split(' ').nth(1), Some(expected), "{path} {coding}: {answer}");
+        assert_eq!(answer.contains("NOT_IMPLEMENTED"), expected == "501", "{path} {coding}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_empty_counts_as_left_out() {
     let world = World::on(On::Sqlite).await.unwrap();
     let (_, stranger) = world.stranger().await;
