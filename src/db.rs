@@ -74,6 +74,14 @@ impl Db {
         Ok(db)
     }
 
+    /// The same, but nothing is changed: tables of another version are not read.
+    pub async fn open_to_read(url: &str, authorities: Option<&Path>) -> anyhow::Result<Self> {
+        let db = Self::connect(url, authorities).await?;
+        tables::find(&db.writer).await?;
+        tables::check(&db.writer).await?;
+        Ok(db)
+    }
+
     async fn connect(url: &str, authorities: Option<&Path>) -> anyhow::Result<Self> {
         match SqliteFile::of(url)? {
             Some(file) => open_sqlite(&file).await,
@@ -144,6 +152,7 @@ impl Db {
 }
 
 async fn open_sqlite(file: &SqliteFile) -> anyhow::Result<Db> {
+    file.check_place()?;
     if file.is_made_when_missing() {
         make_private(&file.path());
     }

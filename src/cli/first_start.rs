@@ -43,8 +43,9 @@ async fn prepare_once(app: &App) -> Result<Option<[Issued; 2]>> {
 /// owner can read, because whoever collects the output of a process keeps it.
 pub fn greet(keys: &[Issued; 2], address: SocketAddr, folder: &Path) -> anyhow::Result<()> {
     let greeting = greeting(keys, address);
-    if stdout().is_terminal() {
-        return output::say(&greeting);
+    // A terminal may be gone by now.
+    if stdout().is_terminal() && output::say(&greeting).is_ok() {
+        return Ok(());
     }
     let organization = &keys[0].row.organization_id;
     match keep(&greeting, organization, folder) {

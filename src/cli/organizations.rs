@@ -63,7 +63,7 @@ async fn create(options: Create) -> anyhow::Result<()> {
 }
 
 async fn list(options: List) -> anyhow::Result<()> {
-    let db = options.database.open_existing().await?;
+    let db = options.database.open_to_read().await?;
     options.output.print(&table(organizations::list(db.reader()).await?))
 }
 

@@ -49,6 +49,15 @@ impl Options {
         Db::open_existing(&self.database_url, self.extra_ca.as_deref()).await
     }
 
+    /// Opens it as it is, for those who only look: it is neither made nor changed.
+    ///
+    /// # Errors
+    /// When there is none, it cannot be opened, or its tables are not those of this version.
+    pub async fn open_to_read(&self) -> anyhow::Result<Db> {
+        self.require()?;
+        Db::open_to_read(&self.database_url, self.extra_ca.as_deref()).await
+    }
+
     /// Refuses to go on without a file.
     ///
     /// # Errors

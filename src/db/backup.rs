@@ -27,6 +27,7 @@ const PARTS: [&str; 3] = ["-wal", "-shm", ""];
 pub async fn back_up(url: &str, to: &Path) -> anyhow::Result<()> {
     let file = sqlite_file(url)?;
     ensure!(file.exists(), "there is no database at {}", file.named().display());
+    file.check_place()?;
     ensure!(!to.exists(), "there is something at {} already", to.display());
     let copy = NamedTempFile::new_in(folder(to)).with_context(|| cannot_write(to))?;
     let path = copy.path().to_str().context("the name of the copy is no text")?;
@@ -47,6 +48,7 @@ pub async fn back_up(url: &str, to: &Path) -> anyhow::Result<()> {
 /// When a server works on the database, or the copy is not sound.
 pub async fn restore(url: &str, from: &Path) -> anyhow::Result<Option<PathBuf>> {
     let file = sqlite_file(url)?;
+    file.check_place()?;
     let _ownership = Ownership::take(url)?;
     ensure!(
         fs::metadata(beside(from, "-wal")).map_or(0, |log| log.len()) == 0,

@@ -32,6 +32,7 @@ impl SqliteFile {
             "SQLite's databases in memory end with the connection: name a file, like sqlite://reprise.db"
         );
         ensure!(!path.contains('\0'), "the name of the database has a zero in it");
+        ensure!(!path.ends_with('/'), "the database {path} is a folder: name a file in it");
         // Several slashes are one. A name that begins with `file:` would be a URL to SQLite once more.
         let named = PathBuf::from(path.as_ref()).components().collect();
         Ok(Some(Self { named, is_made_when_missing: is_made_when_missing(options)? }))
@@ -154,6 +155,8 @@ mod tests {
             "sqlite://a.db?vfs=unix-none",
             "sqlite://a%00.db",
             "sqlite://a%FF.db",
+            "sqlite://data/",
+            "sqlite:///",
         ] {
             assert!(SqliteFile::of(url).is_err(), "{url}");
         }

@@ -48,23 +48,41 @@ pub async fn find(db: &DatabaseConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses tables of another version, older or newer.
+///
+/// # Errors
+/// When they are.
+pub async fn check(db: &DatabaseConnection) -> anyhow::Result<()> {
+    let missing = missing(db).await?;
+    ensure!(
+        missing == 0,
+        "the database is of an older version of reprise, and only looking does not change it: bring it up to date \
+         with `reprise migrate` or by a start of the server, or look with the version that it is of"
+    );
+    Ok(())
+}
+
 async fn apply(db: &DatabaseConnection) -> anyhow::Result<()> {
+    let missing = missing(db).await?;
+    // Whoever has nothing to change needs no right to.
+    if missing == 0 {
+        return Ok(());
+    }
+    match Migrator::up(db, None).await {
+        Err(error) if is_forbidden(&error) => Err(Forbidden(missing, error.to_string()).into()),
+        ended => ended.context("the tables could not be brought up to date"),
+    }
+}
+
+/// How many migrations are still to be applied.
+async fn missing(db: &DatabaseConnection) -> anyhow::Result<usize> {
     let applied = applied(db).await.context(UNREADABLE)?;
     let migrations = Migrator::migrations();
     let known: HashSet<&str> = migrations.iter().map(|migration| migration.name()).collect();
     if let Some(newer) = applied.iter().find(|version| !known.contains(version.as_str())) {
         return Err(Newer(newer.clone()).into());
     }
-    // Whoever has nothing to change needs no right to.
-    if applied.len() == known.len() {
-        return Ok(());
-    }
-    match Migrator::up(db, None).await {
-        Err(error) if is_forbidden(&error) => {
-            Err(Forbidden(known.len() - applied.len(), error.to_string()).into())
-        }
-        ended => ended.context("the tables could not be brought up to date"),
-    }
+    Ok(known.len() - applied.len())
 }
 
 /// The names of the migrations that were applied; none, if there are no tables at all.

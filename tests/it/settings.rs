@@ -159,6 +159,69 @@ async fn the_first_keys_are_in_a_file_where_nobody_watches(#[values("text", "jso
     assert_eq!(entries.filter(|name| name.to_str().unwrap().starts_with("reprise.first-keys")).count(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_keys_are_in_a_file_where_there_is_no_standard_output() {
+    let site = Site::new(On::Sqlite).await.unwrap();
+    let serve = site.command(&["serve"]);
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", r#"exec "$0" serve >&-"#]).arg(serve.get_program()).current_dir(site.folder.path());
+    command.envs(serve.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut server = Server::start(command);
+    let told = server.hear("this is the first start").await;
+    assert!(told.contains("reprise.first-keys"), "{told}");
+    server.stop().await;
+    let text = fs::read_to_string(site.folder.path().join("reprise.first-keys")).unwrap();
+    assert!(text.contains("sk_test_") && text.contains("sk_live_"));
+}
+
+#[tokio::test]
+async fn words_may_be_written_in_capitals() {
+    let mut site = Site::new(On::Sqlite).await.unwrap();
+    site.set("REPRISE_LOG_FORMAT", "JSON");
+    site.set("REPRISE_RATE_LIMIT", "OFF");
+    site.set("REPRISE_ACTIVATIONS", "Off");
+    site.set("REPRISE_PAUSED", "TRUE");
+    let complaint = site.complaint(&["serve", "--lease", "1s"]);
+    let line: Value = serde_json::from_str(&complaint).unwrap_or_else(|_| panic!("{complaint}"));
+    assert!(line["message"].as_str().unwrap().starts_with("--lease is 1s"), "{line}");
+    let output = site.run(&["organizations", "create", "Customers", "--json"]);
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let organization = made[0]["organization"].as_str().unwrap_or_else(|| panic!("{made}"));
+    let create = ["keys", "create", "--environment", "LIVE", "--kind", "Platform", "--name", "a", "--json"];
+    let output = site.run(&[&create[..], &["--organization", organization]].concat());
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_eq!((&made[0]["environment"], &made[0]["kind"]), (&"live".into(), &"platform".into()), "{made}");
+    let unknown = site.complaint(&["serve", "--log-format", "xml"]);
+    assert!(unknown.contains("text") && unknown.contains("json"), "{unknown}");
+}
+
+#[tokio::test]
+async fn a_folder_in_the_place_of_the_database_is_told() {
+    let site = Site::new(On::Sqlite).await.unwrap();
+    let folder = site.folder.path().join("data");
+    fs::create_dir(&folder).unwrap();
+    for url in ["sqlite://data", "sqlite://data/", "sqlite://missing/"] {
+        for words in [
+            &["migrate"][..],
+            &["serve"],
+            &["keys", "list"],
+            &["organizations", "list"],
+            &["organizations", "create", "A"],
+            &["backup", "b.db"],
+            &["restore", "ca.pem"],
+        ] {
+            let output = site.command(words).env("DATABASE_URL", url).output().unwrap();
+            let complaint = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success(), "{words:?}");
+            let is_missing = url.contains("missing") && complaint.contains("no database at missing");
+            let is_told = complaint.contains("is a folder: name a file in it") || is_missing;
+            assert!(is_told, "{url} {words:?}: {complaint}");
+        }
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    assert!(!site.folder.path().join("missing").exists());
+}
+
 #[tokio::test]
 async fn what_ends_a_start_is_a_line_of_the_log_for_programs() {
     let site = Site::new(On::Sqlite).await.unwrap();
