@@ -70,6 +70,32 @@ async fn a_migration_that_was_cut_off_is_completed_by_the_next_start(
 
 #[rstest]
 #[tokio::test]
+async fn whoever_only_looks_leaves_an_older_database_as_it_is(#[values(On::Sqlite, On::Postgres)] on: On) {
+    let Some(world) = quiet_world(on).await else { return };
+    let url = empty_database(&world).await;
+    let with_file = if world.app.db.is_shared() { url.clone() } else { format!("{url}?mode=rwc") };
+    let older = Database::connect(with_file).await.unwrap();
+    let all = Migrator::migrations().len();
+    Migrator::up(&older, Some(u32::try_from(all).unwrap() - 1)).await.unwrap();
+    let applied = async || Migrator::get_applied_migrations(&older).await.unwrap().len();
+    let site = Site::at(&url).await;
+    for words in [["keys", "list"], ["organizations", "list"]] {
+        let complaint = site.complaint(&words);
+        assert!(
+            complaint.contains("older version") && complaint.contains("`reprise migrate`"),
+            "{complaint}"
+        );
+        assert_eq!(applied().await, all - 1);
+    }
+    assert!(site.run(&["migrate"]).status.success());
+    assert_eq!(applied().await, all);
+    for words in [["keys", "list"], ["organizations", "list"]] {
+        assert!(site.run(&words).status.success());
+    }
+}
+
+#[rstest]
+#[tokio::test]
 async fn whenever_a_migration_is_killed_the_next_start_completes_it(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
