@@ -37,8 +37,11 @@ pub fn negotiate(headers: &HeaderMap) -> Option<Media> {
     if headers.get_all(ACCEPT).iter().all(is_blank) {
         return Some(Media::Json);
     }
-    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let accepted: Vec<Range> = values.flat_map(|value| split(value, ',')).filter_map(Range::read).collect();
+    // What is no ASCII can stand in parameters only, which nobody here asks for.
+    let values = headers.get_all(ACCEPT).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let values: Vec<_> = values.collect();
+    let ranges = values.iter().flat_map(|value| split(value, ','));
+    let accepted: Vec<Range> = ranges.filter_map(Range::read).collect();
     let json = wish(&accepted, Media::Json);
     let graphql = wish(&accepted, Media::GraphqlResponse);
     // The newer form says more, so it wins where both were named; `*/*` comes from those
@@ -77,14 +80,14 @@ impl<'a> Range<'a> {
         Some(Self { parameters: parameters.collect(), essence })
     }
 
-    fn parameter(&self, name: &str) -> Option<&'a str> {
-        let mut parameters = self.parameters.iter();
-        parameters.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    fn parameter(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        let parameters = self.parameters.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name));
+        parameters.map(|(_, value)| *value)
     }
 
     /// In thousandths. `.2` stands for `0.2`; what cannot be read does not count.
     fn quality(&self) -> u16 {
-        let Some(text) = self.parameter("q") else { return 1_000 };
+        let Some(text) = self.parameter("q").next() else { return 1_000 };
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let is_number = fraction.len() <= 3 && fraction.bytes().all(|byte| byte.is_ascii_digit());
         match whole {
@@ -95,11 +98,13 @@ impl<'a> Range<'a> {
     }
 }
 
-/// The parts of a list; separators in quotes separate nothing.
+/// The parts of a list; separators in quotes separate nothing, and quotes behind a backslash in quotes end
+/// nothing.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut is_quoted = false;
+    let (mut is_quoted, mut is_escaped) = (false, false);
     text.split(move |character| {
-        is_quoted ^= character == '"';
+        is_quoted ^= character == '"' && !is_escaped;
+        is_escaped = is_quoted && character == '\\' && !is_escaped;
         character == separator && !is_quoted
     })
 }
@@ -141,9 +146,9 @@ pub fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let Some(media) = value.to_str().ok().and_then(Range::read) else { return false };
-    let charset = media.parameter("charset");
-    let is_utf8 =
-        charset.is_none_or(|name| ["utf-8", "utf8"].iter().any(|utf8| name.eq_ignore_ascii_case(utf8)));
+    // Of two that differ, a proxy might have believed the other one.
+    let mut charsets = media.parameter("charset");
+    let is_utf8 = charsets.all(|name| ["utf-8", "utf8"].iter().any(|utf8| name.eq_ignore_ascii_case(utf8)));
     media.essence == Media::Json.essence() && is_utf8
 }
 
@@ -174,7 +179,8 @@ mod tests {
     use super::*;
 
     fn headers(name: &HeaderName, values: &[&'static str]) -> HeaderMap {
-        values.iter().map(|value| (name.clone(), HeaderValue::from_static(value))).collect()
+        let value = |text: &str| HeaderValue::from_bytes(text.as_bytes()).unwrap();
+        values.iter().map(|text| (name.clone(), value(text))).collect()
     }
 
     #[test]
@@ -211,6 +217,10 @@ mod tests {
             ("application/json;q=\"0.9\"", json),
             ("application/json;profile=\"a,b;q=0\"", json),
             ("application/json;q=1.", json),
+            ("application/json;profile=\"\u{e9}\"", json),
+            ("text/html;a=\"\\\"\", application/json", json),
+            ("text/html;a=\"\\\", application/json\"", None),
+            ("text/html;a=\"\\\\\", application/json", json),
             ("application/json;q=.", None),
             (", application/json,", json),
             ("*/json", None),
@@ -238,6 +248,7 @@ mod tests {
             "Application/JSON;charset=\"UTF-8\"",
             "application/json ; charset=utf-8",
             "application/json;charset=utf8",
+            "application/json; charset=utf-8; charset=utf8",
             "application/json; charset = UTF8 ",
             "application/json;",
             "application/json; version=\"1;charset=latin1\"",
@@ -254,6 +265,8 @@ mod tests {
             "application /json",
             "application/json, text/plain",
             "application/json charset=utf-8",
+            "application/json; charset=utf-8; charset=iso-8859-1",
+            "application/json; charset=iso-8859-1; charset=utf-8",
             "json",
             "",
         ] {
