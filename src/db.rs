@@ -38,9 +38,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 /// How long connections may take to be closed.
 const CLOSING: Duration = Duration::from_secs(5);
-/// For how long it is believed that a database takes nothing, after it refused something. A little may
-/// fit while most does not.
-const AFTERMATH: Duration = Duration::from_secs(3);
 
 /// The database: a pool to read from, and one to write with.
 ///
@@ -99,10 +96,12 @@ impl Db {
     /// holds is found by asking for the right to write, which writes nothing.
     pub async fn check(&self) -> Result<()> {
         self.reader.execute_unprepared("SELECT 1").await?;
-        match self.writing.failed_ago() {
+        match self.writing.doubt() {
             None if self.is_shared() => {}
             None => drop(self.begin().await?),
-            Some(ago) if ago < AFTERMATH => return Err(anyhow!("nothing could be written just now").into()),
+            Some(doubt) if !doubt.is_zero() => {
+                return Err(anyhow!("nothing could be written just now").into());
+            }
             Some(_) => {
                 let number = despite_conflicts(|| probe::write(self)).await?;
                 probe::find(&self.reader, number).await?;

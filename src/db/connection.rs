@@ -24,6 +24,9 @@ use crate::error::Result;
 
 /// How long a statement may take. What takes longer is not slow, it is stuck.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// For how long it is believed that a database takes nothing, after it refused something. A little may
+/// fit while most does not.
+const AFTERMATH: Duration = Duration::from_secs(3);
 /// How often whoever waits looks whether others have given up their connections meanwhile, its own among them.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -67,8 +70,9 @@ impl Reader {
 /// How writing goes. Cheap to clone; all clones show the same.
 #[derive(Debug, Clone, Default)]
 pub struct Writing {
-    /// When it last failed because the database takes nothing at the moment.
-    failed_at: Arc<Mutex<Option<Instant>>>,
+    /// Until when it is not believed that it works, since it failed because the database takes nothing at the
+    /// moment; none, if it was seen to work since.
+    doubted_until: Arc<Mutex<Option<Instant>>>,
     commits: watch::Sender<()>,
     pub(super) trust: Trust,
 }
@@ -79,14 +83,14 @@ impl Writing {
         Self { trust, ..Self::default() }
     }
 
-    /// How long ago writing failed, unless it was seen to work since.
-    pub fn failed_ago(&self) -> Option<Duration> {
-        self.failed_at().map(|at| at.elapsed())
+    /// For how long it must not be believed yet that it works, unless it was seen to work since it failed.
+    pub fn doubt(&self) -> Option<Duration> {
+        self.doubted_until().map(|until| until.saturating_duration_since(Instant::now()))
     }
 
     /// It was seen to work.
     pub fn works(&self) {
-        *self.failed_at() = None;
+        *self.doubted_until() = None;
     }
 
     /// Changes with each commit, until nobody can write any more.
@@ -102,7 +106,10 @@ impl Writing {
     pub(super) fn watch<T>(&self, ended: Result<T, DbErr>) -> Result<T, DbErr> {
         ended.inspect_err(|error| {
             if takes_nothing(error) {
-                *self.failed_at() = Some(Instant::now());
+                // Who said nothing may be asked again at once: if it takes something, it is another one.
+                let until = Instant::now() + if is_refusal(error) { AFTERMATH } else { Duration::ZERO };
+                let mut doubted_until = self.doubted_until();
+                *doubted_until = Some(doubted_until.map_or(until, |before| before.max(until)));
             }
             // It was the primary, and is a standby now.
             if is_read_only(error) {
@@ -111,8 +118,8 @@ impl Writing {
         })
     }
 
-    fn failed_at(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.failed_at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn doubted_until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.doubted_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -254,6 +261,16 @@ mod tests {
         assert!(!trust.covers(Duration::from_secs(3_600)));
         let answered = in_time(&trust, async { "an answer" }, [PATIENCE, LOOK]).await;
         assert_eq!(answered, Some("an answer"));
+    }
+
+    #[test]
+    fn who_said_nothing_may_be_asked_again_at_once() {
+        let writing = Writing::default();
+        assert_eq!(writing.doubt(), None);
+        writing.watch::<()>(Err(stuck())).unwrap_err();
+        assert_eq!(writing.doubt(), Some(Duration::ZERO));
+        writing.works();
+        assert_eq!(writing.doubt(), None);
     }
 
     #[tokio::test]
