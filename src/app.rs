@@ -1,52 +1,35 @@
 //! What the whole process shares: the database, the clock, the HTTP client, the
 //! mail server, the bell that wakes the delivery engine, and the settings.
 
-pub mod bell;
-pub mod caller;
-pub mod door;
-pub mod files;
-pub mod herald;
-pub mod http;
-pub mod issue;
-pub mod keyring;
-pub mod logins;
-pub mod lookups;
-pub mod memory;
+pub mod heartbeat;
+pub mod notifier;
 pub mod publisher;
-pub mod pulse;
-pub mod rates;
 pub mod removal;
-pub mod resolver;
 pub mod settings;
 pub mod smtp;
 pub mod timekeeper;
-pub mod trouble;
+pub mod wakeup;
 
 use std::sync::Arc;
 
 use anyhow::Context;
 use entity::Timestamp;
 
+use crate::auth::{Keyring, Logins};
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::outbound::{HttpClient, Troubles};
+use crate::quota::{Files, Rates};
 use crate::rules::page::Cursors;
 use crate::vault::Vault;
 
-pub use bell::Bell;
-pub use caller::{Caller, Login};
-pub use door::Door;
-pub use files::Files;
-pub use herald::Herald;
-pub use http::HttpClient;
-pub use keyring::Keyring;
-pub use logins::Logins;
+pub use heartbeat::Pulse;
+pub use notifier::Herald;
 pub use publisher::Publisher;
-pub use pulse::Pulse;
-pub use rates::{Lane, Rates, Toll};
 pub use removal::Removal;
 pub use settings::Settings;
 pub use smtp::MailServer;
-pub use trouble::Troubles;
+pub use wakeup::Bell;
 
 /// Everything that requests and workers need. Cheap to clone.
 #[derive(Debug, Clone)]

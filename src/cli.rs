@@ -11,11 +11,11 @@ pub mod keys;
 pub mod migrate;
 pub mod organizations;
 pub mod output;
-mod patience;
 pub mod rotation;
 pub mod running;
 pub mod serve;
 mod unlock;
+mod wait_for_database;
 
 use std::io::{Write, stderr};
 use std::process::ExitCode;

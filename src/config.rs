@@ -3,10 +3,10 @@
 //! A flag wins over its variable, and that over the default. Secrets have no flags,
 //! because everyone on the machine can read a command line.
 
+pub mod api;
 pub mod checks;
 pub mod database;
 pub mod delivery;
-pub mod door;
 pub mod encryption;
 pub mod environment;
 pub mod log;
@@ -40,7 +40,7 @@ pub struct Options {
     pub delivery: delivery::Options,
     /// What callers of the API may ask for.
     #[command(flatten)]
-    pub door: door::Options,
+    pub door: api::Options,
     /// How mails are sent.
     #[command(flatten)]
     pub mail: mail::Options,

@@ -10,22 +10,12 @@
 //! no place for, that one claims from the database (`errands`). Mails and the removal of
 //! what has expired run beside them.
 
-mod addresses;
-mod deliver;
-mod dispatch;
-mod errands;
-mod horizon;
-mod intake;
-mod lanes;
-mod leases;
-mod mail;
-mod parcel;
-mod scribe;
-mod send;
-mod settle;
-mod shelf;
-mod upkeep;
-mod width;
+mod attempt;
+mod buffer;
+mod dispatcher;
+mod mailer;
+mod maintenance;
+mod writer;
 
 use std::time::Duration;
 
@@ -35,13 +25,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::error::Result;
-use addresses::AddressBook;
-use dispatch::Dispatcher;
-use lanes::Limits;
-use leases::Leases;
-use scribe::{Desk, Scribe};
-use settle::Ended;
-use shelf::Shelf;
+use attempt::recipients::AddressBook;
+use buffer::Shelf;
+use buffer::lanes::Limits;
+use buffer::leases::{self, Leases};
+use dispatcher::Dispatcher;
+use writer::settle::Ended;
+use writer::{Desk, Scribe};
 
 /// How long before the end of its grace a stopping engine gives back what is still in flight.
 const GIVING_BACK: Duration = Duration::from_secs(1);
@@ -103,8 +93,8 @@ impl Engine {
         let dispatcher =
             Dispatcher::new(app.clone(), tasks.clone(), stopping.clone(), shelf.clone(), reports);
         tasks.spawn(dispatcher.run(heard, idlers));
-        tasks.spawn(mail::run(app.clone(), stopping.claims.clone()));
-        tasks.spawn(upkeep::run(app.clone(), stopping.claims.clone()));
+        tasks.spawn(mailer::run(app.clone(), stopping.claims.clone()));
+        tasks.spawn(maintenance::run(app.clone(), stopping.claims.clone()));
         (shelf, ended)
     }
 
@@ -147,8 +137,8 @@ impl Engine {
             return Ok(());
         }
         self.wait_until_settled().await;
-        mail::send_due(&self.app).await?;
-        upkeep::remove_expired(&self.app).await
+        mailer::send_due(&self.app).await?;
+        maintenance::remove_expired(&self.app).await
     }
 
     async fn wait_until_settled(&self) {

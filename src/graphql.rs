@@ -5,19 +5,18 @@
 //! fields answer `Option<Result<…>>`: with it the other way round, async-graphql would drop
 //! the field from the answer instead of making it null.
 
-pub mod admission;
 mod api_key;
 mod attempt;
 mod audit;
 pub mod codes;
 mod context;
-mod cost;
 pub mod errors;
 mod event;
 mod event_node;
 mod filter;
 mod introspection;
 pub mod json;
+pub mod limits;
 mod loaders;
 mod mutation;
 mod node;
@@ -29,15 +28,14 @@ mod signing_key;
 mod status_history;
 mod target;
 mod target_event;
-mod toll;
-pub mod weight;
 
 use std::sync::Arc;
 
 use async_graphql::{EmptySubscription, Request, SDLExportOptions, SchemaBuilder, ValidationMode};
 
-use crate::app::memory::Share;
-use crate::app::{App, Caller};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::quota::memory::Share;
 
 pub use mutation::Mutation;
 pub use query::Query;
@@ -69,17 +67,17 @@ pub(crate) fn printed() -> String {
 /// Attaches what a request needs: the caller, fresh loaders within his scope, and what it may hold.
 pub fn prepare(request: Request, app: &App, caller: Caller, share: &Arc<Share>) -> Request {
     let loaders = loaders::new(app.clone(), caller.scope.clone(), Arc::clone(share));
-    request.data(caller).data(loaders).data(weight::Weight::new(Arc::clone(share)))
+    request.data(caller).data(loaders).data(limits::payload_budget::Weight::new(Arc::clone(share)))
 }
 
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query, Mutation::default(), EmptySubscription)
-        .register_output_type::<cost::Costs>()
+        .register_output_type::<limits::cost::Costs>()
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(RECURSION)
         .extension(introspection::Described)
         .extension(codes::Codes)
-        .extension(toll::Tolls)
+        .extension(limits::charge::Tolls)
 }
 
 #[cfg(test)]

@@ -16,18 +16,25 @@ pub mod rules;
 pub mod db;
 pub mod store;
 
-// Floor 4: what the process shares.
+// Floor 4: how much.
+pub mod quota;
+
+// Floor 5: who asks, and the way out.
+pub mod auth;
+pub mod outbound;
+
+// Floor 6: what the process shares.
 pub mod app;
 
-// Floor 5: the doors.
+// Floor 7: the entry points.
 pub mod delivery;
 pub mod graphql;
 
-// Floor 6: HTTP.
+// Floor 8: HTTP.
 pub mod server;
 
-// Floor 7: settings from outside.
+// Floor 9: settings from outside.
 pub mod config;
 
-// Floor 8: commands.
+// Floor 10: commands.
 pub mod cli;

@@ -4,28 +4,12 @@
 //! Every answer bears a request id, in the log too, and what goes wrong is told
 //! in the form of a GraphQL answer, whatever it was (G3).
 
-mod activity;
-mod answer;
-mod body;
-mod budget;
-mod coercion;
 mod connection;
-mod connections;
 pub mod document;
-mod endpoint;
-mod forwarded;
-mod graphiql;
 mod health;
-mod lane;
-mod media;
-mod patience;
-mod rates;
-mod refusal;
+mod pages;
 mod request;
-mod taking;
-mod tally;
-mod tokens;
-mod wire;
+mod response;
 
 use std::io;
 use std::net::SocketAddr;
@@ -38,9 +22,13 @@ use axum::routing::get;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::trouble::Trouble;
-use crate::app::{App, Troubles};
-use connections::Connections;
+use crate::app::App;
+use crate::outbound::Troubles;
+use crate::outbound::trouble::Trouble;
+use connection::pool::Connections;
+use pages::graphiql;
+use request::endpoint;
+use response::{observe, refusal};
 
 /// How long to wait when there is no file left for a connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);
@@ -102,5 +90,5 @@ fn router(app: App) -> Router {
         .merge(endpoint::routes(app))
         .fallback(refusal::not_found)
         .method_not_allowed_fallback(refusal::method_not_allowed)
-        .layer(axum::middleware::from_fn(request::observe))
+        .layer(axum::middleware::from_fn(observe::observe))
 }

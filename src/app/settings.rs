@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::app::door::Door;
+use crate::quota::limits::Door;
 use crate::rules::retry::Schedules;
 use crate::rules::{limits, uri};
 

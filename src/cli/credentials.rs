@@ -3,7 +3,7 @@
 use entity::ApiKeyKind;
 use secrecy::ExposeSecret;
 
-use crate::app::issue::Issued;
+use crate::auth::issue_keys::Issued;
 use crate::cli::output::Table;
 
 /// The keys as they are shown this once.

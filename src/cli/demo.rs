@@ -18,8 +18,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::app::issue::{self, Order};
 use crate::app::{App, Settings};
+use crate::auth::issue_keys::{self, Order};
 use crate::cli::output::say;
 use crate::cli::running::Running;
 use crate::clock::Clock;
@@ -83,7 +83,7 @@ async fn first_key(app: &App) -> anyhow::Result<String> {
     let organization = organizations::add(&tx, "Demo", app.now()).await?;
     let scope = Scope { organization: organization.id, environment: Environment::Test };
     let order = Order { kind: ApiKeyKind::Platform, name: "demo", by: None };
-    let issued = issue::key(&tx, &scope, order, app.now()).await?;
+    let issued = issue_keys::key(&tx, &scope, order, app.now()).await?;
     tx.commit().await?;
     Ok(issued.key.expose_secret().to_owned())
 }

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use tracing::{info, warn};
 
 use crate::app::App;
-use crate::app::issue::{self, Issued};
+use crate::auth::issue_keys::{self, Issued};
 use crate::cli::output;
 use crate::config::encryption;
 use crate::db::despite_conflicts;
@@ -34,7 +34,7 @@ async fn prepare_once(app: &App) -> Result<Option<[Issued; 2]>> {
     if !organizations::list(&tx).await?.is_empty() {
         return Ok(None);
     }
-    let (_, keys) = issue::organization(&tx, NAME, ApiKeyKind::Platform, app.now()).await?;
+    let (_, keys) = issue_keys::organization(&tx, NAME, ApiKeyKind::Platform, app.now()).await?;
     tx.commit().await?;
     Ok(Some(keys))
 }

@@ -5,8 +5,8 @@ use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use entity::{ApiKeyId, ApiKeyKind, AuditAction, Environment, OrganizationId, api_key};
 
-use crate::app::issue::{self, Order};
 use crate::app::timekeeper;
+use crate::auth::issue_keys::{self, Order};
 use crate::cli::output::Table;
 use crate::cli::{credentials, output, rotation};
 use crate::config::database;
@@ -89,7 +89,7 @@ async fn create(options: Create) -> anyhow::Result<()> {
         .with_context(|| format!("there is no organization {}", options.organization))?;
     let scope = Scope { organization: options.organization, environment: options.environment };
     let order = Order { kind: options.kind, name: &options.name, by: None };
-    let issued = issue::key(&tx, &scope, order, now).await?;
+    let issued = issue_keys::key(&tx, &scope, order, now).await?;
     tx.commit().await?;
     let id = &issued.row.id;
     let what = format!(

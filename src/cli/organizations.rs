@@ -3,7 +3,8 @@
 use anyhow::anyhow;
 use entity::{ApiKeyKind, organization};
 
-use crate::app::{issue, timekeeper};
+use crate::app::timekeeper;
+use crate::auth::issue_keys;
 use crate::cli::output::Table;
 use crate::cli::{credentials, output};
 use crate::config::database;
@@ -52,7 +53,8 @@ async fn create(options: Create) -> anyhow::Result<()> {
     let db = options.database.open().await?;
     let now = timekeeper::now(&db).await?;
     let tx = db.begin().await?;
-    let (organization, keys) = issue::organization(&tx, &options.name, ApiKeyKind::Integrator, now).await?;
+    let (organization, keys) =
+        issue_keys::organization(&tx, &options.name, ApiKeyKind::Integrator, now).await?;
     tx.commit().await?;
     let id = &organization.id;
     let what = format!(

@@ -7,15 +7,16 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::app::{App, files, timekeeper};
+use crate::app::{App, timekeeper};
 use crate::cli::first_start;
-use crate::cli::patience::until_there;
 use crate::cli::running::Running;
 use crate::cli::unlock::{self, unlock};
+use crate::cli::wait_for_database::until_there;
 use crate::clock::Clock;
 use crate::config;
 use crate::config::log::Format;
 use crate::db::{Db, Ownership, check_file};
+use crate::quota::files;
 use crate::rules::uri;
 use crate::vault::Vault;
 

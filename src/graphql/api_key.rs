@@ -4,7 +4,7 @@ use async_graphql::{ID, Object};
 use entity::{ApiKeyKind, api_key};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::app::issue::Issued;
+use crate::auth::issue_keys::Issued;
 
 /// The row of a key and, where it was just made, the key.
 #[derive(Debug, Clone)]

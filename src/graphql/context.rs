@@ -3,9 +3,10 @@
 
 use async_graphql::Context;
 
-use crate::app::{App, Caller};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::graphql::limits::payload_budget::Weight;
 use crate::graphql::loaders::Loaders;
-use crate::graphql::weight::Weight;
 
 /// What the process shares.
 pub fn app<'a>(ctx: &Context<'a>) -> &'a App {

@@ -6,7 +6,7 @@ use async_graphql::InputObject;
 use entity::{NotificationEventName, TargetId};
 
 use crate::error::Error;
-use crate::rules::moment::Filter;
+use crate::rules::time_filter::Filter;
 use crate::store::lists::{DeliveriesTo, Events};
 
 /// Which times are wanted. A time has to match all operators that are given; null, or no operator, matches

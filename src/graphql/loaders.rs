@@ -13,9 +13,9 @@ use entity::{ApiKeyId, EventId, NotificationEventName, TargetId, api_key, event,
 use tracing::Instrument;
 
 use crate::app::App;
-use crate::app::memory::Share;
 use crate::graphql::errors::Failure;
-use crate::graphql::weight;
+use crate::graphql::limits::payload_budget;
+use crate::quota::memory::Share;
 use crate::rules::page::Page;
 use crate::store::lists::{List, Row};
 use crate::store::{Scope, api_keys, events, pages, signing_keys, subscriptions, targets};
@@ -59,7 +59,7 @@ impl<L: List> Loader<Head<L>> for Batch {
 
     async fn load(&self, heads: &[Head<L>]) -> Result<HashMap<Head<L>, Vec<Row<L>>>, Failure> {
         let lists = heads.iter().map(|head| (head.list.rows(&self.scope), head.page.clone())).collect();
-        let room = |row: &Row<L>| weight::add(&self.share, L::text_bytes(row));
+        let room = |row: &Row<L>| payload_budget::add(&self.share, L::text_bytes(row));
         let pages = pages::read(self.app.db.reader(), L::ID, lists, room).await?;
         Ok(heads.iter().cloned().zip(pages).collect())
     }
@@ -90,7 +90,7 @@ impl Loader<EventId> for Batch {
     type Error = Failure;
 
     async fn load(&self, ids: &[EventId]) -> Result<HashMap<EventId, event::Model>, Failure> {
-        let room = |row: &event::Model| weight::add(&self.share, row.node.len());
+        let room = |row: &event::Model| payload_budget::add(&self.share, row.node.len());
         let rows = events::find_all(self.app.db.reader(), &self.scope, ids, room).await?;
         Ok(by(|row| row.id.clone(), rows))
     }

@@ -9,8 +9,8 @@ mod email;
 mod organizations;
 mod ping;
 mod publish;
+mod quota_check;
 mod replay;
-mod room;
 mod signing_keys;
 mod status;
 mod subscriptions;
@@ -22,7 +22,7 @@ use async_graphql::{ID, MergedObject};
 use entity::{AuditAction, Timestamp, target};
 use sea_orm::ConnectionTrait;
 
-use crate::app::Caller;
+use crate::auth::Caller;
 use crate::db::despite_conflicts;
 use crate::error::{Code, Error, Result, Violation};
 use crate::graphql::errors::{AccessDeniedError, UserError};

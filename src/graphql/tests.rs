@@ -7,11 +7,11 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::app::Settings;
-use crate::app::memory::{Memory, Purpose};
 use crate::app::publisher::Call;
 use crate::clock::Clock;
 use crate::db::Db;
-use crate::graphql::admission::Admission;
+use crate::graphql::limits::admission::Admission;
+use crate::quota::memory::{Memory, Purpose};
 use crate::store::events::Sketch;
 use crate::store::{Scope, organizations};
 use crate::vault::Vault;

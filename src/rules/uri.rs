@@ -11,7 +11,7 @@ use rustls::pki_types::DnsName;
 use url::{Host, Url};
 
 use crate::error::{Code, Violation};
-use crate::rules::{address, text};
+use crate::rules::{ip, text};
 
 const MAX_CHARS: usize = 2_048;
 
@@ -131,7 +131,7 @@ impl Policy {
     }
 
     fn check_address(self, host: IpAddr) -> Result<(), String> {
-        if self.private || address::is_global(host) {
+        if self.private || ip::is_global(host) {
             return Ok(());
         }
         Err(format!("The address `{host}` is not on the public internet. {FOR_PRIVATE}"))

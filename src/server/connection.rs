@@ -1,5 +1,10 @@
 //! One connection, from its first byte to its last.
 
+pub mod activity;
+mod io;
+pub mod pool;
+mod response_body;
+
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,9 +20,9 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::server::activity::{Activity, Underway, Waiting};
-use crate::server::taking::Taking;
-use crate::server::wire::Wire;
+use crate::server::connection::activity::{Activity, Underway, Waiting};
+use crate::server::connection::io::Wire;
+use crate::server::connection::response_body::Taking;
 
 /// How long all headers of a request may be together. More than a hundred are not taken by hyper itself.
 const HEADER_BYTES: usize = 32 * 1_024;

@@ -6,11 +6,16 @@
 
 mod arguments;
 mod blanks;
+pub(in crate::server) mod class;
+mod coercion;
 mod conversion;
+mod counts;
+pub(in crate::server) mod expansion;
 mod literals;
 mod merging;
 mod order;
 mod positions;
+pub(in crate::server) mod scan;
 pub(in crate::server) mod types;
 pub(in crate::server) mod validation;
 
@@ -22,10 +27,10 @@ use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Opera
 use async_graphql::{Name, Positioned, Request, ServerError, Value};
 use lru::LruCache;
 
-use crate::app::Lane;
 use crate::graphql::{self, codes};
-use crate::server::refusal::Refusal;
-use crate::server::{budget, coercion, lane, request, tally, tokens};
+use crate::quota::Lane;
+use crate::server::response::observe;
+use crate::server::response::refusal::Refusal;
 use blanks::Blanks;
 use order::Order;
 use types::Types;
@@ -82,14 +87,14 @@ impl Documents {
     pub fn prepare(&self, request: &mut Request) -> Result<Prepared, Refusal> {
         let document = self.read(&request.query)?;
         let (name, operation) = select(&document, request.operation_name.as_deref())?;
-        request::name_operation(name.map_or("anonymous", Name::as_str));
+        observe::name_operation(name.map_or("anonymous", Name::as_str));
         coercion::coerce(&self.types, &operation.node, &mut request.variables).map_err(invalid)?;
         let (merged, blanks) =
             merging::merge(&document, &operation.node, &self.types, Some(&request.variables))
                 .map_err(invalid)?;
         let order =
             merging::order(&document, &operation.node, &self.types, &request.variables).map_err(invalid)?;
-        let (lane, events) = lane::of(&merged, &request.variables);
+        let (lane, events) = class::of(&merged, &request.variables);
         let merged = Positioned::new(merged, operation.pos);
         request.set_parsed_query(ExecutableDocument {
             operations: match name {
@@ -114,12 +119,12 @@ impl Documents {
     }
 
     fn parse(&self, query: &str) -> Result<ExecutableDocument, Refusal> {
-        tokens::check(query).map_err(invalid)?;
+        scan::check(query).map_err(invalid)?;
         let tree =
             validation::parse(query).map_err(|errors| Refusal::of_document(errors, codes::PARSE_FAILED))?;
         let document = conversion::convert(query, &tree, &self.types).map_err(invalid)?;
-        tally::check(&document).map_err(invalid)?;
-        budget::check(&document).map_err(invalid)?;
+        counts::check(&document).map_err(invalid)?;
+        expansion::check(&document).map_err(invalid)?;
         validation::check(query, &tree, &self.types)
             .map_err(|errors| Refusal::of_document(errors, codes::VALIDATION_FAILED))?;
         merging::check(&document, &self.types).map_err(invalid)?;

@@ -16,7 +16,7 @@ use entity::{
 use sea_orm::sea_query::{Expr, ExprTrait, Func, SimpleExpr};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QueryTrait, Select};
 
-use crate::rules::moment::Bounds;
+use crate::rules::time_filter::Bounds;
 use crate::store::Scope;
 
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use crate::faults::Kind;
 use crate::pair::{Manner, Pair};
 use crate::postgres::Postgres;
 use crate::small_disk::Disk;
-use crate::toll::Kind;
 
 /// What the servers share.
 pub enum Database {

@@ -17,14 +17,17 @@
     reason = "a test that fails panics, and is written to be read"
 )]
 
+mod analysis;
 mod api;
-mod chaos;
+mod checker;
 #[allow(dead_code, reason = "others need more of it")]
 #[path = "../it/world/cluster.rs"]
 mod cluster;
-mod court;
 mod database;
-mod ledger;
+mod faults;
+mod history;
+mod nemesis;
+mod observer;
 mod pair;
 mod plan;
 mod postgres;
@@ -37,9 +40,6 @@ mod server;
 #[path = "../faults/small_disk.rs"]
 mod small_disk;
 mod targets;
-mod toll;
-mod verdict;
-mod witness;
 
 use std::fs;
 use std::io::{Write as _, stdout};
@@ -50,9 +50,11 @@ use receiver::Authority;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use chaos::Chaos;
+use analysis::Analysis;
 use database::Database;
-use ledger::Ledger;
+use history::History;
+use nemesis::Nemesis;
+use observer::{Eye, Promises};
 use pair::Pair;
 use plan::Plan;
 use postgres::Postgres;
@@ -60,8 +62,6 @@ use publisher::Publishers;
 use report::{Report, Round};
 use server::Site;
 use small_disk::Disk;
-use verdict::Verdict;
-use witness::{Eye, Promises};
 
 /// Two of them would only measure how slow the machine is.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
@@ -94,11 +94,11 @@ async fn survive(database: Database) {
     let mut report = Report::default();
     for (number, plan) in plan.rounds().iter().enumerate() {
         let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
-        let verdict = round(plan, number, &database, &folder, &mut report).await;
-        if !verdict.is_good() {
+        let analysis = round(plan, number, &database, &folder, &mut report).await;
+        if !analysis.is_good() {
             database.keep(&folder);
             say(&report.to_string());
-            panic!("{name}, round {number}: {verdict}\nThe servers' log is in {}", folder.display());
+            panic!("{name}, round {number}: {analysis}\nThe servers' log is in {}", folder.display());
         }
         fs::remove_dir_all(folder).unwrap();
         database.forget(number).await;
@@ -113,7 +113,7 @@ async fn round(
     database: &Arc<Database>,
     folder: &Path,
     report: &mut Report,
-) -> Verdict {
+) -> Analysis {
     let authority = Authority::new();
     let url = database.url(number).await;
     let site = Arc::new(Site::new(&plan.binary, &url, folder, authority.pem()));
@@ -121,20 +121,21 @@ async fn round(
 
     let (eye, promises) = (Eye::on(&url).await, Promises::default());
     let past = (eye.clone(), promises.clone());
-    let mut chaos = Chaos::start(site.clone(), database.clone(), past, plan.dice(0)).await;
-    let targets = targets::add(&api, chaos.doors(), &authority).await;
-    let ledger = Ledger::open(targets.clone(), plan.dice(1));
-    let publishers = Publishers::start(&api, &chaos.doors(), plan, &eye, &promises);
-    chaos.rage(plan.time).await;
+    let mut nemesis = Nemesis::start(site.clone(), database.clone(), past, plan.dice(0)).await;
+    let targets = targets::add(&api, nemesis.doors(), &authority).await;
+    let history = History::open(targets.clone(), plan.dice(1));
+    let publishers = Publishers::start(&api, &nemesis.doors(), plan, &eye, &promises);
+    nemesis.rage(plan.time).await;
     let calls = publishers.stop().await;
-    let settled_in = witness::wait_for_the_end(&url).await;
-    let toll = chaos.end().await;
-    let ledger = ledger.close().await;
+    let settled_in = observer::wait_for_the_end(&url).await;
+    let faults = nemesis.end().await;
+    let history = history.close().await;
 
-    let verdict = court::judge(&url, &targets, &calls, &ledger, &toll).await;
-    let round = Round { plan, calls: &calls, toll: &toll, ledger: &ledger, verdict: &verdict, settled_in };
+    let analysis = checker::judge(&url, &targets, &calls, &history, &faults).await;
+    let round =
+        Round { plan, calls: &calls, faults: &faults, history: &history, analysis: &analysis, settled_in };
     report.add(&round, site.complaints());
-    verdict
+    analysis
 }
 
 /// Shown even if the test succeeds.

@@ -11,9 +11,9 @@ use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use crate::observer;
 use crate::postgres::Postgres;
 use crate::relay::{Open, Relay};
-use crate::witness;
 
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long the relay points at the wrong node.
@@ -100,7 +100,7 @@ impl Pair {
         let primary = self.primary();
         primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'").await;
         primary.execute("SELECT pg_reload_conf()").await;
-        let db = witness::connect(primary.url().as_str()).await;
+        let db = observer::connect(primary.url().as_str()).await;
         let both = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'";
         let both = Statement::from_string(DbBackend::Postgres, both);
         while db.query_one_raw(both.clone()).await.unwrap().is_none() {

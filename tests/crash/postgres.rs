@@ -11,7 +11,7 @@ use tokio::task::block_in_place;
 use url::Url;
 
 use crate::cluster::{Cluster, newest_binaries, run};
-use crate::witness;
+use crate::observer;
 
 const SETTINGS: &str = "
     fsync = on
@@ -65,14 +65,14 @@ impl Postgres {
     }
 
     pub async fn execute(&self, statement: &str) {
-        let db = witness::connect(self.url().as_str()).await;
+        let db = observer::connect(self.url().as_str()).await;
         db.execute_unprepared(statement).await.unwrap();
         db.close().await.unwrap();
     }
 
     /// Cuts connections, most of those that are within a statement or a transaction. Answers how many.
     pub async fn cut(&self) -> u64 {
-        let db = witness::connect(self.url().as_str()).await;
+        let db = observer::connect(self.url().as_str()).await;
         let cut = "SELECT count(pg_terminate_backend(pid)) AS cut FROM pg_stat_activity
             WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
             AND random() < CASE state WHEN 'idle' THEN 0.1 ELSE 0.7 END";

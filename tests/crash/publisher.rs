@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Api, Doors};
+use crate::observer::{Eye, Promises};
 use crate::plan::Plan;
 use crate::targets::EVENT_NAME;
-use crate::witness::{Eye, Promises};
 
 const PUBLISHERS: u64 = 8;
 const MOST_EVENTS: u64 = 9;

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use entity::{AttemptStatus, EventId, attempt, delivery, event};
 use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use crate::ledger::Receipt;
+use crate::history::Receipt;
 
 /// How many events are looked at together.
 const PAGE: u64 = 1_000;

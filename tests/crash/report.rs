@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use crate::ledger::Receipts;
+use crate::analysis::Analysis;
+use crate::faults::{Faults, Kind};
+use crate::history::Receipts;
 use crate::plan::Plan;
 use crate::publisher::Calls;
 use crate::server::Complaints;
-use crate::toll::{Kind, Toll};
-use crate::verdict::Verdict;
 
 /// Complaints that are rarer are not told.
 const LOUDEST: usize = 8;
@@ -18,9 +18,9 @@ const LOUDEST: usize = 8;
 pub struct Round<'a> {
     pub plan: &'a Plan,
     pub calls: &'a Calls,
-    pub toll: &'a Toll,
-    pub ledger: &'a Receipts,
-    pub verdict: &'a Verdict,
+    pub faults: &'a Faults,
+    pub history: &'a Receipts,
+    pub analysis: &'a Analysis,
     /// How long the last deliveries took when nothing broke any more.
     pub settled_in: Duration,
 }
@@ -60,43 +60,46 @@ impl Report {
 
 fn figures(round: &Round) -> Vec<(&'static str, Figure)> {
     use Figure::{Count, Longest};
-    let Round { calls, toll, ledger, verdict, .. } = round;
-    let broken = |kind| Count(toll.broken(kind).count() as u64);
+    let Round { calls, faults, history, analysis, .. } = round;
+    let broken = |kind| Count(faults.broken(kind).count() as u64);
     let acknowledged: usize = calls.made.iter().filter_map(|call| Some(call.events.as_ref()?.len())).sum();
     vec![
         ("rounds", Count(1)),
         ("seconds", Count(round.plan.time.as_secs())),
         ("servers killed", broken(Kind::Kill)),
-        ("  of them while they started", Count(toll.stumbles)),
+        ("  of them while they started", Count(faults.stumbles)),
         ("servers stopped beyond their lease", broken(Kind::Hold)),
         ("crashes of the database", broken(Kind::Database)),
         ("disks that took nothing for a while", broken(Kind::Disk)),
-        ("  of them met by the server", Count(toll.refusals)),
+        ("  of them met by the server", Count(faults.refusals)),
         ("times that connections were cut", broken(Kind::Cut)),
-        ("  connections cut in all", Count(toll.cuts)),
+        ("  connections cut in all", Count(faults.cuts)),
         ("events acknowledged", Count(acknowledged as u64)),
-        ("  of them looked for after a break", Count(toll.looked_for)),
-        ("events recorded, but not acknowledged", Count(verdict.unacknowledged)),
+        ("  of them looked for after a break", Count(faults.looked_for)),
+        ("events recorded, but not acknowledged", Count(analysis.unacknowledged)),
         ("calls without a good answer", Count(calls.failures)),
-        ("deliveries succeeded", Count(verdict.succeeded)),
-        ("deliveries failed", Count(verdict.failed)),
-        ("deliveries skipped", Count(verdict.skipped)),
-        ("deliveries without an end", Count(verdict.unfinished)),
-        ("attempts recorded", Count(verdict.attempts)),
-        ("notifications received", Count(ledger.all.len() as u64)),
-        ("  of them with a wrong signature", Count(ledger.forged)),
-        ("  of them not recorded", Count(verdict.unrecorded)),
-        ("  of them duplicates", Count(verdict.duplicates)),
-        ("duplicates without a cause", Count(verdict.unexplained)),
-        ("lost", Count(verdict.lost)),
-        ("servers that ended by themselves", Count(toll.gave_up.into())),
-        ("last servers that did not end well", Count(toll.bad_ends.into())),
-        ("slowest start", Longest(toll.slowest_start)),
-        ("slowest to be ready after the database", Longest(toll.slowest_return)),
-        ("longest time without the database", Longest(toll.broken(Kind::Database).max().unwrap_or_default())),
+        ("deliveries succeeded", Count(analysis.succeeded)),
+        ("deliveries failed", Count(analysis.failed)),
+        ("deliveries skipped", Count(analysis.skipped)),
+        ("deliveries without an end", Count(analysis.unfinished)),
+        ("attempts recorded", Count(analysis.attempts)),
+        ("notifications received", Count(history.all.len() as u64)),
+        ("  of them with a wrong signature", Count(history.forged)),
+        ("  of them not recorded", Count(analysis.unrecorded)),
+        ("  of them duplicates", Count(analysis.duplicates)),
+        ("duplicates without a cause", Count(analysis.unexplained)),
+        ("lost", Count(analysis.lost)),
+        ("servers that ended by themselves", Count(faults.gave_up.into())),
+        ("last servers that did not end well", Count(faults.bad_ends.into())),
+        ("slowest start", Longest(faults.slowest_start)),
+        ("slowest to be ready after the database", Longest(faults.slowest_return)),
+        (
+            "longest time without the database",
+            Longest(faults.broken(Kind::Database).max().unwrap_or_default()),
+        ),
         ("slowest acknowledgement", Longest(calls.longest)),
-        ("longest silence of all receivers", Longest(ledger.silence)),
-        ("furthest stamp from the future", Longest(ledger.ahead)),
+        ("longest silence of all receivers", Longest(history.silence)),
+        ("furthest stamp from the future", Longest(history.ahead)),
         ("until the last delivery had ended", Longest(round.settled_in)),
     ]
 }

@@ -1,7 +1,7 @@
 //! The server processes: the real binary, started again and again on one database.
 //!
 //! Each start has a number, which it bears in the `user-agent` of what it sends: so
-//! the ledger knows which process sent what. None outlives the test.
+//! the history knows which process sent what. None outlives the test.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

@@ -23,7 +23,7 @@ pub enum Mood {
     Doomed,
 }
 
-/// A target, as the ledger knows it.
+/// A target, as the history knows it.
 #[derive(Clone)]
 pub struct Target {
     pub mood: Mood,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use entity::{ApiKeyKind, AuditEntryId, Environment, audit_entry};
 use receiver::Answer;
-use reprise::app::issue::{self, Order};
+use reprise::auth::issue_keys::{self, Order};
 use reprise::store::Scope;
 use rstest::rstest;
 use sea_orm::{EntityTrait, PaginatorTrait};
@@ -205,7 +205,7 @@ async fn the_command_line_has_no_key(#[values(On::Sqlite, On::Postgres)] on: On)
     let scope = Scope { organization, environment: Environment::Live };
     let tx = world.app.db.begin().await.unwrap();
     let order = Order { kind: ApiKeyKind::Integrator, name: "By hand", by: None };
-    let made = issue::key(&tx, &scope, order, world.app.now()).await.unwrap();
+    let made = issue_keys::key(&tx, &scope, order, world.app.now()).await.unwrap();
     tx.commit().await.unwrap();
     let [entry] = &trail(&world.live).await[..] else { panic!("one entry") };
     let expected = (&json!("API_KEY_CREATED"), &json!(made.row.id.as_str()), &Value::Null);

@@ -79,7 +79,7 @@ async fn what_asks_for_just_enough_is_answered() {
         format!("{{ {} }}", many(100, |i| format!("a{i}: ping "))),
         format!("{{ ping }} # {}", "[".repeat(60_000)),
         format!("{{ node(id: \"{}\") {{ id }} }}", "[".repeat(60_000)),
-        include_str!("../../src/server/budget/introspection.graphql").to_owned(),
+        include_str!("../../src/server/document/expansion/introspection.graphql").to_owned(),
     ] {
         let answer = world.test.ask(&document, json!({})).await;
         assert_eq!((answer.status, &answer.body["errors"]), (200, &Value::Null), "{document:.100}");

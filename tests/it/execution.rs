@@ -1,7 +1,7 @@
 //! What a document asks for is done once and answered as the specification says, however it is written.
 
 use reprise::app::Settings;
-use reprise::app::door::Rate;
+use reprise::quota::limits::Rate;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -221,7 +221,7 @@ async fn variables_are_taken_as_the_specification_says() {
 #[tokio::test]
 async fn the_schema_tells_all_that_tools_ask_of_it() {
     let world = World::on(On::Sqlite).await.unwrap();
-    let query = include_str!("../../src/server/budget/introspection.graphql");
+    let query = include_str!("../../src/server/document/expansion/introspection.graphql");
     let schema = world.test.ok(query, json!({})).await["__schema"].take();
     let description = schema["description"].as_str().unwrap();
     assert!(description.starts_with("The notification API"), "{description}");

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use reprise::app::Settings;
-use reprise::app::door::{Door, Patience};
+use reprise::quota::limits::{Door, Patience};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

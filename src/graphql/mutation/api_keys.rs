@@ -3,8 +3,9 @@
 use async_graphql::{Context, ID, InputObject, Object};
 use entity::{ApiKeyKind, AuditAction};
 
-use crate::app::issue::{self, Order};
-use crate::app::{App, Caller};
+use crate::app::App;
+use crate::auth::Caller;
+use crate::auth::issue_keys::{self, Order};
 use crate::error::{Error, Path, Result, Violations};
 use crate::graphql::api_key::ApiKey;
 use crate::graphql::context::{app, caller};
@@ -75,7 +76,7 @@ async fn create(app: &App, caller: &Caller, input: &CreateSecretApiKeyInput) -> 
     let now = app.now();
     let tx = app.db.begin().await?;
     let order = Order { kind: ApiKeyKind::Integrator, name, by: Some(&caller.key) };
-    let issued = issue::key(&tx, &caller.scope, order, now).await?;
+    let issued = issue_keys::key(&tx, &caller.scope, order, now).await?;
     tx.commit().await?;
     Ok(issued.into())
 }

@@ -3,7 +3,8 @@
 use async_graphql::{Context, InputObject, Object};
 use entity::{ApiKeyKind, AuditAction};
 
-use crate::app::{App, Caller, issue};
+use crate::app::App;
+use crate::auth::{Caller, issue_keys};
 use crate::error::{Error, Result, Violations};
 use crate::graphql::api_key::ApiKey;
 use crate::graphql::context::{app, caller};
@@ -46,7 +47,7 @@ async fn create(app: &App, caller: &Caller, input: &CreateOrganizationInput) -> 
     violations.join(Ok(()))?;
     let now = app.now();
     let tx = app.db.begin().await?;
-    let (row, keys) = issue::organization(&tx, &input.display_name, ApiKeyKind::Integrator, now).await?;
+    let (row, keys) = issue_keys::organization(&tx, &input.display_name, ApiKeyKind::Integrator, now).await?;
     note(&tx, caller, AuditAction::OrganizationCreated, &row.id, now).await?;
     tx.commit().await?;
     let [test_key, live_key] = keys.map(ApiKey::from);

@@ -3,7 +3,8 @@
 use async_graphql::{Context, ID, InputObject, Object};
 use entity::{AuditAction, Purpose, TargetStatus};
 
-use crate::app::{App, Caller};
+use crate::app::App;
+use crate::auth::Caller;
 use crate::error::{Code, Error, Result, Violation};
 use crate::graphql::context::{app, caller};
 use crate::graphql::event::NotificationEvent;

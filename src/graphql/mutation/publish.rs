@@ -3,7 +3,8 @@
 use async_graphql::{Context, ID, InputObject, Object};
 use entity::NotificationEventName;
 
-use crate::app::{App, Caller};
+use crate::app::App;
+use crate::auth::Caller;
 use crate::error::{Code, Error, Path, Result, Violation, Violations};
 use crate::graphql::context::{app, caller, weight};
 use crate::graphql::event::NotificationEvent;

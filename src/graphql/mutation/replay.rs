@@ -4,7 +4,8 @@ use async_graphql::{Context, ID, InputObject, Object};
 use entity::{AuditAction, EventName, TargetId, event, target};
 use sea_orm::ConnectionTrait;
 
-use crate::app::{App, Caller};
+use crate::app::App;
+use crate::auth::Caller;
 use crate::error::{Code, Error, Result, Violation};
 use crate::graphql::context::{app, caller};
 use crate::graphql::event::NotificationEvent;

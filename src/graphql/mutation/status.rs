@@ -3,10 +3,11 @@
 use async_graphql::{Context, ID, InputObject, Object};
 use entity::{AuditAction, NotificationEventName, Purpose, TargetStatus};
 
-use crate::app::{App, Caller};
+use crate::app::App;
+use crate::auth::Caller;
 use crate::error::Result;
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::{change, find_target, note, room};
+use crate::graphql::mutation::{change, find_target, note, quota_check};
 use crate::graphql::payload::{
     ActivateNotificationTargetPayload, DeactivateNotificationTargetPayload, Payload,
 };
@@ -71,12 +72,12 @@ async fn activate(
     if target.status == TargetStatus::Active {
         return Ok(target.into());
     }
-    room::for_activation(&tx, app, scope, "targetId", now).await?;
+    quota_check::for_activation(&tx, app, scope, "targetId", now).await?;
     match target.status {
         TargetStatus::Active => {}
         TargetStatus::PendingVerification => deliveries::cancel_activations(&tx, &target.id).await?,
         TargetStatus::Deactivated | TargetStatus::ActivationFailed => {
-            room::for_target(&tx, scope, "targetId").await?;
+            quota_check::for_target(&tx, scope, "targetId").await?;
             target = targets::set_status(&tx, target, TargetStatus::PendingVerification, now).await?;
         }
     }

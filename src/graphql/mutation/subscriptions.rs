@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use async_graphql::{Context, ID, InputObject, Object};
 use entity::{AuditAction, NotificationEventName};
 
-use crate::app::{App, Caller};
+use crate::app::App;
+use crate::auth::Caller;
 use crate::error::Result;
 use crate::graphql::context::{app, caller};
 use crate::graphql::mutation::{change, find_target, note};

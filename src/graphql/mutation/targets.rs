@@ -6,10 +6,11 @@ use async_graphql::{Context, ID, InputObject, Object};
 use entity::{AuditAction, NotificationEventName, Purpose, Timestamp, target};
 use sea_orm::ConnectionTrait;
 
-use crate::app::{App, Caller};
+use crate::app::App;
+use crate::auth::Caller;
 use crate::error::{Path, Result, Violations};
 use crate::graphql::context::{app, caller};
-use crate::graphql::mutation::{change, email, find_target, note, room};
+use crate::graphql::mutation::{change, email, find_target, note, quota_check};
 use crate::graphql::payload::{
     AddWebhookNotificationTargetPayload, Payload, RemoveNotificationTargetPayload,
     RenameNotificationTargetPayload,
@@ -103,8 +104,8 @@ async fn add(
     let AddWebhookNotificationTargetInput { name, uri, email, .. } = input;
     let new = NewTarget { name: name.clone(), uri: uri.clone(), email: email.clone() };
     let tx = app.db.begin().await?;
-    room::for_new_target(&tx, scope, Path::input()).await?;
-    room::for_activation(&tx, app, scope, Path::input(), now).await?;
+    quota_check::for_new_target(&tx, scope, Path::input()).await?;
+    quota_check::for_activation(&tx, app, scope, Path::input(), now).await?;
     let target = targets::add(&tx, scope, new, now).await?;
     subscriptions::add(&tx, &target.id, BTreeSet::from_iter(input.subscriptions.clone())).await?;
     begin(&tx, &app.vault, &target, now).await?;

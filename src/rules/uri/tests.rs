@@ -290,8 +290,8 @@ proptest! {
         prop_assert!(!uri.contains(text::is_unprintable));
         match url.host().unwrap() {
             Host::Domain(name) => prop_assert!(name.contains('.') && !name.ends_with(".localhost")),
-            Host::Ipv4(host) => prop_assert!(address::is_global(host.into())),
-            Host::Ipv6(host) => prop_assert!(address::is_global(host.into())),
+            Host::Ipv4(host) => prop_assert!(ip::is_global(host.into())),
+            Host::Ipv6(host) => prop_assert!(ip::is_global(host.into())),
         }
         // The client can send it, and means the same host by it.
         let sent: axum::http::Uri = url.as_str().parse().unwrap();
@@ -312,7 +312,7 @@ proptest! {
     fn no_address_of_ipv6_is_more_global_than_its_rule(bits: u128) {
         let host = std::net::Ipv6Addr::from_bits(bits);
         let accepted = STRICT.check(&format!("https://[{host}]/")).is_ok();
-        prop_assert_eq!(accepted, address::is_global(host.into()));
+        prop_assert_eq!(accepted, ip::is_global(host.into()));
     }
 }
 

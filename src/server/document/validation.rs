@@ -16,14 +16,14 @@ use bluejay_validator::executable::Cache;
 use bluejay_validator::executable::document::BuiltinRulesValidator;
 
 use crate::graphql;
+use crate::server::document::scan;
 use crate::server::document::types::{Types, base};
-use crate::server::tokens;
 
 /// How many errors are told: thousands would help nobody, and each has to be located.
 const ERRORS: usize = 50;
 
 /// How deep the parser's tree may be. It puts up to five nodes around what stands in a bracket.
-const TREE_DEPTH: usize = 5 * tokens::DEPTH;
+const TREE_DEPTH: usize = 5 * scan::DEPTH;
 
 /// What async-graphql serves and the validator does not know, as it goes by an older specification.
 const UNKNOWN: [(&str, &str); 3] =
@@ -47,7 +47,7 @@ pub fn parse(text: &str) -> Result<ExecutableDocument<'_>, Vec<ServerError>> {
     let options = ParseOptions {
         graphql_ruby_compatibility: false,
         max_depth: TREE_DEPTH,
-        max_tokens: Some(tokens::TOKENS),
+        max_tokens: Some(scan::TOKENS),
     };
     let parsed = ExecutableDocument::parse_with_options(text, options).result;
     parsed.map_err(|errors| errors.into_iter().take(ERRORS).map(|error| told(text, error, true)).collect())

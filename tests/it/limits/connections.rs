@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use reprise::app::Settings;
-use reprise::app::door::Patience;
+use reprise::quota::limits::Patience;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
@@ -65,10 +65,10 @@ async fn who_takes_nothing_of_the_answers_is_sent_away() {
 /// As many connections as this machine lets one process have, up to 10,000: both ends are here.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_dripping_connections_do_not_stop_a_publish() {
-    reprise::app::files::raise_limit();
+    reprise::quota::files::raise_limit();
     let world = World::on(On::Sqlite).await.unwrap();
     world.active_target(&world.live, "/hook", &[ISSUED]).await;
-    let files = reprise::app::files::limit();
+    let files = reprise::quota::files::limit();
     let number = files.saturating_sub(6_000).max(files / 4).min(10_000);
     let mut dripping = Vec::with_capacity(number);
     while dripping.len() < number {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reprise::app::Settings;
-use reprise::app::door::FailedLogins;
+use reprise::quota::limits::FailedLogins;
 use reqwest::header::AUTHORIZATION;
 use rstest::rstest;
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reprise::app::Settings;
-use reprise::app::door::Rate;
+use reprise::quota::limits::Rate;
 use rstest::rstest;
 use serde_json::{Value, json};
 

@@ -22,11 +22,11 @@ use std::time::Duration;
 
 use entity::{ApiKeyKind, Environment, Timestamp};
 use receiver::{Authority, Receiver};
-use reprise::app::door::Patience;
 use reprise::app::{App, Settings};
 use reprise::clock::{Clock, Hand};
 use reprise::db::Db;
 use reprise::delivery::Engine;
+use reprise::quota::limits::Patience;
 use reprise::rules::credential;
 use reprise::store::claims::{self, Room};
 use reprise::store::{Scope, api_keys, organizations};

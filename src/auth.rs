@@ -1,0 +1,10 @@
+//! Who asks: API keys, how they are made and looked up, and what failed logins may cost.
+
+mod caller;
+pub mod issue_keys;
+mod key_lookup;
+pub mod login_throttle;
+
+pub use caller::{Caller, Login};
+pub use key_lookup::Keyring;
+pub use login_throttle::Logins;

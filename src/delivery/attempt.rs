@@ -1,0 +1,6 @@
+//! One attempt: what it needs (`job`, `recipients`), its task (`task`), and its request (`send`).
+
+pub mod job;
+pub mod recipients;
+pub mod send;
+pub mod task;

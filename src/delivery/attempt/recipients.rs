@@ -1,0 +1,244 @@
+//! Where notifications go, and what signs them: read once, and kept as long as it is true.
+//!
+//! A target's row tells whether its address has changed, by the count of its rotations too;
+//! so reading the row again is enough to know that the address still holds.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use entity::{TargetId, Timestamp, signing_key, target};
+use sea_orm::ConnectionTrait;
+use secrecy::ExposeSecret;
+
+use crate::error::Result;
+use crate::outbound::Destination;
+use crate::rules::signature::Signer;
+use crate::store::signing_keys;
+use crate::vault::Vault;
+
+/// How many addresses are kept.
+const KEPT: usize = 4_096;
+
+/// A target and its signing keys, newest first. Deliveries share it.
+#[derive(Debug)]
+pub struct Address {
+    /// The target.
+    pub target: target::Model,
+    /// Its URI, read.
+    pub destination: Destination,
+    /// Its unexpired keys.
+    pub signer: Signer,
+    /// When the first of the keys expires.
+    until: Option<Timestamp>,
+}
+
+/// The addresses of targets that were asked for. Who is not among them is gone.
+pub type Addresses = HashMap<TargetId, Result<Arc<Address>, NoAddress>>;
+
+/// Why a target has no address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAddress {
+    /// Its secrets cannot be opened, or its URI cannot be read. Its deliveries wait, one lease after
+    /// another, for somebody to put that right; those of others do not.
+    Unreadable,
+    /// It was removed (T10).
+    Gone,
+}
+
+/// What of a target cannot be read.
+#[derive(Debug)]
+enum Damage {
+    Keys(anyhow::Error),
+    Uri(anyhow::Error),
+}
+
+impl Damage {
+    fn report(&self, id: &TargetId) {
+        let (Self::Keys(error) | Self::Uri(error)) = self;
+        let error = format!("{error:#}");
+        match self {
+            Self::Keys(_) => tracing::error!(%id, error, "deliveries wait for the encryption key"),
+            Self::Uri(_) => tracing::error!(%id, error, "deliveries wait for a URI that can be read"),
+        }
+    }
+}
+
+impl Address {
+    fn new(target: target::Model, keys: &[signing_key::Model], vault: &Vault) -> Result<Self, Damage> {
+        let open = |key: &signing_key::Model| vault.open(key.id.as_str(), &key.sealed_secret);
+        let secrets = keys.iter().map(open).collect::<anyhow::Result<Vec<_>>>().map_err(Damage::Keys)?;
+        let signer = Signer::new(secrets.iter().map(ExposeSecret::expose_secret));
+        let destination = Destination::new(&target.uri).map_err(Damage::Uri)?;
+        let until = keys.iter().filter_map(|key| key.expires_at).min();
+        Ok(Self { target, destination, signer, until })
+    }
+
+    fn is_of(&self, target: &target::Model, now: Timestamp) -> bool {
+        self.target == *target && self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// The addresses that were needed recently. Cheap to clone; all clones share them.
+#[derive(Debug, Clone)]
+pub struct AddressBook {
+    vault: Vault,
+    /// Nothing is kept of a target that was removed but that it was: whoever has read it before hears of it.
+    kept: Arc<Mutex<HashMap<TargetId, Option<Arc<Address>>>>>,
+}
+
+impl AddressBook {
+    /// An empty one.
+    pub fn new(vault: Vault) -> Self {
+        Self { vault, kept: Arc::default() }
+    }
+
+    /// The addresses of targets that were just read. Keys are read of those only that are new or have
+    /// changed.
+    pub async fn find(
+        &self,
+        db: &impl ConnectionTrait,
+        targets: Vec<target::Model>,
+        now: Timestamp,
+    ) -> Result<Addresses> {
+        let (mut addresses, unknown) = self.look_up(targets, now);
+        if unknown.is_empty() {
+            return Ok(addresses);
+        }
+        let ids: Vec<_> = unknown.iter().map(|target| target.id.clone()).collect();
+        let mut keys = signing_keys::of_targets(db, &ids, now).await?;
+        for target in unknown {
+            let (id, keys) = (target.id.clone(), keys.remove(&target.id).unwrap_or_default());
+            let address = Address::new(target, &keys, &self.vault).map(Arc::new).map_err(|damage| {
+                damage.report(&id);
+                NoAddress::Unreadable
+            });
+            if let Ok(address) = &address {
+                self.keep(id.clone(), Some(address.clone()));
+            }
+            addresses.insert(id, address);
+        }
+        Ok(addresses)
+    }
+
+    /// Takes note of those of the targets that were asked for and are not there any more.
+    pub fn note_gone(&self, asked: &[TargetId], found: &mut Addresses) {
+        for id in asked {
+            if !found.contains_key(id) {
+                self.keep(id.clone(), None);
+                found.insert(id.clone(), Err(NoAddress::Gone));
+            }
+        }
+    }
+
+    /// The address of the target as it was last read; none if nothing of it is kept.
+    pub fn latest(&self, target: &TargetId) -> Option<Result<Arc<Address>, NoAddress>> {
+        let kept = self.kept().get(target).cloned();
+        kept.map(|address| address.ok_or(NoAddress::Gone))
+    }
+
+    /// What is known of these targets, and those of which nothing is.
+    fn look_up(&self, targets: Vec<target::Model>, now: Timestamp) -> (Addresses, Vec<target::Model>) {
+        let kept = self.kept();
+        let (mut known, mut unknown) = (Addresses::new(), Vec::new());
+        for target in targets {
+            match kept.get(&target.id) {
+                Some(None) => drop(known.insert(target.id, Err(NoAddress::Gone))),
+                Some(Some(address)) if address.is_of(&target, now) => {
+                    known.insert(target.id, Ok(address.clone()));
+                }
+                _ => unknown.push(target),
+            }
+        }
+        (known, unknown)
+    }
+
+    fn keep(&self, id: TargetId, address: Option<Arc<Address>>) {
+        let mut kept = self.kept();
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(id, address);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<TargetId, Option<Arc<Address>>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entity::{Environment, OrganizationId, TargetStatus};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn target() -> target::Model {
+        target::Model {
+            id: TargetId::new(NOW),
+            organization_id: OrganizationId::new(NOW),
+            environment: Environment::Test,
+            name: "A target".to_owned(),
+            uri: "https://company.com/hooks".to_owned(),
+            email: None,
+            email_failed_at: None,
+            status: TargetStatus::Active,
+            created_at: NOW,
+            updated_at: NOW,
+            deactivated_at: None,
+            activated_at: Some(NOW),
+            epoch: 0,
+            rotations: 0,
+        }
+    }
+
+    fn remember(book: &AddressBook, target: &target::Model) {
+        let address = Address::new(target.clone(), &[], &book.vault).unwrap();
+        book.keep(target.id.clone(), Some(Arc::new(address)));
+    }
+
+    #[test]
+    fn a_removal_is_remembered_by_whoever_asks_with_what_he_read_before() {
+        let (book, target, other) = (AddressBook::new(Vault::new(&[7; 32])), target(), target());
+        remember(&book, &target);
+        remember(&book, &other);
+        let (mut found, unknown) = book.look_up(vec![other.clone()], NOW);
+        assert!(unknown.is_empty());
+        book.note_gone(&[target.id.clone(), other.id.clone()], &mut found);
+        assert!(matches!(found[&target.id], Err(NoAddress::Gone)));
+        assert!(found[&other.id].is_ok());
+
+        let (known, unknown) = book.look_up(vec![target.clone()], NOW);
+        assert!(unknown.is_empty() && matches!(known[&target.id], Err(NoAddress::Gone)));
+        assert!(matches!(book.latest(&target.id), Some(Err(NoAddress::Gone))));
+        assert!(book.latest(&other.id).is_some_and(|latest| latest.is_ok()));
+        assert!(book.latest(&TargetId::new(NOW)).is_none());
+    }
+
+    #[test]
+    fn what_is_damaged_is_told_apart() {
+        let vault = Vault::new(&[7; 32]);
+        let damage = |uri: &str, keys: &[signing_key::Model]| {
+            Address::new(target::Model { uri: uri.to_owned(), ..target() }, keys, &vault).unwrap_err()
+        };
+        let key = signing_key::Model {
+            id: entity::SigningKeyId::new(NOW),
+            target_id: TargetId::new(NOW),
+            sealed_secret: vec![0; 64],
+            created_at: NOW,
+            expires_at: None,
+        };
+        assert!(matches!(damage("https://company.com/", &[key]), Damage::Keys(_)));
+        assert!(matches!(damage("company.com", &[]), Damage::Uri(_)));
+    }
+
+    #[test]
+    fn the_latest_address_tells_of_a_deactivation() {
+        let (book, before) = (AddressBook::new(Vault::new(&[7; 32])), target());
+        remember(&book, &before);
+        let after = target::Model { epoch: 1, ..before.clone() };
+        assert_eq!(book.look_up(vec![after.clone()], NOW).1.first(), Some(&after));
+        remember(&book, &after);
+        assert_eq!(book.latest(&before.id).unwrap().unwrap().target.epoch, 1);
+    }
+}

@@ -1,0 +1,105 @@
+//! What the dispatcher has to do in the database, each as a task of its own.
+//!
+//! When the database fails, an errand ends after a pause, so that nothing spins.
+
+use entity::{TargetId, Timestamp};
+use fail::fail_point;
+use tokio::time::sleep;
+
+use crate::app::App;
+use crate::delivery::attempt::job::{self, Parcel};
+use crate::delivery::attempt::recipients::{AddressBook, Addresses};
+use crate::delivery::dispatcher::horizon::Reach;
+use crate::error::{Result, report};
+use crate::store::claims::Room;
+use crate::store::deliveries::{self, Lane};
+use crate::store::targets;
+
+/// How many deliveries of one target are skipped or removed in one transaction.
+const SWEEP: u64 = 500;
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Errand {
+    /// Find what waits, and read the targets of what is held and not sent yet again.
+    Look { reach: Reach, held: Vec<TargetId> },
+    /// Claim what is due, for as many as there is room for.
+    Claim(Vec<Room>),
+    /// End deliveries of the target that are not to be sent any more, a bounded number of them.
+    Sweep(TargetId),
+}
+
+/// What has come of it.
+#[derive(Debug)]
+pub enum Done {
+    /// `full_at` tells when a full look began.
+    Looked {
+        lanes: Vec<Lane>,
+        addresses: Addresses,
+        full_at: Option<Timestamp>,
+    },
+    Claimed {
+        rooms: Vec<Room>,
+        parcels: Vec<Parcel>,
+    },
+    Swept {
+        target: TargetId,
+        is_clean: bool,
+    },
+    Failed,
+}
+
+/// Does it.
+pub async fn run(app: App, book: AddressBook, errand: Errand) -> Done {
+    let done = match errand {
+        Errand::Look { reach, held } => look(&app, &book, reach, held).await,
+        Errand::Claim(rooms) => claim(&app, &book, rooms).await,
+        Errand::Sweep(target) => sweep(&app, target).await,
+    };
+    match done {
+        Ok(done) => done,
+        Err(error) => {
+            report("the delivery engine pauses", &error);
+            sleep(app.settings.pause).await;
+            Done::Failed
+        }
+    }
+}
+
+async fn look(app: &App, book: &AddressBook, reach: Reach, held: Vec<TargetId>) -> Result<Done> {
+    let (db, now) = (app.db.reader(), app.now());
+    let (lanes, full_at) = match reach {
+        Reach::Full => (deliveries::lanes(db).await?, Some(now)),
+        Reach::Known(known) => (deliveries::due_lanes(db, &known, now).await?, None),
+    };
+    let mut addresses = Addresses::new();
+    for ids in held.chunks(TARGETS_PER_READ) {
+        let targets = targets::list(db, ids.to_vec()).await?;
+        let mut found = book.find(db, targets, app.now()).await?;
+        book.note_gone(ids, &mut found);
+        addresses.extend(found);
+    }
+    Ok(Done::Looked { lanes, addresses, full_at })
+}
+
+/// How many targets are read by one statement.
+const TARGETS_PER_READ: usize = 1_000;
+
+async fn claim(app: &App, book: &AddressBook, rooms: Vec<Room>) -> Result<Done> {
+    let now = app.now();
+    let tx = app.db.begin().await?;
+    let parcels = job::claim(&tx, &rooms, book, now, now + app.settings.lease).await?;
+    tx.commit().await?;
+    fail_point!("claimed", |_| Err(anyhow::anyhow!("a fault was injected").into()));
+    Ok(Done::Claimed { rooms, parcels })
+}
+
+async fn sweep(app: &App, id: TargetId) -> Result<Done> {
+    let tx = app.db.begin().await?;
+    let swept = match targets::list(&tx, vec![id.clone()]).await?.first() {
+        Some(target) => deliveries::skip_missed(&tx, target, SWEEP, app.now()).await?,
+        None => deliveries::remove_orphans(&tx, &id, SWEEP).await?,
+    };
+    tx.commit().await?;
+    Ok(Done::Swept { target: id, is_clean: swept < SWEEP })
+}

@@ -1,0 +1,10 @@
+//! How much: the limits of the API, and what is used of them. All of it is counted per process.
+
+pub mod files;
+pub mod ledger;
+pub mod limits;
+pub mod memory;
+
+pub use files::Files;
+pub use ledger::{Lane, Rates, Toll};
+pub use limits::Door;

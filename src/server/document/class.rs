@@ -1,0 +1,88 @@
+//! What a request is counted as (G12): publishing is what the platform's own services do all day,
+//! so it has a rate of its own and may be larger.
+
+use async_graphql::Variables;
+use async_graphql::parser::types::{Field, OperationDefinition, Selection};
+use async_graphql::{Name, Value};
+use async_graphql_value::Value as Given;
+
+use crate::quota::Lane;
+
+/// The field that publishes.
+pub const PUBLISH: &str = "publishNotificationEvents";
+
+/// The lane of an operation, and how many events it publishes. Its fields are merged: none stands in a
+/// fragment, and none twice.
+pub fn of(operation: &OperationDefinition, variables: &Variables) -> (Lane, usize) {
+    let asked = operation.selection_set.node.items.iter().filter_map(|selection| match &selection.node {
+        Selection::Field(field) => Some(&field.node),
+        Selection::InlineFragment(_) | Selection::FragmentSpread(_) => None,
+    });
+    let publishing = asked.clone().filter(|field| field.name.node == PUBLISH);
+    let events = publishing.clone().map(|field| events(field, variables)).sum();
+    let others = asked.filter(|field| field.name.node != PUBLISH && field.name.node != "__typename");
+    match (publishing.count(), others.count()) {
+        (1.., 0) => (Lane::Publishing, events),
+        _ => (Lane::Api, events),
+    }
+}
+
+fn events(field: &Field, variables: &Variables) -> usize {
+    let variable = |name: &Name| variables.get(name);
+    match field.get_argument("input").map(|input| &input.node) {
+        Some(Given::Variable(name)) => match variable(name) {
+            Some(Value::Object(input)) => input.get("events").map_or(0, length),
+            _ => 0,
+        },
+        Some(Given::Object(input)) => match input.get("events") {
+            Some(Given::List(events)) => events.len(),
+            Some(Given::Variable(name)) => variable(name).map_or(0, length),
+            Some(_) => 1,
+            None => 0,
+        },
+        _ => 0,
+    }
+}
+
+/// One value stands for a list of one.
+fn length(value: &Value) -> usize {
+    if let Value::List(items) = value { items.len() } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::parser::parse_query;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn lane(document: &str, variables: Json) -> (Lane, usize) {
+        let document = parse_query(document).unwrap();
+        let (_, operation) = document.operations.iter().next().unwrap();
+        of(&operation.node, &Variables::from_json(variables))
+    }
+
+    #[test]
+    fn publishing_is_what_does_nothing_but_publish() {
+        let events = json!({"input": {"events": [1, 2, 3]}, "events": [1, 2], "event": {}});
+        for (document, expected) in [
+            ("{ ping }", (Lane::Api, 0)),
+            ("{ publishNotificationEvents { __typename } }", (Lane::Publishing, 0)),
+            ("mutation { publishNotificationEvents(input: $input) { __typename } }", (Lane::Publishing, 3)),
+            ("mutation { publishNotificationEvents(input: {events: $events}) { a } }", (Lane::Publishing, 2)),
+            ("mutation { publishNotificationEvents(input: {events: $event}) { a } }", (Lane::Publishing, 1)),
+            ("mutation { publishNotificationEvents(input: {events: [{}]}) { a } }", (Lane::Publishing, 1)),
+            ("mutation { publishNotificationEvents(input: $no) { a } }", (Lane::Publishing, 0)),
+            (
+                "mutation { a: publishNotificationEvents(input: $input) { a } __typename
+                 b: publishNotificationEvents(input: $input) { a } }",
+                (Lane::Publishing, 6),
+            ),
+            ("mutation { publishNotificationEvents(input: $input) { a } other }", (Lane::Api, 3)),
+            ("mutation { publishNotificationEvents: other }", (Lane::Api, 0)),
+            ("{ __typename }", (Lane::Api, 0)),
+        ] {
+            assert_eq!(lane(document, events.clone()), expected, "{document}");
+        }
+    }
+}
