@@ -1,5 +1,5 @@
 //! What the whole process shares: the database, the clock, the HTTP client, the
-//! mail server, the bell that wakes the delivery engine, and the settings.
+//! mail server, the wakeup that wakes the delivery engine, and the settings.
 
 pub mod heartbeat;
 pub mod notifier;
@@ -15,21 +15,21 @@ use std::sync::Arc;
 use anyhow::Context;
 use entity::Timestamp;
 
-use crate::auth::{Keyring, Logins};
+use crate::auth::Logins;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::outbound::{HttpClient, Troubles};
-use crate::quota::{Files, Rates};
+use crate::quota::{Files, Ledger};
 use crate::rules::page::Cursors;
 use crate::vault::Vault;
 
-pub use heartbeat::Pulse;
-pub use notifier::Herald;
+pub use heartbeat::Heartbeat;
+pub use notifier::Notifier;
 pub use publisher::Publisher;
 pub use removal::Removal;
 pub use settings::Settings;
 pub use smtp::MailServer;
-pub use wakeup::Bell;
+pub use wakeup::Wakeup;
 
 /// Everything that requests and workers need. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -55,19 +55,17 @@ pub struct Shared {
     /// Sends mails, if a server was configured.
     pub mail: Option<MailServer>,
     /// Wakes the delivery engine.
-    pub bell: Bell,
+    pub wakeup: Wakeup,
     /// Calls the other replicas.
-    pub herald: Herald,
+    pub notifier: Notifier,
     /// Shows that the delivery engine lives.
-    pub pulse: Pulse,
+    pub heartbeat: Heartbeat,
     /// Where events are handed in to be recorded.
     pub publisher: Publisher,
-    /// Looks API keys up.
-    pub keyring: Keyring,
     /// Keeps failed logins cheap.
     pub logins: Logins,
     /// What organizations have used of their rates.
-    pub rates: Rates,
+    pub ledger: Arc<Ledger>,
     /// How far the removal of what has expired has come.
     pub removal: Removal,
     /// Intervals, limits and switches.
@@ -80,14 +78,15 @@ impl App {
     /// # Errors
     /// When an extra certificate authority or the mail server's address cannot be read.
     pub fn new(db: Db, clock: Clock, vault: Vault, settings: Settings) -> anyhow::Result<Self> {
-        let bell = Bell::default();
-        let files = Files::divide(settings.door.connections, settings.concurrency);
-        let http = HttpClient::new(&settings, &files).context("the HTTP client could not be set up")?;
-        let extra_ca = settings.extra_ca.as_deref();
+        let wakeup = Wakeup::default();
+        let ledger = Arc::new(Ledger::new(&settings.limits, clock.clone()));
+        let files = Files::divide(settings.limits.connections, settings.outbound.concurrency);
+        let http = HttpClient::new(&settings.outbound, &files).context("the HTTP client could not be set up")?;
+        let extra_ca = settings.outbound.extra_ca.as_deref();
         let mail = settings.smtp.as_ref().map(|smtp| MailServer::new(smtp, extra_ca)).transpose()?;
-        let herald = Herald::start(&db, &bell);
+        let notifier = Notifier::start(&db, &wakeup);
         let cursors = Cursors::new(vault.cursor_keys());
-        let keyring = Keyring::start(db.clone());
+        let logins = Logins::start(db.clone(), settings.limits.failed_logins);
         Ok(Self(Arc::new(Shared {
             db,
             clock,
@@ -97,13 +96,12 @@ impl App {
             troubles: Troubles::default(),
             http,
             mail,
-            bell,
-            herald,
-            pulse: Pulse::default(),
+            wakeup,
+            notifier,
+            heartbeat: Heartbeat::default(),
             publisher: Publisher::default(),
-            keyring,
-            logins: Logins::default(),
-            rates: Rates::default(),
+            logins,
+            ledger,
             removal: Removal::default(),
             settings,
         })))

@@ -4,7 +4,7 @@ mod caller;
 pub mod issue_keys;
 mod key_lookup;
 pub mod login_throttle;
+mod logins;
 
 pub use caller::{Caller, Login};
-pub use key_lookup::Keyring;
-pub use login_throttle::Logins;
+pub use logins::Logins;

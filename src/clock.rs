@@ -30,7 +30,7 @@ pub enum Clock {
     /// A time that goes on as it did when the system's is changed.
     Steady(Steady),
     /// The time that somebody shows.
-    ByHand(Hand),
+    ByHand(ManualClock),
 }
 
 impl Clock {
@@ -40,7 +40,7 @@ impl Clock {
     }
 
     /// The time that `hand` shows.
-    pub fn by_hand(hand: &Hand) -> Self {
+    pub fn by_hand(hand: &ManualClock) -> Self {
         Self::ByHand(hand.clone())
     }
 
@@ -83,7 +83,7 @@ pub enum Runner {
     /// The machine, since it was started.
     Machine,
     /// A hand of somebody.
-    ByHand(Hand),
+    ByHand(ManualClock),
 }
 
 impl Runner {
@@ -101,9 +101,9 @@ impl Runner {
 
 /// The hand of a clock that stands still until somebody moves it.
 #[derive(Debug, Clone)]
-pub struct Hand(Arc<AtomicI64>);
+pub struct ManualClock(Arc<AtomicI64>);
 
-impl Hand {
+impl ManualClock {
     /// A hand that shows `now`.
     pub fn at(now: Timestamp) -> Self {
         Self(Arc::new(AtomicI64::new(now.as_millis())))

@@ -18,6 +18,7 @@ pub mod secret;
 use std::net::SocketAddr;
 
 use crate::app::Settings;
+use crate::outbound;
 
 /// The settings of the server.
 #[derive(Debug, clap::Args)]
@@ -40,7 +41,7 @@ pub struct Options {
     pub delivery: delivery::Options,
     /// What callers of the API may ask for.
     #[command(flatten)]
-    pub door: api::Options,
+    pub api: api::Options,
     /// How mails are sent.
     #[command(flatten)]
     pub mail: mail::Options,
@@ -61,9 +62,9 @@ impl Options {
     /// When a file cannot be read, or settings do not go together.
     pub fn settings(&self) -> anyhow::Result<Settings> {
         let settings = self.delivery.apply(Settings {
-            door: self.door.door(),
-            activations: self.door.activations(),
-            extra_ca: self.database.extra_ca.clone(),
+            limits: self.api.limits(),
+            activations: self.api.activations(),
+            outbound: outbound::Options { extra_ca: self.database.extra_ca.clone(), ..outbound::Options::default() },
             smtp: self.mail.smtp()?,
             ..Settings::default()
         });

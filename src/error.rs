@@ -1,7 +1,7 @@
 //! What can go wrong, in the ways that a caller can tell apart.
 //!
 //! Broken rules, arguments that cannot be used and missing rights are answers; everything
-//! else is our own failure: logged once at the door with the request id, and told to nobody.
+//! else is our own failure: logged once, where the request ends, with the request id, and told to nobody.
 
 mod report;
 

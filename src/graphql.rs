@@ -1,4 +1,4 @@
-//! The GraphQL door: what API users ask and change, in the words of the contract.
+//! The GraphQL API: what API users ask and change, in the words of the contract.
 //!
 //! A resolver is four steps: parse, rule, store, payload. Descriptions of types and fields are the
 //! API's documentation; what is ours and not Highnote's begins with "Extension:". Nullable
@@ -67,7 +67,7 @@ pub(crate) fn printed() -> String {
 /// Attaches what a request needs: the caller, fresh loaders within his scope, and what it may hold.
 pub fn prepare(request: Request, app: &App, caller: Caller, share: &Arc<Share>) -> Request {
     let loaders = loaders::new(app.clone(), caller.scope.clone(), Arc::clone(share));
-    request.data(caller).data(loaders).data(limits::payload_budget::Weight::new(Arc::clone(share)))
+    request.data(caller).data(loaders).data(limits::payload_budget::PayloadBudget::new(Arc::clone(share)))
 }
 
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
@@ -77,7 +77,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
         .limit_recursive_depth(RECURSION)
         .extension(introspection::Described)
         .extension(codes::Codes)
-        .extension(limits::charge::Tolls)
+        .extension(limits::charge::Charges)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod connector;
 mod destination;
 mod dns;
 mod line;
+mod options;
 mod outcome;
 mod pools;
 mod resolver;
@@ -18,5 +19,6 @@ pub mod trouble;
 
 pub use client::{HttpClient, Notification};
 pub use destination::Destination;
+pub use options::Options;
 pub use outcome::Answer;
 pub use trouble::Troubles;

@@ -6,5 +6,5 @@ pub mod limits;
 pub mod memory;
 
 pub use files::Files;
-pub use ledger::{Lane, Rates, Toll};
-pub use limits::Door;
+pub use ledger::{Ledger, RateCharge, RequestClass};
+pub use limits::ApiLimits;

@@ -38,17 +38,17 @@ const OUT_OF_FILES: Duration = Duration::from_millis(100);
 /// # Errors
 /// When the listener fails.
 pub async fn serve(app: App, listener: TcpListener, shutdown: CancellationToken) -> io::Result<()> {
-    let door = app.settings.door.clone();
+    let timeouts = app.settings.limits.timeouts;
     let connections = Connections::new(app.files.inbound, router(app.clone()), shutdown.clone());
     tokio::select! {
         () = accept(&listener, &connections, &app.troubles) => {}
-        () = connections.watch(door.patience) => {}
+        () = connections.watch(timeouts) => {}
         () = shutdown.cancelled() => {}
     }
     drop(listener);
     tokio::select! {
         () = connections.end() => {}
-        () = connections.watch(door.patience) => {}
+        () = connections.watch(timeouts) => {}
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! tables at once (`bulk`, `claims`, `lists`, `pages`, `settlement`) has one of its own.
 //!
 //! Each is written once for both databases. Reads of a caller's data start from
-//! [`Scope`]; writes take the transaction that the door opened.
+//! [`Scope`]; writes take the transaction that the entry point opened.
 
 pub mod api_keys;
 pub mod attempts;

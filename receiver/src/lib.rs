@@ -6,7 +6,7 @@
 
 mod answer;
 mod authority;
-mod book;
+mod state;
 mod gate;
 mod hear;
 mod line;
@@ -15,7 +15,7 @@ mod server;
 
 pub use answer::Answer;
 pub use authority::{Authority, Certificate, Protocols};
-pub use book::Received;
+pub use state::Received;
 pub use gate::Gate;
 pub use rogue::{Act, Rogue};
 pub use server::Receiver;

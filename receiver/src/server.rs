@@ -1,4 +1,4 @@
-//! The listening side: from an accepted connection to the book.
+//! The listening side: from an accepted connection to the state.
 //!
 //! One task accepts and owns the tasks of all connections, so dropping the
 //! receiver ends everything at once, hanging answers too.
@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 
 use crate::answer::Body;
-use crate::book::Book;
+use crate::state::State;
 use crate::line::{Line, PAUSE, Stream, Switch};
 use crate::{Answer, Authority, Certificate, Protocols, Received};
 
@@ -29,7 +29,7 @@ use crate::{Answer, Authority, Certificate, Protocols, Received};
 pub struct Receiver {
     address: SocketAddr,
     scheme: &'static str,
-    book: Arc<Book>,
+    state: Arc<State>,
     accepting: AbortHandle,
 }
 
@@ -62,9 +62,9 @@ impl Receiver {
     async fn listen(address: SocketAddr, scheme: &'static str, tls: Option<TlsAcceptor>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let book = Arc::<Book>::default();
-        let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&book))).abort_handle();
-        Ok(Self { address, scheme, book, accepting })
+        let state = Arc::<State>::default();
+        let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&state))).abort_handle();
+        Ok(Self { address, scheme, state, accepting })
     }
 
     /// Where it listens.
@@ -81,33 +81,33 @@ impl Receiver {
     ///
     /// Replaces what is left of an earlier script. A path without one answers 200.
     pub fn script(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
-        self.book.script(path, VecDeque::from_iter(answers));
+        self.state.script(path, VecDeque::from_iter(answers));
     }
 
     /// How many connections were made to it so far.
     pub fn connections(&self) -> usize {
-        self.book.connections()
+        self.state.connections()
     }
 
     /// All requests to this path so far, in their order.
     pub fn received(&self, path: &str) -> Vec<Received> {
-        self.book.received(path)
+        self.state.received(path)
     }
 
     /// All requests to this path that were not taken yet. They are forgotten, so that a receiver
     /// can live for days.
     pub fn take(&self, path: &str) -> Vec<Received> {
-        self.book.take_all(path)
+        self.state.take_all(path)
     }
 
     /// How many requests there were to this path so far.
     pub fn count(&self, path: &str) -> usize {
-        self.book.count(path)
+        self.state.count(path)
     }
 
     /// The first request to this path that `next` has not returned yet; waits for it.
     pub async fn next(&self, path: &str) -> Received {
-        self.book.next(path).await
+        self.state.next(path).await
     }
 }
 
@@ -120,11 +120,11 @@ impl Drop for Receiver {
     }
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, book: Arc<Book>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>) {
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
-            Ok((tcp, _)) => drop(connections.spawn(serve(tcp, tls.clone(), Arc::clone(&book)))),
+            Ok((tcp, _)) => drop(connections.spawn(serve(tcp, tls.clone(), Arc::clone(&state)))),
             // Out of file descriptors: some will be free again.
             Err(_) => sleep(PAUSE).await,
         }
@@ -132,14 +132,14 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, book: Arc<Book>
     }
 }
 
-async fn serve(tcp: TcpStream, tls: Option<TlsAcceptor>, book: Arc<Book>) {
+async fn serve(tcp: TcpStream, tls: Option<TlsAcceptor>, state: Arc<State>) {
     let Ok(stream) = secure(tcp, tls).await else {
         return;
     };
-    book.connected();
+    state.connected();
     let switch = Switch::default();
     let line = TokioIo::new(Line::new(stream, switch.clone()));
-    let service = service_fn(|request| answer(request, Arc::clone(&book), switch.clone()));
+    let service = service_fn(|request| answer(request, Arc::clone(&state), switch.clone()));
     let http = auto::Builder::new(TokioExecutor::new());
     tokio::select! {
         _ = http.serve_connection(line, service) => {}
@@ -157,12 +157,12 @@ async fn secure(tcp: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<Stream> 
 
 async fn answer(
     request: Request<Incoming>,
-    book: Arc<Book>,
+    state: Arc<State>,
     line: Switch,
 ) -> Result<Response<Body>, Failure> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    let answer = book.record(head, body);
+    let answer = state.record(head, body);
     if matches!(answer, Answer::Refuse) {
         return Err(h2::Error::from(h2::Reason::REFUSED_STREAM).into());
     }

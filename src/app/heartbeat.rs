@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 /// The last sign of life. Cheap to clone; all clones show the same.
 #[derive(Debug, Clone)]
-pub struct Pulse(Arc<Mutex<Beat>>);
+pub struct Heartbeat(Arc<Mutex<Beat>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Beat {
@@ -16,13 +16,13 @@ struct Beat {
     oldest_due_at: Option<Timestamp>,
 }
 
-impl Default for Pulse {
+impl Default for Heartbeat {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Beat { at: Instant::now(), oldest_due_at: None })))
     }
 }
 
-impl Pulse {
+impl Heartbeat {
     /// The engine has seen the database, and what has been due for longest in it.
     pub fn beat(&self, oldest_due_at: Option<Timestamp>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Beat { at: Instant::now(), oldest_due_at };

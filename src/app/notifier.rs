@@ -12,7 +12,7 @@ use sea_orm::sqlx::raw_sql;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::app::Bell;
+use crate::app::Wakeup;
 use crate::db::Db;
 
 const CHANNEL: &str = "reprise_due";
@@ -29,17 +29,17 @@ const CALM: Duration = Duration::from_millis(100);
 
 /// Makes the calls. Cheap to clone; on SQLite it does nothing.
 #[derive(Debug, Clone)]
-pub struct Herald(Option<mpsc::Sender<HashSet<TargetId>>>);
+pub struct Notifier(Option<mpsc::Sender<HashSet<TargetId>>>);
 
-impl Herald {
-    /// Listens for the calls of others, to ring `bell`, and makes calls to them.
-    pub fn start(db: &Db, bell: &Bell) -> Self {
+impl Notifier {
+    /// Listens for the calls of others, to ring `wakeup`, and makes calls to them.
+    pub fn start(db: &Db, wakeup: &Wakeup) -> Self {
         if !db.is_shared() {
             return Self(None);
         }
         let (calls, waiting) = mpsc::channel(1);
         let name = format!("{:016x}", rand::random::<u64>());
-        tokio::spawn(listen(db.clone(), bell.clone(), name.clone()));
+        tokio::spawn(listen(db.clone(), wakeup.clone(), name.clone()));
         tokio::spawn(call(db.clone(), name, waiting));
         Self(Some(calls))
     }
@@ -64,16 +64,16 @@ async fn call(db: Db, name: String, mut waiting: mpsc::Receiver<HashSet<TargetId
     }
 }
 
-async fn listen(db: Db, bell: Bell, name: String) {
+async fn listen(db: Db, wakeup: Wakeup, name: String) {
     loop {
-        if let Err(error) = hear(&db, &bell, &name).await {
+        if let Err(error) = hear(&db, &wakeup, &name).await {
             tracing::debug!(%error, "the other replicas cannot be heard");
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-async fn hear(db: &Db, bell: &Bell, name: &str) -> anyhow::Result<()> {
+async fn hear(db: &Db, wakeup: &Wakeup, name: &str) -> anyhow::Result<()> {
     let Some(pool) = db.listening() else { return Ok(()) };
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.listen(CHANNEL).await?;
@@ -85,7 +85,7 @@ async fn hear(db: &Db, bell: &Bell, name: &str) -> anyhow::Result<()> {
         let call = call?;
         let mut words = call.payload().split(' ');
         if words.next() != Some(name) {
-            bell.ring(words.filter_map(|id| id.parse().ok()));
+            wakeup.ring(words.filter_map(|id| id.parse().ok()));
         }
     }
 }

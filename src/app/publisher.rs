@@ -1,4 +1,4 @@
-//! Where events are handed in to be recorded: callers wait here for the scribe of
+//! Where events are handed in to be recorded: callers wait here for the writer of
 //! the delivery engine, which records many calls in one transaction.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -3,22 +3,22 @@
 //! Where they come from (flags, environment) is `config`'s business.
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::quota::limits::Door;
+use crate::quota::limits::ApiLimits;
 use crate::rules::retry::Schedules;
-use crate::rules::{limits, uri};
+use crate::outbound;
+use crate::rules::limits;
 
 /// What the operator of the server can choose.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// How receivers are reached.
+    pub outbound: outbound::Options,
     /// When failed deliveries are tried again (D2).
     pub schedules: Schedules,
-    /// How long an attempt may take in all (W6).
-    pub deadline: Duration,
     /// How long a claimed delivery is left to its claimant. Longer than the deadline, or
     /// attempts would be repeated while they run.
     pub lease: Duration,
@@ -26,22 +26,12 @@ pub struct Settings {
     pub target_concurrency: usize,
     /// How many attempts a second one target may get from this process; none: as many as it takes.
     pub target_rate: Option<NonZeroU32>,
-    /// How many requests may be in flight in all.
-    pub concurrency: usize,
-    /// How old connections to receivers may become, so that a busy one hears of a new address.
-    pub connection_age: Duration,
     /// How often the engine looks for work that nobody rang for.
     pub look_interval: Duration,
     /// How long a database that has just failed is left alone.
     pub pause: Duration,
     /// How often expired rows are looked for.
     pub upkeep_interval: Duration,
-    /// The `user-agent` of notifications (W2).
-    pub user_agent: String,
-    /// Which URIs a target may have.
-    pub uris: uri::Policy,
-    /// A file with a certificate authority to trust besides the system's.
-    pub extra_ca: Option<PathBuf>,
     /// How long the previous signing key still signs after a rotation (K1).
     pub key_overlap: Duration,
     /// How long events are kept (D9).
@@ -51,8 +41,8 @@ pub struct Settings {
     /// Whether nothing is delivered, so that a copy of a database does not send again what the
     /// original sends.
     pub paused: bool,
-    /// How wide the door to the API is.
-    pub door: Door,
+    /// The limits of the API.
+    pub limits: ApiLimits,
     /// How many activations may be begun in an hour, by organization and environment: they go to URIs
     /// that have not proved yet that they want to hear of us.
     pub activations: Option<u32>,
@@ -75,24 +65,19 @@ pub struct Smtp {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            outbound: outbound::Options::default(),
             schedules: Schedules::default(),
-            deadline: limits::DEADLINE,
             lease: Duration::from_secs(30),
             target_concurrency: 32,
             target_rate: None,
-            concurrency: 1_024,
-            connection_age: Duration::from_secs(60),
             look_interval: Duration::from_secs(1),
             pause: Duration::from_secs(1),
             upkeep_interval: Duration::from_secs(60),
-            user_agent: limits::USER_AGENT.to_owned(),
-            uris: uri::Policy::default(),
-            extra_ca: None,
             key_overlap: limits::KEY_OVERLAP,
             retention: limits::RETENTION,
             removal_after: limits::REMOVAL_AFTER,
             paused: false,
-            door: Door::default(),
+            limits: ApiLimits::default(),
             activations: Some(limits::ACTIVATIONS),
             smtp: None,
         }

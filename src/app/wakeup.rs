@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use entity::TargetId;
 use tokio::sync::Notify;
 
-/// A bell with one listener. Cheap to clone; all clones ring the same one.
+/// A wakeup with one listener. Cheap to clone; all clones ring the same one.
 #[derive(Debug, Clone, Default)]
-pub struct Bell(Arc<Inner>);
+pub struct Wakeup(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -19,7 +19,7 @@ struct Inner {
     notify: Notify,
 }
 
-/// What the bell was rung for since somebody listened last.
+/// What the wakeup was rung for since somebody listened last.
 #[derive(Debug, Default)]
 pub struct Rung {
     /// Targets that have deliveries due now.
@@ -28,7 +28,7 @@ pub struct Rung {
     pub everywhere: bool,
 }
 
-impl Bell {
+impl Wakeup {
     /// Says that these targets have deliveries due now.
     pub fn ring(&self, due: impl IntoIterator<Item = TargetId>) {
         self.change(|rung| rung.due.extend(due));

@@ -23,7 +23,7 @@ const AT_ONCE: usize = 2;
 
 /// Where keys are asked for. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Keyring(mpsc::Sender<Question>);
+pub struct KeyLookup(mpsc::Sender<Question>);
 
 #[derive(Debug)]
 struct Question {
@@ -31,7 +31,7 @@ struct Question {
     answer: oneshot::Sender<Result<Option<api_key::Model>>>,
 }
 
-impl Keyring {
+impl KeyLookup {
     /// Starts the task that asks the database. It ends with the last of these.
     pub fn start(db: Db) -> Self {
         let (questions, waiting) = mpsc::channel(TOGETHER);

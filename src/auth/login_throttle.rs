@@ -19,68 +19,68 @@ const REMEMBERED: usize = 50_000;
 
 /// The logins of this process.
 #[derive(Debug, Default)]
-pub struct Logins(Mutex<Book>);
+pub struct LoginThrottle(Mutex<State>);
 
 #[derive(Debug, Default)]
-struct Book {
+struct State {
     /// The hashes of keys that were good once.
     known: HashSet<String>,
     failed: Used,
     failed_from: HashMap<IpAddr, Used>,
 }
 
-impl Logins {
+impl LoginThrottle {
     /// Counts a login as failed before anybody looks for its key; [`Self::undo`] takes that back.
     ///
     /// # Errors
     /// When too many have failed; with the time to wait.
     pub fn attempt(&self, from: IpAddr, limits: FailedLogins, now: Timestamp) -> Result<(), Duration> {
-        let mut book = self.book();
+        let mut state = self.state();
         let from = network(from);
-        book.forget(limits, now);
+        state.forget(limits, now);
         // Strangers beyond those that are remembered count together only.
-        if book.failed_from.len() < REMEMBERED || book.failed_from.contains_key(&from) {
-            book.failed_from.entry(from).or_default().take(1, limits.of_one(), now)?;
+        if state.failed_from.len() < REMEMBERED || state.failed_from.contains_key(&from) {
+            state.failed_from.entry(from).or_default().take(1, limits.of_one(), now)?;
         }
-        let taken = book.failed.take(1, limits.of_all(), now);
+        let taken = state.failed.take(1, limits.of_all(), now);
         if taken.is_err() {
-            book.give_back(from);
+            state.give_back(from);
         }
         taken
     }
 
     /// The login that was counted has not failed.
     pub fn undo(&self, from: IpAddr) {
-        let mut book = self.book();
-        book.give_back(network(from));
-        book.failed.give_back(1);
+        let mut state = self.state();
+        state.give_back(network(from));
+        state.failed.give_back(1);
     }
 
     /// Notes that the key of this hash is good.
     pub fn remember(&self, hash: String) {
-        let mut book = self.book();
-        if book.known.len() >= REMEMBERED {
-            book.known.clear();
+        let mut state = self.state();
+        if state.known.len() >= REMEMBERED {
+            state.known.clear();
         }
-        book.known.insert(hash);
+        state.known.insert(hash);
     }
 
     /// Whether the key of this hash was good before.
     pub fn knows(&self, hash: &str) -> bool {
-        self.book().known.contains(hash)
+        self.state().known.contains(hash)
     }
 
     /// Notes that the key of this hash is not good any more.
     pub fn forget(&self, hash: &str) {
-        self.book().known.remove(hash);
+        self.state().known.remove(hash);
     }
 
-    fn book(&self) -> std::sync::MutexGuard<'_, Book> {
-        self.0.lock().expect("nobody panics while holding the book")
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().expect("nobody panics while holding the state")
     }
 }
 
-impl Book {
+impl State {
     fn give_back(&mut self, from: IpAddr) {
         if let Some(used) = self.failed_from.get_mut(&from) {
             used.give_back(1);
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn failures_are_counted_for_each_address_and_in_all() {
-        let (logins, now) = (Logins::default(), Timestamp::from_millis(1_790_000_000_000));
+        let (logins, now) = (LoginThrottle::default(), Timestamp::from_millis(1_790_000_000_000));
         let [a, b, c] = [1, 2, 3].map(|last| IpAddr::from([192, 0, 2, last]));
         let minute = Duration::from_secs(60);
         assert_eq!(logins.attempt(a, LIMITS, now), Ok(()));

@@ -32,7 +32,7 @@ use transcript::Transcript;
 
 const ANY_PORT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 const GRACE: Duration = Duration::from_secs(2);
-const PATIENCE: Duration = Duration::from_secs(10);
+const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY: Backoff = Backoff { attempts: 4, first: Duration::from_secs(1), factor: 2, jitter: 0.0 };
 const NAME: &str = "PAYMENT_CARD_ISSUED";
 
@@ -71,9 +71,10 @@ async fn open(folder: &TempDir) -> anyhow::Result<Db> {
 }
 
 fn settings(extra_ca: PathBuf) -> Settings {
-    let mut settings = Settings { extra_ca: Some(extra_ca), ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.outbound.extra_ca = Some(extra_ca);
     settings.schedules.test = RETRY;
-    settings.uris.private = true;
+    settings.outbound.uris.private = true;
     settings.look_interval = Duration::from_millis(100);
     settings
 }
@@ -126,7 +127,7 @@ impl Story {
             }
         };
         let data =
-            tokio::time::timeout(PATIENCE, active).await.context("the target did not become active")??;
+            tokio::time::timeout(STEP_TIMEOUT, active).await.context("the target did not become active")??;
         Transcript::request(query, &json!({ "id": target }), &data)
     }
 
@@ -178,7 +179,7 @@ impl Story {
     /// Waits for the next notification, and verifies its signatures with the target's secrets.
     async fn receive(&mut self, target: &str) -> anyhow::Result<()> {
         let next = self.receiver.next("/hook");
-        let received = tokio::time::timeout(PATIENCE, next).await.context("no notification came")?;
+        let received = tokio::time::timeout(STEP_TIMEOUT, next).await.context("no notification came")?;
         let query = "query($id: ID!) { node(id: $id) { ... on WebhookNotificationTarget { signingKeys { secret } } } }";
         let data = self.client.ask(query, json!({ "id": target })).await?;
         let keys = data["node"]["signingKeys"].as_array().context("the target has no keys")?;

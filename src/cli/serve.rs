@@ -51,7 +51,7 @@ pub async fn run(Options { config }: Options) -> anyhow::Result<()> {
         opened = until_there(|| open(&config)) => opened?,
         () = signals.next() => return Ok(()),
     };
-    warn_of_openings(settings.uris);
+    warn_of_openings(settings.outbound.uris);
     if settings.paused {
         warn!("nothing is delivered, mailed or removed: the server was started with --paused");
     }

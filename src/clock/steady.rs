@@ -130,7 +130,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::clock::Hand;
+    use crate::clock::ManualClock;
 
     const START: Timestamp = Timestamp::from_millis(1_790_000_000_000);
     const SECOND: Duration = Duration::from_secs(1);
@@ -138,14 +138,14 @@ mod tests {
 
     /// A clock on the wall, a runner, and the time that goes by both.
     struct Room {
-        wall: Hand,
-        runner: Hand,
+        wall: ManualClock,
+        runner: ManualClock,
         steady: Steady,
     }
 
     impl Room {
         fn new() -> Self {
-            let (wall, runner) = (Hand::at(START), Hand::at(Timestamp::from_millis(0)));
+            let (wall, runner) = (ManualClock::at(START), ManualClock::at(Timestamp::from_millis(0)));
             let steady = Steady::new(Runner::ByHand(runner.clone()), 0, START, Detour::default());
             Self { wall, runner, steady }
         }

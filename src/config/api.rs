@@ -8,11 +8,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::config::number::{duration, number};
-use crate::quota::limits::{Door, FailedLogins, Patience, Rate};
+use crate::quota::limits::{ApiLimits, FailedLogins, Timeouts, Rate};
 
 const MEBIBYTE: usize = 1_024 * 1_024;
 
-/// The door to the API.
+/// The limits of the API.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "API")]
@@ -65,12 +65,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// The door with these options.
-    pub fn door(&self) -> Door {
-        Door {
+    /// The limits with these options.
+    pub fn limits(&self) -> ApiLimits {
+        ApiLimits {
             connections: self.connections,
             memory: self.request_memory.saturating_mul(MEBIBYTE),
-            patience: Patience {
+            timeouts: Timeouts {
                 header: self.header_timeout,
                 body: self.body_timeout,
                 idle: self.idle_timeout,
@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn the_defaults_of_the_flags_are_those_of_the_settings() {
         let options = parse(&[]).unwrap();
-        assert_eq!(format!("{:?}", options.door()), format!("{:?}", Door::default()));
+        assert_eq!(format!("{:?}", options.limits()), format!("{:?}", ApiLimits::default()));
         assert_eq!(options.activations(), Settings::default().activations);
     }
 
@@ -144,8 +144,8 @@ mod tests {
     fn every_limit_can_be_switched_off() {
         let limits = ["--rate-limit=off", "--publishing-rate-limit=off", "--failed-logins=off"];
         let options = parse(&[&limits[..], &["--activations=off"]].concat()).unwrap();
-        let door = options.door();
-        assert_eq!((door.api, door.publishing, door.failed_logins), (None, None, None));
+        let limits = options.limits();
+        assert_eq!((limits.api, limits.publishing, limits.failed_logins), (None, None, None));
         assert_eq!(options.activations(), None);
         assert!(parse(&["--activations=0"]).is_err());
         assert!(parse(&["--rate-limit=0/0"]).is_err());
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_proxy_is_an_address_or_a_network() {
-        let proxies = |text: &str| parse(&["--trusted-proxies", text]).unwrap().door().proxies;
+        let proxies = |text: &str| parse(&["--trusted-proxies", text]).unwrap().limits().proxies;
         let read = |text: &str| text.parse::<IpNet>().unwrap();
         for (given, expected) in [
             ("10.0.0.1", &["10.0.0.1/32"][..]),

@@ -27,20 +27,20 @@ pub fn check(settings: &Settings) -> anyhow::Result<()> {
 
 fn check_intervals(settings: &Settings) -> anyhow::Result<()> {
     for (name, interval) in [
-        ("--deadline", settings.deadline),
+        ("--deadline", settings.outbound.deadline),
         ("--look-interval", settings.look_interval),
         ("--upkeep-interval", settings.upkeep_interval),
         ("--retention", settings.retention),
         ("--removal-after", settings.removal_after),
         ("--database-pause", settings.pause),
-        ("--header-timeout", settings.door.patience.header),
-        ("--body-timeout", settings.door.patience.body),
-        ("--idle-timeout", settings.door.patience.idle),
-        ("--write-timeout", settings.door.patience.write),
+        ("--header-timeout", settings.limits.timeouts.header),
+        ("--body-timeout", settings.limits.timeouts.body),
+        ("--idle-timeout", settings.limits.timeouts.idle),
+        ("--write-timeout", settings.limits.timeouts.write),
     ] {
         ensure!(!interval.is_zero(), "{name} is 0: give a duration such as 10s");
     }
-    let (lease, deadline) = (settings.lease, settings.deadline);
+    let (lease, deadline) = (settings.lease, settings.outbound.deadline);
     ensure!(
         lease > deadline,
         "--lease is {}, --deadline is {}: the lease must be longer, or attempts are repeated while they run",
@@ -51,11 +51,11 @@ fn check_intervals(settings: &Settings) -> anyhow::Result<()> {
 }
 
 fn check_numbers(settings: &Settings) -> anyhow::Result<()> {
-    let (all, one) = (settings.concurrency, settings.target_concurrency);
+    let (all, one) = (settings.outbound.concurrency, settings.target_concurrency);
     ensure!(one >= 1, "--target-concurrency is 0: give 1 or more");
-    ensure!(settings.door.connections >= 1, "--connections is 0: give 1 or more");
+    ensure!(settings.limits.connections >= 1, "--connections is 0: give 1 or more");
     ensure!(
-        settings.door.memory >= LEAST_MEMORY,
+        settings.limits.memory >= LEAST_MEMORY,
         "--request-memory is less than {}: long requests would never find room",
         LEAST_MEMORY >> 20,
     );
@@ -63,7 +63,7 @@ fn check_numbers(settings: &Settings) -> anyhow::Result<()> {
         all >= one,
         "--concurrency is {all}, --target-concurrency is {one}: the first must not be smaller"
     );
-    let agent = &settings.user_agent;
+    let agent = &settings.outbound.user_agent;
     ensure!(is_agent(agent), "--user-agent is {agent:?}: give visible ASCII characters, such as Company/1.0");
     Ok(())
 }
@@ -117,17 +117,17 @@ mod tests {
             let error = check(&settings).unwrap_err().to_string();
             assert!(error.starts_with(name), "{error}");
         };
-        refused("--lease", |settings| settings.lease = settings.deadline);
-        refused("--deadline", |settings| settings.deadline = Duration::ZERO);
+        refused("--lease", |settings| settings.lease = settings.outbound.deadline);
+        refused("--deadline", |settings| settings.outbound.deadline = Duration::ZERO);
         refused("--look-interval", |settings| settings.look_interval = Duration::ZERO);
         refused("--upkeep-interval", |settings| settings.upkeep_interval = Duration::ZERO);
         refused("--target-concurrency", |settings| settings.target_concurrency = 0);
-        refused("--concurrency", |settings| settings.concurrency = 31);
-        refused("--user-agent", |settings| settings.user_agent = "a\nb".to_owned());
+        refused("--concurrency", |settings| settings.outbound.concurrency = 31);
+        refused("--user-agent", |settings| settings.outbound.user_agent = "a\nb".to_owned());
         for agent in ["", " ", " a", "ü", "a\tb"] {
             assert!(!is_agent(agent), "{agent:?}");
         }
-        refused("--request-memory", |settings| settings.door.memory = 95 << 20);
+        refused("--request-memory", |settings| settings.limits.memory = 95 << 20);
         refused("--live-retries", |settings| settings.schedules.live.attempts = 20);
         refused("--live-retries", |settings| settings.retention = Duration::from_hours(24));
         refused("--test-retries", |settings| settings.schedules.test.first = Duration::MAX);

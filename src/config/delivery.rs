@@ -7,6 +7,7 @@ use crate::app::Settings;
 use crate::config::environment::switch;
 use crate::config::number::{duration, number};
 use crate::config::schedule::Changes;
+use crate::outbound;
 use crate::rules::retry::Schedules;
 use crate::rules::uri;
 
@@ -82,18 +83,21 @@ impl Options {
     /// The settings with these options.
     pub fn apply(&self, settings: Settings) -> Settings {
         Settings {
+            outbound: outbound::Options {
+                deadline: self.deadline,
+                concurrency: self.concurrency,
+                connection_age: self.connection_age,
+                user_agent: self.user_agent.clone(),
+                uris: uri::Policy { http: self.allow_http_targets, private: self.allow_private_targets },
+                ..settings.outbound
+            },
             schedules: self.schedules(settings.schedules),
-            deadline: self.deadline,
             lease: self.lease,
             target_concurrency: self.target_concurrency,
             target_rate: self.target_rate,
-            concurrency: self.concurrency,
-            connection_age: self.connection_age,
             look_interval: self.look_interval,
             pause: self.database_pause,
             upkeep_interval: self.upkeep_interval,
-            user_agent: self.user_agent.clone(),
-            uris: uri::Policy { http: self.allow_http_targets, private: self.allow_private_targets },
             key_overlap: self.key_overlap,
             retention: self.retention,
             removal_after: self.removal_after,

@@ -23,7 +23,7 @@ use crate::db::trouble::{is_read_only, is_refusal, takes_nothing};
 use crate::error::Result;
 
 /// How long a statement may take. What takes longer is not slow, it is stuck.
-const PATIENCE: Duration = Duration::from_secs(8);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(8);
 /// For how long it is believed that a database takes nothing, after it refused something. A little may
 /// fit while most does not.
 const AFTERMATH: Duration = Duration::from_secs(3);
@@ -150,7 +150,7 @@ fn rows<'a>(
     trust: &'a Trust,
     turn: SemaphorePermit<'a>,
 ) -> impl Stream<Item = Result<QueryResult, DbErr>> + Send + 'a {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + STATEMENT_TIMEOUT;
     try_stream! {
         let mut rows = link.stream(statement);
         loop {
@@ -204,7 +204,7 @@ pub(super) async fn patiently<T>(
     if is_impatient() {
         return poll_immediate(call).await.unwrap_or_else(|| Err(stuck()));
     }
-    let Some(ended) = in_time(trust, call, [PATIENCE, LOOK]).await else { return Err(stuck()) };
+    let Some(ended) = in_time(trust, call, [STATEMENT_TIMEOUT, LOOK]).await else { return Err(stuck()) };
     fail_point!("database-answer", |_| Err(failed("a fault was injected")));
     ended
 }
@@ -259,7 +259,7 @@ mod tests {
         let other = in_time(&trust, pending::<()>(), [SOON * 10, SOON]);
         assert_eq!(tokio::join!(waits, other), (None, None));
         assert!(!trust.covers(Duration::from_secs(3_600)));
-        let answered = in_time(&trust, async { "an answer" }, [PATIENCE, LOOK]).await;
+        let answered = in_time(&trust, async { "an answer" }, [STATEMENT_TIMEOUT, LOOK]).await;
         assert_eq!(answered, Some("an answer"));
     }
 

@@ -1,9 +1,10 @@
 //! What this process has claimed: the lanes that it waits in, and the leases that
-//! keep it ours. The dispatcher takes from it, the scribe adds to it.
+//! keep it ours. The dispatcher takes from it, the writer adds to it.
 
 pub mod lane;
 pub mod lanes;
 pub mod leases;
+pub mod renewal;
 pub mod window;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,35 +12,35 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use entity::{DeliveryState, TargetId, Timestamp, delivery};
 use tokio::sync::mpsc;
 
-use crate::delivery::attempt::job::Parcel;
-use crate::delivery::attempt::recipients::{AddressBook, Addresses};
+use crate::delivery::attempt::job::Job;
+use crate::delivery::attempt::recipients::{Recipients, KnownRecipients};
 use crate::delivery::buffer::lanes::{Lanes, Limits};
 use crate::delivery::buffer::leases::Leases;
-use crate::delivery::dispatcher::Signal;
-use crate::store::claims::Room;
+use crate::delivery::signal::Signal;
+use crate::store::claims::Demand;
 
 /// Cheap to clone; all clones share it.
 #[derive(Debug, Clone)]
-pub struct Shelf {
-    lanes: Arc<Mutex<Lanes<Parcel>>>,
+pub struct Buffer {
+    lanes: Arc<Mutex<Lanes<Job>>>,
     leases: Leases,
-    addresses: AddressBook,
+    recipients: Recipients,
     signals: mpsc::UnboundedSender<Signal>,
 }
 
-impl Shelf {
-    /// An empty shelf. `signals` hears when something was put on it.
+impl Buffer {
+    /// An empty buffer. `signals` hears when something was put on it.
     pub fn new(
         limits: Limits,
         leases: Leases,
-        addresses: AddressBook,
+        recipients: Recipients,
         signals: mpsc::UnboundedSender<Signal>,
     ) -> Self {
-        Self { lanes: Arc::new(Mutex::new(Lanes::new(limits))), leases, addresses, signals }
+        Self { lanes: Arc::new(Mutex::new(Lanes::new(limits))), leases, recipients, signals }
     }
 
     /// The lanes.
-    pub fn lanes(&self) -> MutexGuard<'_, Lanes<Parcel>> {
+    pub fn lanes(&self) -> MutexGuard<'_, Lanes<Job>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -49,8 +50,8 @@ impl Shelf {
     }
 
     /// Where it all goes.
-    pub fn addresses(&self) -> &AddressBook {
-        &self.addresses
+    pub fn recipients(&self) -> &Recipients {
+        &self.recipients
     }
 
     /// Nothing is claimed, and nothing due as far as is known.
@@ -58,14 +59,14 @@ impl Shelf {
         self.leases.are_settled() && self.lanes().are_quiet()
     }
 
-    /// Takes in what was claimed for these rooms.
-    pub fn claimed(&self, rooms: &[Room], parcels: Vec<Parcel>) {
-        self.leases.take(parcels.iter().map(|parcel| &parcel.delivery));
-        let brought = parcels.into_iter().map(|parcel| {
-            let (target, weight) = (parcel.delivery.target_id.clone(), parcel.weight());
-            (target, (parcel, weight))
+    /// Takes in what was claimed for these demands.
+    pub fn claimed(&self, demands: &[Demand], jobs: Vec<Job>) {
+        self.leases.take(jobs.iter().map(|job| &job.delivery));
+        let brought = jobs.into_iter().map(|job| {
+            let (target, weight) = (job.delivery.target_id.clone(), job.weight());
+            (target, (job, weight))
         });
-        self.lanes().claimed(rooms, brought);
+        self.lanes().claimed(demands, brought);
     }
 
     /// These are written down.
@@ -93,44 +94,44 @@ impl Shelf {
                 places.push((row.target_id.clone(), weight));
             }
         }
-        Promises { shelf: self.clone(), places }
+        Promises { buffer: self.clone(), places }
     }
 
     /// What was read again about the targets of what is in stock.
-    pub fn readdress(&self, addresses: &Addresses) {
+    pub fn update_recipients(&self, recipients: &KnownRecipients) {
         let mut lanes = self.lanes();
-        for (target, address) in addresses {
-            lanes.stock_of(target).for_each(|parcel| parcel.readdress(address));
+        for (target, recipient) in recipients {
+            lanes.stock_of(target).for_each(|job| job.update_recipients(recipient));
         }
     }
 }
 
-/// Places on the shelf for what is being written down. Dropped, they are free again.
+/// Places on the buffer for what is being written down. Dropped, they are free again.
 #[derive(Debug)]
 pub struct Promises {
-    shelf: Shelf,
+    buffer: Buffer,
     /// Of which target, and how much room.
     places: Vec<(TargetId, usize)>,
 }
 
 impl Promises {
     /// Puts there what they were made for.
-    pub fn keep(mut self, parcels: Vec<Parcel>) {
+    pub fn keep(mut self, jobs: Vec<Job>) {
         self.places.clear();
-        self.shelf.leases.take(parcels.iter().map(|parcel| &parcel.delivery));
-        let mut lanes = self.shelf.lanes();
-        for parcel in parcels {
-            let (target, weight) = (parcel.delivery.target_id.clone(), parcel.weight());
-            lanes.put(&target, parcel, weight);
+        self.buffer.leases.take(jobs.iter().map(|job| &job.delivery));
+        let mut lanes = self.buffer.lanes();
+        for job in jobs {
+            let (target, weight) = (job.delivery.target_id.clone(), job.weight());
+            lanes.put(&target, job, weight);
         }
     }
 }
 
 impl Drop for Promises {
     fn drop(&mut self) {
-        let mut lanes = self.shelf.lanes();
+        let mut lanes = self.buffer.lanes();
         self.places.drain(..).for_each(|(target, weight)| lanes.release(&target, weight));
         drop(lanes);
-        self.shelf.signals.send(Signal::Stocked).ok();
+        self.buffer.signals.send(Signal::Stocked).ok();
     }
 }

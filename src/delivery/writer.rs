@@ -1,8 +1,8 @@
 //! Writes down what was published and how attempts ended.
 //!
 //! A commit costs the same for one row as for a thousand, so all that has come
-//! together shares one. SQLite has one writer: there a single scribe does both, in one
-//! transaction. PostgreSQL writes side by side: there one scribe records what is
+//! together shares one. SQLite has one writer: there a single writer does both, in one
+//! transaction. PostgreSQL writes side by side: there one writer records what is
 //! published, and another one settles.
 //!
 //! No caller is answered before its events are on disk. Nobody waits for outcomes: for a
@@ -22,11 +22,11 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::app::publisher::{Answer, Call, Calls};
-use crate::app::{App, Bell};
+use crate::app::{App, Wakeup};
 use crate::clock::Clock;
 use crate::db::{Db, Transaction, Tries};
-use crate::delivery::buffer::Shelf;
-use crate::delivery::writer::ingest::{Draft, Intake, Recorded};
+use crate::delivery::buffer::Buffer;
+use crate::delivery::writer::ingest::{Draft, Ingest, Recorded};
 use crate::delivery::writer::settle::{Batch, Ended, Settling};
 use crate::error::{Error, Result, report};
 use crate::store::events::Publication;
@@ -40,9 +40,9 @@ const GATHERING: Duration = Duration::from_millis(10);
 /// How many events are worth being drafted ahead.
 const WORTH_A_DRAFT: usize = 250;
 
-/// What a scribe writes down. A channel that is closed brings nothing.
+/// What a writer writes down. A channel that is closed brings nothing.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Inbox {
     /// What is published.
     pub calls: Calls,
     /// How attempts ended.
@@ -54,9 +54,9 @@ pub struct Desk {
 /// Writes down. It holds no [`App`], which it would keep alive for ever: what is published after the
 /// engine has stopped waits for the next.
 #[derive(Debug)]
-pub struct Scribe {
-    desk: Desk,
-    pen: Pen,
+pub struct Writer {
+    inbox: Inbox,
+    context: Context,
     pause: Duration,
     /// Until when outcomes gather.
     gather_until: Instant,
@@ -66,12 +66,12 @@ pub struct Scribe {
 
 /// What it writes with.
 #[derive(Debug)]
-struct Pen {
+struct Context {
     db: Db,
     clock: Clock,
-    bell: Bell,
-    shelf: Option<Shelf>,
-    intake: Intake,
+    wakeup: Wakeup,
+    buffer: Option<Buffer>,
+    ingest: Ingest,
     settling: Settling,
 }
 
@@ -87,18 +87,18 @@ struct Work {
     is_committing: bool,
 }
 
-impl Scribe {
-    /// A scribe that hands over what it can to the shelf. Without one nothing is sent from here.
-    pub fn new(app: &App, shelf: Option<Shelf>, desk: Desk) -> Self {
-        let pen = Pen {
+impl Writer {
+    /// A writer that hands over what it can to the buffer. Without one nothing is sent from here.
+    pub fn new(app: &App, buffer: Option<Buffer>, inbox: Inbox) -> Self {
+        let context = Context {
             db: app.db.clone(),
             clock: app.clock.clone(),
-            bell: app.bell.clone(),
-            intake: Intake::new(app, shelf.clone()),
+            wakeup: app.wakeup.clone(),
+            ingest: Ingest::new(app, buffer.clone()),
             settling: Settling::new(app),
-            shelf,
+            buffer,
         };
-        Self { desk, pen, pause: app.settings.pause, gather_until: Instant::now(), owed: None }
+        Self { inbox, context, pause: app.settings.pause, gather_until: Instant::now(), owed: None }
     }
 
     /// Works until nobody can bring anything any more.
@@ -118,17 +118,17 @@ impl Scribe {
 
     /// Writes, and drafts the next transaction while this one is brought to the disk.
     async fn write_down(&mut self, work: &mut Work, ahead: &mut Option<Work>) -> Result<()> {
-        let Self { desk, pen, gather_until, owed, .. } = self;
+        let Self { inbox, context, gather_until, owed, .. } = self;
         work.is_committing = false;
-        let (tx, written) = pen.write(work).await?;
+        let (tx, written) = context.write(work).await?;
         work.is_committing = true;
         let is_stale = written.deactivated;
         let look_ahead = async {
             if ahead.is_none() && owed.is_none() {
-                *ahead = pen.look_ahead(desk).await;
+                *ahead = context.look_ahead(inbox).await;
             }
         };
-        let (committed, ()) = tokio::join!(pen.commit(tx, written, work), look_ahead);
+        let (committed, ()) = tokio::join!(context.commit(tx, written, work), look_ahead);
         if let Some(ahead) = ahead.as_mut().filter(|_| is_stale) {
             ahead.draft = None;
         }
@@ -144,7 +144,7 @@ impl Scribe {
     async fn next(&mut self, ahead: Option<Work>) -> Option<Work> {
         if let Some(mut work) = ahead {
             if work.draft.is_none() {
-                self.desk.take_calls(&mut work);
+                self.inbox.take_calls(&mut work);
             }
             self.take_outcomes(&mut work);
             return Some(work);
@@ -152,13 +152,13 @@ impl Scribe {
         let mut work = Work::default();
         loop {
             let due_at = self.owed.as_ref().map(|owed| owed.1);
-            let takes_outcomes = self.desk.engine.is_some() && due_at.is_none();
+            let takes_outcomes = self.inbox.engine.is_some() && due_at.is_none();
             let gathers = takes_outcomes && self.is_gathering();
             tokio::select! {
-                Some(call) = self.desk.calls.recv() => work.add(call),
-                ended = self.desk.ended.recv(), if takes_outcomes && !gathers => {
+                Some(call) = self.inbox.calls.recv() => work.add(call),
+                ended = self.inbox.ended.recv(), if takes_outcomes && !gathers => {
                     let Some(ended) = ended else {
-                        self.desk.engine = None;
+                        self.inbox.engine = None;
                         continue;
                     };
                     work.batch.add(ended);
@@ -169,7 +169,7 @@ impl Scribe {
                 }
                 else => return None,
             }
-            self.desk.take_calls(&mut work);
+            self.inbox.take_calls(&mut work);
             self.take_outcomes(&mut work);
             return Some(work);
         }
@@ -177,14 +177,14 @@ impl Scribe {
 
     /// Whether outcomes that are there had better wait for more of them.
     fn is_gathering(&self) -> bool {
-        self.desk.ended.len() < OUTCOMES && Instant::now() < self.gather_until
+        self.inbox.ended.len() < OUTCOMES && Instant::now() < self.gather_until
     }
 
     /// None, while others are owed: they would be owed too.
     fn take_outcomes(&mut self, work: &mut Work) {
         while self.owed.is_none()
             && work.batch.len() < OUTCOMES
-            && let Ok(ended) = self.desk.ended.try_recv()
+            && let Ok(ended) = self.inbox.ended.try_recv()
         {
             work.batch.add(ended);
         }
@@ -198,7 +198,7 @@ impl Scribe {
     }
 }
 
-impl Desk {
+impl Inbox {
     fn take_calls(&mut self, work: &mut Work) {
         let mut events = work.events();
         while events < EVENTS
@@ -210,13 +210,13 @@ impl Desk {
     }
 }
 
-impl Pen {
+impl Context {
     /// Takes the calls that wait, and drafts what is to be written of them if that is much: few had
     /// better be written with those that are still to come. A draft that does not come about is made
     /// once more when it is needed.
-    async fn look_ahead(&self, desk: &mut Desk) -> Option<Work> {
+    async fn look_ahead(&self, inbox: &mut Inbox) -> Option<Work> {
         let mut work = Work::default();
-        desk.take_calls(&mut work);
+        inbox.take_calls(&mut work);
         if work.events() >= WORTH_A_DRAFT {
             work.draft = self.draft(&work).await.ok();
         }
@@ -224,7 +224,7 @@ impl Pen {
     }
 
     async fn draft(&self, work: &Work) -> Result<Draft> {
-        self.intake.draft(self.db.reader(), &work.publications, self.clock.now()).await
+        self.ingest.draft(self.db.reader(), &work.publications, self.clock.now()).await
     }
 
     /// Writes all in a transaction that is still to be committed. Settles first: a target that is
@@ -238,10 +238,10 @@ impl Pen {
         let deactivated = self.settling.settle(&tx, &work.batch, now).await?;
         let recorded = match work.draft.take() {
             Some(_) if deactivated => {
-                let draft = self.intake.draft(&tx, &work.publications, now).await?;
-                self.intake.record(&tx, draft, now).await?
+                let draft = self.ingest.draft(&tx, &work.publications, now).await?;
+                self.ingest.record(&tx, draft, now).await?
             }
-            Some(draft) => self.intake.record(&tx, draft, now).await?,
+            Some(draft) => self.ingest.record(&tx, draft, now).await?,
             None => Recorded::default(),
         };
         fail_point!("before-commit", |_| Err(anyhow::anyhow!("a fault was injected").into()));
@@ -253,14 +253,14 @@ impl Pen {
         tx.commit().await?;
         fail_point!("before-answer", |_| Err(anyhow::anyhow!("a fault was injected").into()));
         if written.deactivated {
-            self.bell.ring_everywhere();
+            self.wakeup.ring_everywhere();
         }
-        let events = written.recorded.hand_over(&self.bell);
+        let events = written.recorded.hand_over(&self.wakeup);
         for (answer, events) in work.answers.drain(..).zip(events) {
             answer.send(Ok(events)).ok();
         }
-        if let Some(shelf) = self.shelf.as_ref().filter(|_| !work.batch.is_empty()) {
-            shelf.settled(work.batch.deliveries());
+        if let Some(buffer) = self.buffer.as_ref().filter(|_| !work.batch.is_empty()) {
+            buffer.settled(work.batch.deliveries());
         }
         Ok(())
     }

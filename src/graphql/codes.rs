@@ -1,4 +1,4 @@
-//! The codes of errors: all that `extensions.code` can say, here and at the HTTP door.
+//! The codes of errors: all that `extensions.code` can say, here and in HTTP.
 //!
 //! The extension gives one to the errors that async-graphql itself makes, so that every error has one.
 

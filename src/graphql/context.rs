@@ -5,7 +5,7 @@ use async_graphql::Context;
 
 use crate::app::App;
 use crate::auth::Caller;
-use crate::graphql::limits::payload_budget::Weight;
+use crate::graphql::limits::payload_budget::PayloadBudget;
 use crate::graphql::loaders::Loaders;
 
 /// What the process shares.
@@ -24,6 +24,6 @@ pub fn loaders<'a>(ctx: &Context<'a>) -> &'a Loaders {
 }
 
 /// What the payloads of the answer come to.
-pub fn weight<'a>(ctx: &Context<'a>) -> &'a Weight {
+pub fn weight<'a>(ctx: &Context<'a>) -> &'a PayloadBudget {
     ctx.data_unchecked()
 }

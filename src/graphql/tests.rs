@@ -87,7 +87,7 @@ impl Server {
 
     fn prepared(&self, document: &str) -> Request {
         let organization = self.caller.scope.organization.clone();
-        let share = Memory::new(self.app.settings.door.memory).share(organization, Purpose::Reading);
+        let share = Memory::new(self.app.settings.limits.memory).share(organization, Purpose::Reading);
         prepare(document.into(), &self.app, self.caller.clone(), &Arc::new(share))
     }
 

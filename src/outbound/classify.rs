@@ -11,7 +11,7 @@ use hyper_util::client::legacy::{Error, pool};
 use rustix::io::Errno;
 
 use crate::outbound::connector::{NoAuthorities, NoRoom};
-use crate::outbound::resolver::Refusal;
+use crate::outbound::resolver::ResolveError;
 use crate::outbound::routes;
 use crate::outbound::trouble::Trouble;
 
@@ -73,7 +73,7 @@ fn trouble(cause: &(dyn StdError + 'static)) -> Option<Trouble> {
     if cause.is::<NoAuthorities>() {
         return Some(Trouble::Authorities);
     }
-    if let Some(Refusal::NoAnswer) = cause.downcast_ref() {
+    if let Some(ResolveError::NoAnswer) = cause.downcast_ref() {
         return Some(Trouble::Resolver);
     }
     local(cause.downcast_ref::<io::Error>()?.raw_os_error()?)
@@ -129,8 +129,8 @@ fn tls_itself<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Err
 fn class(cause: &(dyn StdError + 'static)) -> Option<FailureReason> {
     if let Some(refusal) = cause.downcast_ref() {
         return Some(match refusal {
-            Refusal::Blocked => FailureReason::BlockedAddress,
-            Refusal::NotFound | Refusal::NoAnswer => FailureReason::Dns,
+            ResolveError::Blocked => FailureReason::BlockedAddress,
+            ResolveError::NotFound | ResolveError::NoAnswer => FailureReason::Dns,
         });
     }
     if tls_itself(cause).is_some() {

@@ -20,7 +20,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::client::legacy::Error;
 use tokio::time::{Instant, sleep};
 
-use crate::app::Settings;
+use crate::outbound::options::Options;
 use crate::outbound::classify::Fault;
 use crate::outbound::destination::Destination;
 use crate::outbound::outcome::Answer;
@@ -84,15 +84,15 @@ impl HttpClient {
     ///
     /// # Errors
     /// When the extra certificate authority cannot be read, or nobody would be trusted.
-    pub fn new(settings: &Settings, files: &Files) -> anyhow::Result<Self> {
+    pub fn new(options: &Options, files: &Files) -> anyhow::Result<Self> {
         // Whoever asks later whether they are lost has to know that they were there.
         routes::are_there();
         Ok(Self {
-            pools: Pools::new(settings, files)?,
+            pools: Pools::new(options, files)?,
             suspicions: Suspicions::default(),
-            user_agent: HeaderValue::from_str(&settings.user_agent)?,
-            deadline: settings.deadline,
-            uris: settings.uris,
+            user_agent: HeaderValue::from_str(&options.user_agent)?,
+            deadline: options.deadline,
+            uris: options.uris,
         })
     }
 

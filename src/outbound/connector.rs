@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tower_service::Service;
 
-use crate::app::Settings;
+use crate::outbound::options::Options;
 use crate::outbound::classify::is_of_nobody_known;
 use crate::outbound::line::Line;
 use crate::outbound::resolver::Resolver;
@@ -99,13 +99,13 @@ fn places(number: usize) -> Arc<Semaphore> {
 }
 
 impl Connector {
-    /// A connector for these settings.
+    /// A connector for these options.
     ///
     /// # Errors
     /// When the extra certificate authority cannot be read, or nobody would be trusted.
-    pub fn new(settings: &Settings, files: &Files) -> anyhow::Result<Self> {
-        let (tls, has_system_authorities) = tls(settings.extra_ca.as_deref())?;
-        let tcp = tcp(Resolver::new(settings.uris.private, settings.deadline, files.lookups));
+    pub fn new(options: &Options, files: &Files) -> anyhow::Result<Self> {
+        let (tls, has_system_authorities) = tls(options.extra_ca.as_deref())?;
+        let tcp = tcp(Resolver::new(options.uris.private, options.deadline, files.lookups));
         Ok(Self {
             parts: Arc::new(HttpsConnector::from((tcp, tls))),
             timeout: CONNECT_TIMEOUT,
@@ -211,7 +211,7 @@ mod tests {
         let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let uri = format!("https://{}/", mute.local_addr().unwrap()).parse().unwrap();
         let files = Files::divide(1, 1);
-        let connector = Connector::new(&Settings::default(), &files).unwrap().with(Room::kept(1));
+        let connector = Connector::new(&Options::default(), &files).unwrap().with(Room::kept(1));
         let mut hasty = Connector { timeout: Duration::from_millis(50), ..connector };
         let error = hasty.call(uri).await.unwrap_err();
         assert_eq!(classify::reason(&*error), FailureReason::Timeout);

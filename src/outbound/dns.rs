@@ -53,18 +53,18 @@ pub type Lookup = Shared<BoxFuture<'static, Found>>;
 
 /// The lookups of this process. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Lookups(Arc<Desk>);
+pub struct Lookups(Arc<Inner>);
 
 #[derive(Debug)]
-struct Desk {
+struct Inner {
     quick: Semaphore,
     doubtful: Semaphore,
     slow: Duration,
-    book: Mutex<Book>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct State {
     under_way: HashMap<String, UnderWay>,
     known: HashMap<String, Record>,
     /// How often the resolver has answered, whatever it said.
@@ -108,7 +108,7 @@ impl Lookups {
 
     fn with(quick: usize, doubtful: usize, slow: Duration) -> Self {
         let (quick, doubtful) = (Semaphore::new(quick), Semaphore::new(doubtful));
-        Self(Arc::new(Desk { quick, doubtful, slow, book: Mutex::default() }))
+        Self(Arc::new(Inner { quick, doubtful, slow, state: Mutex::default() }))
     }
 
     /// The lookup of this name that is under way, or a new one, which goes on until `find` ends, even
@@ -117,16 +117,16 @@ impl Lookups {
     where
         F: Future<Output = Found> + Send + 'static,
     {
-        let mut book = self.0.book();
-        if let Some(under_way) = book.under_way.get(name) {
+        let mut state = self.0.state();
+        if let Some(under_way) = state.under_way.get(name) {
             return under_way.lookup.clone();
         }
-        if let Some(miss) = book.left_alone(name) {
+        if let Some(miss) = state.left_alone(name) {
             return ready(Err(miss)).boxed().shared();
         }
         let task = tokio::spawn(self.clone().carry_out(name.to_owned(), find));
         let lookup = task.map(|ended| ended.unwrap_or(Err(Miss::NoAnswer))).boxed().shared();
-        book.under_way
+        state.under_way
             .insert(name.to_owned(), UnderWay { lookup: lookup.clone(), is_begun: false, is_late: false });
         lookup
     }
@@ -134,15 +134,15 @@ impl Lookups {
     /// Somebody has waited for the lookup of this name for too long. One that waits for its turn proves
     /// nothing.
     pub fn gave_up(&self, name: &str) -> Miss {
-        let mut book = self.0.book();
-        let Some(under_way) = book.under_way.get_mut(name).filter(|under_way| under_way.is_begun) else {
+        let mut state = self.0.state();
+        let Some(under_way) = state.under_way.get_mut(name).filter(|under_way| under_way.is_begun) else {
             return Miss::NoAnswer;
         };
         // However many have waited, it is one lookup.
         if std::mem::replace(&mut under_way.is_late, true) {
-            return book.missing(name).miss();
+            return state.missing(name).miss();
         }
-        book.note_silence(name)
+        state.note_silence(name)
     }
 
     async fn carry_out<F: Future<Output = Found>>(
@@ -150,28 +150,28 @@ impl Lookups {
         name: String,
         find: impl FnOnce(String) -> F,
     ) -> Found {
-        let Self(desk) = self;
-        let end = End { desk: &desk, name };
-        let was_quick = matches!(desk.book().known.get(&end.name), Some(Record::Quick));
-        let turns = if was_quick { &desk.quick } else { &desk.doubtful };
+        let Self(inner) = self;
+        let end = End { inner: &inner, name };
+        let was_quick = matches!(inner.state().known.get(&end.name), Some(Record::Quick));
+        let turns = if was_quick { &inner.quick } else { &inner.doubtful };
         let _turn = turns.acquire().await.map_err(|_| Miss::NoAnswer)?;
-        if let Some(under_way) = desk.book().under_way.get_mut(&end.name) {
+        if let Some(under_way) = inner.state().under_way.get_mut(&end.name) {
             under_way.is_begun = true;
         }
         let begun_at = Instant::now();
         let found = find(end.name.clone()).await;
-        let is_slow = begun_at.elapsed() >= desk.slow;
-        desk.book().note(&end.name, found, is_slow)
+        let is_slow = begun_at.elapsed() >= inner.slow;
+        inner.state().note(&end.name, found, is_slow)
     }
 }
 
-impl Desk {
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().expect("nothing panics while it holds the lock")
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds the lock")
     }
 }
 
-impl Book {
+impl State {
     /// Why the name is not found, if it is not even looked up now.
     fn left_alone(&self, name: &str) -> Option<Miss> {
         let Some(Record::Missing(missing)) = self.known.get(name) else { return None };
@@ -252,13 +252,13 @@ fn pause(times: u32) -> Duration {
 
 /// Takes a lookup off the list, however it ends.
 struct End<'a> {
-    desk: &'a Desk,
+    inner: &'a Inner,
     name: String,
 }
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
-        self.desk.book().under_way.remove(&self.name);
+        self.inner.state().under_way.remove(&self.name);
     }
 }
 

@@ -18,7 +18,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
-use crate::app::Settings;
+use crate::outbound::options::Options;
 use crate::outbound::connector::{Connector, Room};
 use crate::outbound::destination::Destination;
 use crate::quota::files::Files;
@@ -65,13 +65,13 @@ impl Pools {
     ///
     /// # Errors
     /// When the extra certificate authority cannot be read.
-    pub fn new(settings: &Settings, files: &Files) -> anyhow::Result<Self> {
-        let age = settings.connection_age.max(Duration::from_millis(1));
+    pub fn new(options: &Options, files: &Files) -> anyhow::Result<Self> {
+        let age = options.connection_age.max(Duration::from_millis(1));
         // What is left behind has to be too old by the time that its origin comes back to its pools.
         let idle = IDLE_TIMEOUT.min(age / 6 * 5);
-        let connector = Connector::new(settings, files)?;
+        let connector = Connector::new(options, files)?;
         let kept = connector.with(Room::kept(files.kept));
-        let pools = || (0..SPREAD).map(|_| pool(kept.clone(), idle, settings.concurrency)).collect();
+        let pools = || (0..SPREAD).map(|_| pool(kept.clone(), idle, options.concurrency)).collect();
         let unkept = pool(connector.with(Room::passing(files.in_flight)), idle, 0);
         Ok(Self { kept: [pools(), pools()], unkept, age, began: Instant::now() })
     }

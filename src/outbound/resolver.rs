@@ -18,11 +18,11 @@ use crate::rules::ip;
 
 /// How long a lookup is waited for. Shorter than what a connection may take in all, so that a resolver
 /// which does not answer is told from a receiver that does not.
-const PATIENCE: Duration = Duration::from_secs(4);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Why a name is not dialled. It names no address: what is inside is nobody's business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ResolveError {
     /// At least one of its addresses is not on the public internet.
     #[error("the host has an address that notifications are not sent to")]
     Blocked,
@@ -34,7 +34,7 @@ pub enum Refusal {
     NoAnswer,
 }
 
-impl From<Miss> for Refusal {
+impl From<Miss> for ResolveError {
     fn from(miss: Miss) -> Self {
         match miss {
             Miss::Unknown => Self::NotFound,
@@ -47,7 +47,7 @@ impl From<Miss> for Refusal {
 #[derive(Debug, Clone)]
 pub struct Resolver {
     private: bool,
-    patience: Duration,
+    timeout: Duration,
     lookups: Lookups,
 }
 
@@ -55,12 +55,12 @@ impl Resolver {
     /// A resolver that lets addresses inside our own network pass only if `private`. An attempt may take
     /// so long, and so many names may be looked up at the same time.
     pub fn new(private: bool, deadline: Duration, lookups: usize) -> Self {
-        Self { private, patience: PATIENCE.min(deadline / 2), lookups: Lookups::new(lookups) }
+        Self { private, timeout: LOOKUP_TIMEOUT.min(deadline / 2), lookups: Lookups::new(lookups) }
     }
 
-    async fn addresses(self, name: Name) -> Result<Arc<[SocketAddr]>, Refusal> {
+    async fn addresses(self, name: Name) -> Result<Arc<[SocketAddr]>, ResolveError> {
         let found = self.lookups.look_up(name.as_str(), ask_the_system);
-        let found = match tokio::time::timeout(self.patience, found).await {
+        let found = match tokio::time::timeout(self.timeout, found).await {
             Ok(found) => found,
             Err(_) => Err(self.lookups.gave_up(name.as_str())),
         };
@@ -70,10 +70,10 @@ impl Resolver {
 
 impl Service<Name> for Resolver {
     type Response = vec::IntoIter<SocketAddr>;
-    type Error = Refusal;
-    type Future = BoxFuture<'static, Result<Self::Response, Refusal>>;
+    type Error = ResolveError;
+    type Future = BoxFuture<'static, Result<Self::Response, ResolveError>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ResolveError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -104,12 +104,12 @@ fn miss(error: &LookupError) -> Miss {
 }
 
 /// One address inside is enough to refuse all: who mixes them is up to something.
-fn judge(addresses: Arc<[SocketAddr]>, private: bool) -> Result<Arc<[SocketAddr]>, Refusal> {
+fn judge(addresses: Arc<[SocketAddr]>, private: bool) -> Result<Arc<[SocketAddr]>, ResolveError> {
     if addresses.is_empty() {
-        return Err(Refusal::NotFound);
+        return Err(ResolveError::NotFound);
     }
     if !private && addresses.iter().any(|found| !ip::is_global(found.ip())) {
-        return Err(Refusal::Blocked);
+        return Err(ResolveError::Blocked);
     }
     Ok(addresses)
 }
@@ -127,18 +127,18 @@ mod tests {
         let public = addresses(&["8.8.8.8", "2606:4700:4700::1111"]);
         assert_eq!(judge(public.clone(), false), Ok(public));
         for mixed in [["8.8.8.8", "10.0.0.1"], ["::1", "8.8.8.8"], ["8.8.8.8", "::ffff:127.0.0.1"]] {
-            assert_eq!(judge(addresses(&mixed), false), Err(Refusal::Blocked));
+            assert_eq!(judge(addresses(&mixed), false), Err(ResolveError::Blocked));
             assert_eq!(judge(addresses(&mixed), true), Ok(addresses(&mixed)));
         }
-        assert_eq!(judge(addresses(&[]), true), Err(Refusal::NotFound));
+        assert_eq!(judge(addresses(&[]), true), Err(ResolveError::NotFound));
     }
 
     #[tokio::test]
     async fn names_of_this_machine_are_refused() {
         let resolver = |private| Resolver::new(private, Duration::from_secs(10), 4);
         let resolve = |private, name: &str| resolver(private).addresses(name.parse().unwrap());
-        assert_eq!(resolve(false, "localhost").await, Err(Refusal::Blocked));
+        assert_eq!(resolve(false, "localhost").await, Err(ResolveError::Blocked));
         assert!(resolve(true, "localhost").await.is_ok());
-        assert_eq!(resolve(true, "no-such-host.reprise.example").await, Err(Refusal::NotFound));
+        assert_eq!(resolve(true, "no-such-host.reprise.example").await, Err(ResolveError::NotFound));
     }
 }

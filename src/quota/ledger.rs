@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use entity::Timestamp;
 
-use crate::app::App;
-use crate::quota::limits::Rate;
+use crate::clock::Clock;
+use crate::quota::limits::{ApiLimits, Rate, WINDOW};
 use crate::rules::quota::{Quota, Used};
 use crate::store::Scope;
 
@@ -18,7 +18,7 @@ const REMEMBERED: usize = 10_000;
 
 /// What a request is counted as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Lane {
+pub enum RequestClass {
     /// Whatever is not publishing.
     Api,
     /// An operation that does nothing but publish events.
@@ -26,8 +26,13 @@ pub enum Lane {
 }
 
 /// What was used, by scope.
-#[derive(Debug, Default)]
-pub struct Rates(Mutex<HashMap<(Scope, Lane), Usage>>);
+#[derive(Debug)]
+pub struct Ledger {
+    used: Mutex<HashMap<(Scope, RequestClass), Usage>>,
+    clock: Clock,
+    api: Option<Rate>,
+    publishing: Option<Rate>,
+}
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Usage {
@@ -37,13 +42,13 @@ struct Usage {
 
 /// What one request uses of its organization's rates.
 #[derive(Debug, Clone)]
-pub struct Toll(Arc<Mutex<Receipt>>);
+pub struct RateCharge(Arc<Mutex<Charged>>);
 
 #[derive(Debug)]
-struct Receipt {
-    app: App,
+struct Charged {
+    ledger: Arc<Ledger>,
     scope: Scope,
-    lane: Lane,
+    class: RequestClass,
     /// How many events it publishes: a point each.
     events: u32,
     cost: Option<u32>,
@@ -98,37 +103,44 @@ pub struct Standing {
     pub refused: Option<Refused>,
 }
 
-impl Toll {
-    /// The toll of a request by a caller of this scope.
-    pub fn of(app: &App, scope: &Scope) -> Self {
-        let (app, scope) = (app.clone(), scope.clone());
-        let (lane, events, cost, refused) = (Lane::Api, 0, None, None);
-        Self(Arc::new(Mutex::new(Receipt { app, scope, lane, events, cost, refused })))
+impl Ledger {
+    /// A ledger in which nothing is used yet.
+    pub fn new(limits: &ApiLimits, clock: Clock) -> Self {
+        Self { used: Mutex::default(), clock, api: limits.api, publishing: limits.publishing }
+    }
+}
+
+impl RateCharge {
+    /// The charge of a request by a caller of this scope.
+    pub fn of(ledger: &Arc<Ledger>, scope: &Scope) -> Self {
+        let (ledger, scope) = (Arc::clone(ledger), scope.clone());
+        let (class, events, cost, refused) = (RequestClass::Api, 0, None, None);
+        Self(Arc::new(Mutex::new(Charged { ledger, scope, class, events, cost, refused })))
     }
 
-    /// Counts the request in a lane.
+    /// Counts the request as one of a class.
     ///
     /// # Errors
     /// When there were too many.
-    pub fn enter(&self, lane: Lane) -> Result<(), Refused> {
-        let mut receipt = self.receipt();
-        receipt.lane = lane;
-        let Some(rate) = receipt.rate() else { return Ok(()) };
-        let taken = receipt.take(What::Requests, 1, rate.count());
+    pub fn enter(&self, class: RequestClass) -> Result<(), Refused> {
+        let mut charged = self.charged();
+        charged.class = class;
+        let Some(rate) = charged.rate() else { return Ok(()) };
+        let taken = charged.take(What::Requests, 1, rate.count());
         if let Err(refused) = taken {
-            receipt.refused = Some(refused);
+            charged.refused = Some(refused);
         }
         taken
     }
 
     /// What the request is counted as.
-    pub fn lane(&self) -> Lane {
-        self.receipt().lane
+    pub fn class(&self) -> RequestClass {
+        self.charged().class
     }
 
     /// Adds the price of events that are published.
     pub fn add_events(&self, events: usize) {
-        self.receipt().events = u32::try_from(events).unwrap_or(u32::MAX);
+        self.charged().events = u32::try_from(events).unwrap_or(u32::MAX);
     }
 
     /// Pays for an operation of this complexity.
@@ -136,52 +148,51 @@ impl Toll {
     /// # Errors
     /// When there are too few points left. Nothing was paid.
     pub fn pay(&self, complexity: usize) -> Result<(), Unpaid> {
-        let mut receipt = self.receipt();
-        let cost = u32::try_from(complexity).unwrap_or(u32::MAX).saturating_add(receipt.events);
-        if let Some(rate) = receipt.rate() {
+        let mut charged = self.charged();
+        let cost = u32::try_from(complexity).unwrap_or(u32::MAX).saturating_add(charged.events);
+        if let Some(rate) = charged.rate() {
             if cost > rate.points {
                 return Err(Unpaid::Never(rate.points));
             }
-            if let Err(refused) = receipt.take(What::Points, cost, rate.complexity()) {
-                receipt.refused = Some(refused);
+            if let Err(refused) = charged.take(What::Points, cost, rate.complexity()) {
+                charged.refused = Some(refused);
                 return Err(Unpaid::Refused);
             }
         }
-        receipt.cost = Some(cost);
+        charged.cost = Some(cost);
         Ok(())
     }
 
     /// Where the scope stands; none where nothing is limited.
     pub fn standing(&self) -> Option<Standing> {
-        let receipt = self.receipt();
-        let (rate, now) = (receipt.rate()?, receipt.app.now());
-        let usage = receipt.usage(now, |usage| *usage);
+        let charged = self.charged();
+        let (rate, now) = (charged.rate()?, charged.ledger.clock.now());
+        let usage = charged.usage(now, |usage| *usage);
         Some(Standing {
-            cost: receipt.cost,
+            cost: charged.cost,
             requests: rate.requests,
             requests_left: usage.count.remaining(rate.count(), now),
             points: rate.points,
             points_left: usage.complexity.remaining(rate.complexity(), now),
-            refused: receipt.refused,
+            refused: charged.refused,
         })
     }
 
-    fn receipt(&self) -> MutexGuard<'_, Receipt> {
+    fn charged(&self) -> MutexGuard<'_, Charged> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Receipt {
+impl Charged {
     fn rate(&self) -> Option<Rate> {
-        let door = &self.app.settings.door;
-        match self.lane {
-            Lane::Api => Some(door.api?.of(self.scope.environment)),
-            Lane::Publishing => door.publishing,
+        match self.class {
+            RequestClass::Api => Some(self.ledger.api?.of(self.scope.environment)),
+            RequestClass::Publishing => self.ledger.publishing,
         }
     }
 
     fn take(&self, what: What, amount: u32, quota: Quota) -> Result<(), Refused> {
-        let now = self.app.now();
+        let now = self.ledger.clock.now();
         self.usage(now, |usage| {
             let used = match what {
                 What::Requests => &mut usage.count,
@@ -198,17 +209,17 @@ impl Receipt {
     }
 
     fn usage<T>(&self, now: Timestamp, look: impl FnOnce(&mut Usage) -> T) -> T {
-        let mut rates = self.app.rates.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if rates.len() >= REMEMBERED {
-            rates.retain(|_, usage| !usage.has_ended(now));
+        let mut used = self.ledger.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used.len() >= REMEMBERED {
+            used.retain(|_, usage| !usage.has_ended(now));
         }
-        look(rates.entry((self.scope.clone(), self.lane)).or_default())
+        look(used.entry((self.scope.clone(), self.class)).or_default())
     }
 }
 
 impl Usage {
     fn has_ended(&self, now: Timestamp) -> bool {
-        let any = Quota { limit: 0, per: crate::quota::limits::WINDOW };
+        let any = Quota { limit: 0, per: WINDOW };
         self.count.has_ended(any, now) && self.complexity.has_ended(any, now)
     }
 }

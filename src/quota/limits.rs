@@ -1,4 +1,4 @@
-//! How wide the door to the API is: connections, their times, and what callers may ask for.
+//! The limits of the API: connections, their times, and what callers may ask for.
 //!
 //! All of it is counted per process. Replicas do not tell each other, so behind several of them a
 //! caller may have as many times as much.
@@ -19,13 +19,13 @@ pub const WINDOW: Duration = Duration::from_secs(10);
 /// How long failed logins count.
 pub const LOGIN_WINDOW: Duration = Duration::from_secs(60);
 
-/// What the operator of the server can choose about the door.
+/// What the operator of the server can choose about it.
 #[derive(Debug, Clone)]
-pub struct Door {
+pub struct ApiLimits {
     /// How many connections may be open.
     pub connections: usize,
     /// How long what a client sends and takes may take.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     /// How many bytes requests and their answers may take in memory; one organization half of it.
     pub memory: usize,
     /// What one organization may ask for in LIVE in ten seconds (G12); in TEST it is half as much.
@@ -40,7 +40,7 @@ pub struct Door {
 
 /// How long a client is waited for.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct Timeouts {
     /// For the header of a request, from its first byte or from the start of the connection.
     pub header: Duration,
     /// For the body of a request.
@@ -69,11 +69,11 @@ pub struct FailedLogins {
     pub in_all: u32,
 }
 
-impl Default for Door {
+impl Default for ApiLimits {
     fn default() -> Self {
         Self {
             connections: 4_096,
-            patience: Patience {
+            timeouts: Timeouts {
                 header: Duration::from_secs(10),
                 body: Duration::from_secs(10),
                 idle: Duration::from_secs(75),

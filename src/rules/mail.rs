@@ -23,7 +23,7 @@ pub struct Conditions {
 
 /// A mail without its addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
+pub struct Mail {
     /// One line.
     pub subject: String,
     /// Plain text.
@@ -54,9 +54,9 @@ pub struct Deactivation<'a> {
 }
 
 /// The mail about a deactivation.
-pub fn deactivated(what: &Deactivation<'_>) -> Letter {
+pub fn deactivated(what: &Deactivation<'_>) -> Mail {
     let name = printable(what.target_name);
-    Letter {
+    Mail {
         subject: format!("Notification target \"{name}\" was deactivated"),
         body: [story(&name, what), facts(what), advice(what.conditions)].join("\n"),
     }
@@ -156,7 +156,7 @@ mod tests {
         removal_after: Duration::from_hours(36),
     };
 
-    fn letter(name: &str, attempts: u32, reason: Option<FailureReason>, code: Option<i32>) -> Letter {
+    fn mail(name: &str, attempts: u32, reason: Option<FailureReason>, code: Option<i32>) -> Mail {
         deactivated(&Deactivation {
             target_name: name,
             target_id: &"ntt_0190163d8694739b8a4f0123456789ab".parse().unwrap(),
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn it_tells_what_happened_and_what_to_do() {
-        let Letter { subject, body } = letter("Payments", 10, Some(FailureReason::Status), Some(503));
+        let Mail { subject, body } = mail("Payments", 10, Some(FailureReason::Status), Some(503));
         assert_eq!(subject, "Notification target \"Payments\" was deactivated");
         for part in [
             "your notification target \"Payments\" was deactivated, because all 10 attempts",
@@ -204,7 +204,7 @@ mod tests {
             (Some(FailureReason::Protocol), None, "cut off"),
             (None, None, "not known"),
         ] {
-            let body = letter("Payments", 10, reason, code).body;
+            let body = mail("Payments", 10, reason, code).body;
             assert!(body.contains(part), "{part:?} is missing in:\n{body}");
         }
     }
@@ -228,18 +228,18 @@ mod tests {
 
     #[test]
     fn one_attempt_is_spoken_of_as_one() {
-        assert!(letter("Payments", 1, None, None).body.contains("the only attempt"));
+        assert!(mail("Payments", 1, None, None).body.contains("the only attempt"));
     }
 
     #[test]
     fn an_encoded_word_is_shown_as_it_was_written() {
-        let Letter { subject, .. } = letter(" =?utf-8?q?=0D=0ABcc:_b@c.de?= =\u{202e}?", 10, None, None);
+        let Mail { subject, .. } = mail(" =?utf-8?q?=0D=0ABcc:_b@c.de?= =\u{202e}?", 10, None, None);
         assert_eq!(subject, "Notification target \" = ?utf-8?q?=0D=0ABcc:_b@c.de?= = ?\" was deactivated");
     }
 
     #[test]
     fn a_hostile_name_stays_within_its_line() {
-        let Letter { subject, body } = letter("a\r\nBcc: b@c.de\u{202e}\0", 10, None, None);
+        let Mail { subject, body } = mail("a\r\nBcc: b@c.de\u{202e}\0", 10, None, None);
         assert_eq!(subject, "Notification target \"aBcc: b@c.de\" was deactivated");
         assert!(!body.contains(['\r', '\0', '\u{202e}']));
     }

@@ -21,8 +21,8 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::connection::activity::{Activity, Underway, Waiting};
-use crate::server::connection::io::Wire;
-use crate::server::connection::response_body::Taking;
+use crate::server::connection::io::Io;
+use crate::server::connection::response_body::ResponseBody;
 
 /// How long all headers of a request may be together. More than a hundred are not taken by hyper itself.
 const HEADER_BYTES: usize = 32 * 1_024;
@@ -88,7 +88,7 @@ impl Protocol {
         router: Router,
         leave: CancellationToken,
     ) {
-        let (wire, rest) = Wire::new(stream, Arc::clone(&activity));
+        let (wire, rest) = Io::new(stream, Arc::clone(&activity));
         let router = TowerToHyperService::new(router);
         let peer = Peer { address, activity };
         let service = service_fn(move |request| {
@@ -98,7 +98,7 @@ impl Protocol {
             let answer = router.call(request);
             async move {
                 let answer = answer.await?;
-                Ok::<_, Infallible>(answer.map(|body| Taking::begin(body, underway)))
+                Ok::<_, Infallible>(answer.map(|body| ResponseBody::begin(body, underway)))
             }
         });
         let mut connection = Box::pin(self.0.serve_connection(TokioIo::new(wire), service));

@@ -1,6 +1,6 @@
 //! The document of a request: parsed, if that is safe and cheap, validated, and made ready to be executed.
 //!
-//! What a document must pass, in this order: `tokens` looks at its text, the parser, `tally` and `budget`
+//! What a document must pass, in this order: `tokens` looks at its text, the parser, `counts` and `budget`
 //! count what it asks for, the validator puts its fragments in. What passed is kept. For each request
 //! the variables are coerced and the fields of the operation merged; that is what is executed.
 
@@ -28,7 +28,7 @@ use async_graphql::{Name, Positioned, Request, ServerError, Value};
 use lru::LruCache;
 
 use crate::graphql::{self, codes};
-use crate::quota::Lane;
+use crate::quota::RequestClass;
 use crate::server::response::observe;
 use crate::server::response::refusal::Refusal;
 use blanks::Blanks;
@@ -50,7 +50,7 @@ pub struct Documents {
 #[derive(Debug)]
 pub struct Prepared {
     /// What the request is counted as.
-    pub lane: Lane,
+    pub class: RequestClass,
     /// How many events it publishes.
     pub events: usize,
     /// What its answer is to look like.
@@ -94,7 +94,7 @@ impl Documents {
                 .map_err(invalid)?;
         let order =
             merging::order(&document, &operation.node, &self.types, &request.variables).map_err(invalid)?;
-        let (lane, events) = class::of(&merged, &request.variables);
+        let (class, events) = class::of(&merged, &request.variables);
         let merged = Positioned::new(merged, operation.pos);
         request.set_parsed_query(ExecutableDocument {
             operations: match name {
@@ -103,7 +103,7 @@ impl Documents {
             },
             fragments: HashMap::new(),
         });
-        Ok(Prepared { lane, events, shape: Shape { blanks, order } })
+        Ok(Prepared { class, events, shape: Shape { blanks, order } })
     }
 
     /// A document that is valid, and that the library can look at without harm.

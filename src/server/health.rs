@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::error::Result;
 use crate::store::deliveries;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// For how long what was found out is told again.
 const FRESH: Duration = Duration::from_secs(1);
@@ -79,7 +79,7 @@ impl Watch {
 }
 
 async fn look(app: &App) -> Result<(), Trouble> {
-    match tokio::time::timeout(PATIENCE, app.db.check()).await {
+    match tokio::time::timeout(CHECK_TIMEOUT, app.db.check()).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => return Err("the database fails"),
         Err(_) => return Err("the database does not answer"),
@@ -87,7 +87,7 @@ async fn look(app: &App) -> Result<(), Trouble> {
     if app.settings.paused {
         look_at_what_waits(app).await.map_err(|_| "the database fails")?;
     }
-    let is_stalled = app.pulse.silence() > app.settings.look_interval * MISSED_LOOKS;
+    let is_stalled = app.heartbeat.silence() > app.settings.look_interval * MISSED_LOOKS;
     if is_stalled && !app.settings.paused { Err("the delivery engine has stalled") } else { Ok(()) }
 }
 
@@ -104,12 +104,12 @@ fn working(app: &App) -> Value {
 
 /// The look that the engine would take, so that a paused server can tell what has come due meanwhile.
 async fn look_at_what_waits(app: &App) -> Result<()> {
-    let lanes = deliveries::lanes(app.db.reader()).await?;
-    app.pulse.beat(lanes.iter().map(|lane| lane.due_at).min());
+    let lanes = deliveries::backlogs(app.db.reader()).await?;
+    app.heartbeat.beat(lanes.iter().map(|lane| lane.due_at).min());
     Ok(())
 }
 
 /// For how many seconds the oldest due delivery has been waiting.
 fn oldest_due(app: &App) -> u64 {
-    app.pulse.oldest_due(app.now()).as_secs()
+    app.heartbeat.oldest_due(app.now()).as_secs()
 }

@@ -4,3 +4,4 @@ pub mod answer;
 pub mod observe;
 pub mod rate_limit;
 pub mod refusal;
+pub mod request_id;

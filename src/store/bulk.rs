@@ -28,12 +28,12 @@ const STRINGS_TAKE_ALL: &str = "a String takes whatever is written";
 #[derive(Debug)]
 pub struct Script {
     backend: DbBackend,
-    errands: Vec<Errand>,
+    batches: Vec<Batch>,
 }
 
 /// What goes to the database at once.
 #[derive(Debug, Default)]
-struct Errand {
+struct Batch {
     texts: Vec<String>,
     values: Vec<Value>,
 }
@@ -64,7 +64,7 @@ impl Column {
 impl Script {
     /// An empty script for the database behind `tx`.
     pub fn new(tx: &impl ConnectionTrait) -> Self {
-        Self { backend: tx.get_database_backend(), errands: Vec::new() }
+        Self { backend: tx.get_database_backend(), batches: Vec::new() }
     }
 
     /// Inserts rows; `clause` may end the statement, to say what to do with those that are there.
@@ -95,10 +95,10 @@ impl Script {
             if rows.peek().is_none() {
                 return;
             }
-            if number == self.errands.len() {
-                self.errands.push(Errand::default());
+            if number == self.batches.len() {
+                self.batches.push(Batch::default());
             }
-            let Errand { texts, values } = &mut self.errands[number];
+            let Batch { texts, values } = &mut self.batches[number];
             texts.push(text(&match self.backend {
                 DbBackend::Sqlite => value_by_value(columns, rows.by_ref().take(ROWS_ON_SQLITE), values),
                 _ => as_arrays(columns, rows.by_ref().take(ROWS_ON_POSTGRES), values),
@@ -116,7 +116,7 @@ impl Script {
 
     /// What it consists of, for those whose statements answer something.
     pub fn statements(self) -> impl Iterator<Item = Statement> {
-        self.errands.into_iter().map(move |Errand { texts, values }| {
+        self.batches.into_iter().map(move |Batch { texts, values }| {
             let text = match self.backend {
                 DbBackend::Sqlite => texts.join(";"),
                 _ => together(&texts),
@@ -246,7 +246,7 @@ mod tests {
     const COLUMNS: [Column; 2] = [Column::full("id"), Column::with_nulls("note")];
 
     fn script(backend: DbBackend, counts: &[i32]) -> Script {
-        let mut script = Script { backend, errands: Vec::new() };
+        let mut script = Script { backend, batches: Vec::new() };
         for count in counts {
             let rows = (0..*count).map(|row| [Value::from(row), Value::from("text")]);
             script.add(&COLUMNS, rows, str::to_owned);
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn rows_for_sqlite_are_filled_up_to_few_shapes() {
-        let values = |count| script(DbBackend::Sqlite, &[count]).errands.remove(0).values;
+        let values = |count| script(DbBackend::Sqlite, &[count]).batches.remove(0).values;
         for (count, filled) in [(1, 1), (2, 2), (3, 4), (100, 128), (256, 256), (257, 256)] {
             assert_eq!(values(count).len(), filled * 2, "{count}");
         }
@@ -269,10 +269,10 @@ mod tests {
     #[test]
     fn postgres_gets_arrays_of_any_length() {
         for count in [1, 3, 1_000] {
-            let errand = script(DbBackend::Postgres, &[count]).errands.remove(0);
-            assert_eq!(errand.texts, ["SELECT * FROM unnest($1::integer[],$2::text[]) AS rows (id,note)"]);
-            let [Value::Array(_, Some(ids)), Value::String(Some(notes))] = &errand.values[..] else {
-                panic!("{:?}", errand.values)
+            let batch = script(DbBackend::Postgres, &[count]).batches.remove(0);
+            assert_eq!(batch.texts, ["SELECT * FROM unnest($1::integer[],$2::text[]) AS rows (id,note)"]);
+            let [Value::Array(_, Some(ids)), Value::String(Some(notes))] = &batch.values[..] else {
+                panic!("{:?}", batch.values)
             };
             let lengths = [ids.len(), notes.matches("text").count()];
             assert_eq!(lengths.map(i32::try_from), [Ok(count); 2]);
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn each_value_has_its_place() {
-        let texts = |backend, counts: &[i32]| script(backend, counts).errands.remove(0).texts;
+        let texts = |backend, counts: &[i32]| script(backend, counts).batches.remove(0).texts;
         let named = "SELECT column1 AS id,column2 AS note FROM";
         assert_eq!(
             texts(DbBackend::Sqlite, &[1, 2]),
@@ -291,7 +291,7 @@ mod tests {
             texts(DbBackend::Postgres, &[1, 2])[1],
             "SELECT * FROM unnest($3::integer[],$4::text[]) AS rows (id,note)"
         );
-        assert!(script(DbBackend::Postgres, &[0]).errands.is_empty());
+        assert!(script(DbBackend::Postgres, &[0]).batches.is_empty());
     }
 
     #[test]
@@ -311,9 +311,9 @@ mod tests {
 
     #[test]
     fn the_first_rows_of_all_tables_go_together() {
-        let errands = script(DbBackend::Sqlite, &[300, 3, 600]).errands;
-        let rows = |errand: &Errand| errand.texts.iter().map(|text| text.matches("(?").count()).collect();
-        let rows: Vec<Vec<usize>> = errands.iter().map(rows).collect();
+        let batches = script(DbBackend::Sqlite, &[300, 3, 600]).batches;
+        let rows = |batch: &Batch| batch.texts.iter().map(|text| text.matches("(?").count()).collect();
+        let rows: Vec<Vec<usize>> = batches.iter().map(rows).collect();
         assert_eq!(rows, [vec![256, 4, 256], vec![64, 256], vec![128]]);
     }
 

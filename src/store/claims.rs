@@ -23,7 +23,7 @@ use crate::store::deliveries::CLAIMED;
 
 /// How many deliveries of one target may be claimed.
 #[derive(Debug, Clone)]
-pub struct Room {
+pub struct Demand {
     /// The target.
     pub target: TargetId,
     /// How many.
@@ -32,7 +32,7 @@ pub struct Room {
     pub since: Timestamp,
 }
 
-impl Room {
+impl Demand {
     /// How many of them may be retries: a target that was away for long must not hear of all that
     /// it missed before it hears anything new. One at least, or they would never be made.
     pub fn retries(&self) -> u64 {
@@ -44,15 +44,15 @@ impl Room {
     }
 }
 
-/// Claims what is due, for each target as many as there is room for, until the lease ends.
+/// Claims what is due, for each target as many as there is demand for, until the lease ends.
 pub async fn claim(
     tx: &impl ConnectionTrait,
-    rooms: &[Room],
+    demands: &[Demand],
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<Vec<delivery::Model>> {
     use delivery::{Column, Entity};
-    let Some(due) = due_in(rooms, now).reduce(|mut all, one| all.union(UnionType::All, one).take()) else {
+    let Some(due) = due_in(demands, now).reduce(|mut all, one| all.union(UnionType::All, one).take()) else {
         return Ok(Vec::new());
     };
     let due = CommonTableExpression::new().table_name("due").columns(KEY).query(due).to_owned();
@@ -73,15 +73,15 @@ pub async fn claim(
 
 const KEY: [delivery::Column; 2] = [delivery::Column::EventId, delivery::Column::TargetId];
 
-/// What is due in these rooms, each with two selects. To read and plan dozens of them takes longer than
-/// to run them, and a database does that once for each text: so rooms of nobody make their number a
+/// What is due in these demands, each with two selects. To read and plan dozens of them takes longer than
+/// to run them, and a database does that once for each text: so demands of nobody make their number a
 /// power of two.
-fn due_in(rooms: &[Room], now: Timestamp) -> impl Iterator<Item = SelectStatement> {
-    let nobodys = if rooms.is_empty() { 0 } else { rooms.len().next_power_of_two() - rooms.len() };
-    let nobodys_room = (None, 1, 1, Timestamp::default());
-    let rooms =
-        rooms.iter().map(|room| (Some(&room.target), room.first_attempts(), room.retries(), room.since));
-    rooms.chain(std::iter::repeat_n(nobodys_room, nobodys)).flat_map(
+fn due_in(demands: &[Demand], now: Timestamp) -> impl Iterator<Item = SelectStatement> {
+    let nobodys = if demands.is_empty() { 0 } else { demands.len().next_power_of_two() - demands.len() };
+    let nobodys_demand = (None, 1, 1, Timestamp::default());
+    let demands =
+        demands.iter().map(|demand| (Some(&demand.target), demand.first_attempts(), demand.retries(), demand.since));
+    demands.chain(std::iter::repeat_n(nobodys_demand, nobodys)).flat_map(
         move |(target, first, retries, since)| {
             [due(target, false, first, (since, now)), due(target, true, retries, (since, now))]
         },

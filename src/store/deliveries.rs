@@ -91,7 +91,7 @@ pub const CLAIMED: [DeliveryState; 2] = [DeliveryState::Claimed, DeliveryState::
 
 /// A target for which deliveries wait.
 #[derive(Debug, FromQueryResult)]
-pub struct Lane {
+pub struct Backlog {
     /// The target; it may have been removed since.
     pub target_id: TargetId,
     /// Its status; null when it is gone.
@@ -102,47 +102,47 @@ pub struct Lane {
 
 /// All targets for which deliveries wait. It leaps from target to target in the index
 /// of what is due, so it costs as much as there are such targets.
-pub async fn lanes(db: &impl ConnectionTrait) -> Result<Vec<Lane>> {
+pub async fn backlogs(db: &impl ConnectionTrait) -> Result<Vec<Backlog>> {
     const LEAPS: &str = "
-        WITH RECURSIVE lane(target_id) AS (
+        WITH RECURSIVE backlog(target_id) AS (
             SELECT * FROM (SELECT min(target_id) FROM delivery WHERE due_at IS NOT NULL) AS first
             UNION ALL
             SELECT (SELECT min(d.target_id) FROM delivery AS d
-                    WHERE d.due_at IS NOT NULL AND d.target_id > lane.target_id)
-            FROM lane WHERE lane.target_id IS NOT NULL
+                    WHERE d.due_at IS NOT NULL AND d.target_id > backlog.target_id)
+            FROM backlog WHERE backlog.target_id IS NOT NULL
         )
-        SELECT lane.target_id, target.status,
+        SELECT backlog.target_id, target.status,
                (SELECT min(first.due_at) FROM (
                     SELECT min(d.due_at) AS due_at FROM delivery AS d
-                    WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id AND d.is_retry = FALSE
+                    WHERE d.due_at IS NOT NULL AND d.target_id = backlog.target_id AND d.is_retry = FALSE
                     UNION ALL
                     SELECT min(d.due_at) FROM delivery AS d
-                    WHERE d.due_at IS NOT NULL AND d.target_id = lane.target_id AND d.is_retry = TRUE
+                    WHERE d.due_at IS NOT NULL AND d.target_id = backlog.target_id AND d.is_retry = TRUE
                 ) AS first) AS due_at
-        FROM lane LEFT JOIN target ON target.id = lane.target_id
-        WHERE lane.target_id IS NOT NULL";
+        FROM backlog LEFT JOIN target ON target.id = backlog.target_id
+        WHERE backlog.target_id IS NOT NULL";
     let statement = Statement::from_string(db.get_database_backend(), LEAPS);
-    Ok(Lane::find_by_statement(statement).all(db).await?)
+    Ok(Backlog::find_by_statement(statement).all(db).await?)
 }
 
 /// Of these targets those for which something became due between the time beside each and `now`. It reads
 /// nothing else in the index of what is due, where what was settled may still stand.
-pub async fn due_lanes(
+pub async fn due_backlogs(
     db: &impl ConnectionTrait,
     known: &[(TargetId, Timestamp)],
     now: Timestamp,
-) -> Result<Vec<Lane>> {
+) -> Result<Vec<Backlog>> {
     const KNOWN: [Column; 3] = [Column::full("target_id"), Column::full("since"), Column::full("until")];
     let rows = known.iter().map(|(target, since)| [target.into(), (*since).into(), now.into()]);
     // The database is asked even if nobody is known: that it answers is a sign of life.
     let nobody: [Value; 3] = [String::new().into(), now.into(), now.into()];
     let mut script = Script::new(db);
     script.add(&KNOWN, rows.chain(known.is_empty().then_some(nobody)), due_among);
-    let mut lanes = Vec::new();
+    let mut backlogs = Vec::new();
     for statement in script.statements() {
-        lanes.extend(Lane::find_by_statement(statement).all(db).await?);
+        backlogs.extend(Backlog::find_by_statement(statement).all(db).await?);
     }
-    Ok(lanes)
+    Ok(backlogs)
 }
 
 fn due_among(rows: &str) -> String {
@@ -155,14 +155,14 @@ fn due_among(rows: &str) -> String {
     };
     let (first_attempt, retry) = (oldest("FALSE"), oldest("TRUE"));
     format!(
-        "WITH lane AS MATERIALIZED ( \
+        "WITH backlog AS MATERIALIZED ( \
             SELECT known.target_id, \
                    (SELECT min(first.due_at) FROM ({first_attempt} UNION ALL {retry}) AS first) AS due_at \
             FROM ({rows}) AS known \
          ) \
-         SELECT lane.target_id, target.status, lane.due_at \
-         FROM lane LEFT JOIN target ON target.id = lane.target_id \
-         WHERE lane.due_at IS NOT NULL"
+         SELECT backlog.target_id, target.status, backlog.due_at \
+         FROM backlog LEFT JOIN target ON target.id = backlog.target_id \
+         WHERE backlog.due_at IS NOT NULL"
     )
 }
 

@@ -7,13 +7,13 @@ use sea_orm::{
 };
 
 use crate::error::Result;
-use crate::rules::mail::Letter;
+use crate::rules::mail::Mail;
 
 /// Queues a mail about a target, due at once.
 pub async fn add(
     tx: &impl ConnectionTrait,
     recipient: &str,
-    Letter { subject, body }: Letter,
+    Mail { subject, body }: Mail,
     about: &TargetId,
     now: Timestamp,
 ) -> Result<()> {

@@ -287,7 +287,7 @@ async fn deactivate(
     if let (Some(email), Some(conditions)) =
         (target.email.as_deref().filter(|_| target.environment.keeps_email()), &terms.mails)
     {
-        let letter = mail::deactivated(&mail::Deactivation {
+        let mail = mail::deactivated(&mail::Deactivation {
             target_name: &target.name,
             target_id: &target.id,
             uri: &target.uri,
@@ -298,7 +298,7 @@ async fn deactivate(
             at: terms.now,
             conditions,
         });
-        mails::add(tx, email, letter, &target.id, terms.now).await?;
+        mails::add(tx, email, mail, &target.id, terms.now).await?;
     }
     targets::set_status(tx, target, TargetStatus::Deactivated, terms.now).await
 }

@@ -10,7 +10,7 @@ use rand::seq::IndexedRandom as _;
 use serde_json::{Value, json};
 
 /// How long a publisher waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where the replicas listen that are thought to live.
 #[derive(Clone, Default)]
@@ -42,7 +42,7 @@ pub struct Api {
 impl Api {
     #[expect(clippy::disallowed_methods, reason = "the client of a test is a stranger to the server's")]
     pub fn new(key: &str) -> Self {
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().timeout(CALL_TIMEOUT).build().unwrap();
         Self { client, authorization: format!("Basic {}", BASE64_STANDARD.encode(format!("{key}:"))) }
     }
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 /// How long what is still to be done may take once nothing breaks any more, and how often so long again if
 /// attempts were made meanwhile: a slow machine has more to do than it can.
-const PATIENCE: Duration = Duration::from_secs(180);
+const END_TIMEOUT: Duration = Duration::from_secs(180);
 const AGAIN: usize = 4;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long a look at what was acknowledged may take.
@@ -101,7 +101,7 @@ pub async fn wait_for_the_end(url: &str) -> Duration {
     let (db, start) = (connect(url).await, Instant::now());
     for _ in 0..=AGAIN {
         let (from, before) = (Instant::now(), attempts(&db).await);
-        while from.elapsed() < PATIENCE && unfinished(&db).await > 0 {
+        while from.elapsed() < END_TIMEOUT && unfinished(&db).await > 0 {
             sleep(PAUSE).await;
         }
         if unfinished(&db).await == 0 || attempts(&db).await == before {

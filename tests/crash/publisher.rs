@@ -24,7 +24,7 @@ const PUBLISHERS: u64 = 8;
 const MOST_EVENTS: u64 = 9;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a call may take to be acknowledged once nothing breaks any more.
-const PATIENCE: Duration = Duration::from_secs(60);
+const END_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A call, and what came of it.
 pub struct Call {
@@ -76,7 +76,7 @@ impl Publishers {
     pub async fn stop(mut self) -> Calls {
         self.stop.cancel();
         let mut all = Calls::default();
-        while let Some(calls) = timeout(PATIENCE, self.tasks.join_next()).await.expect("publishers end") {
+        while let Some(calls) = timeout(END_TIMEOUT, self.tasks.join_next()).await.expect("publishers end") {
             let calls = calls.unwrap();
             all.made.extend(calls.made);
             all.failures += calls.failures;

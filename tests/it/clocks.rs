@@ -10,7 +10,7 @@ use std::time::Duration;
 use entity::Timestamp;
 use receiver::Answer;
 use reprise::app::timekeeper::{Source, Timekeeper};
-use reprise::clock::{Clock, Detour, Hand, Runner};
+use reprise::clock::{Clock, Detour, ManualClock, Runner};
 use reprise::db::Db;
 use rstest::rstest;
 use serde_json::Value;
@@ -24,19 +24,19 @@ const HOUR: Duration = Duration::from_hours(1);
 const SECOND: Duration = Duration::from_secs(1);
 const FORTY_DAYS: Duration = Duration::from_hours(40 * 24);
 /// Whoever waits longer waits for what does not come.
-const PATIENCE: Duration = Duration::from_secs(120);
+const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A server's view of the time.
 struct Watch {
-    wall: Hand,
-    runner: Hand,
+    wall: ManualClock,
+    runner: ManualClock,
     keeper: Timekeeper,
     noted: Detour,
 }
 
 impl Watch {
     async fn begin(db: &Db, wall: Timestamp) -> Self {
-        let (wall, runner) = (Hand::at(wall), Hand::at(Timestamp::from_millis(5_000)));
+        let (wall, runner) = (ManualClock::at(wall), ManualClock::at(Timestamp::from_millis(5_000)));
         let source = Source::Own(Clock::by_hand(&wall));
         let keeper = Timekeeper::begin(db, source, Runner::ByHand(runner.clone())).await.unwrap();
         Self { wall, runner, keeper, noted: Detour::default() }
@@ -149,7 +149,7 @@ fn live_key(site: &Site) -> String {
 
 async fn arrive(site: &Site, notifications: usize) {
     for _ in 0..notifications {
-        timeout(PATIENCE, site.receiver.next("/hook")).await.expect("a notification comes");
+        timeout(NOTIFICATION_TIMEOUT, site.receiver.next("/hook")).await.expect("a notification comes");
     }
 }
 

@@ -87,7 +87,7 @@ async fn different_keys_are_different_calls_and_conflicting_ones_are_refused() {
 
 #[tokio::test]
 async fn what_is_merged_costs_once() {
-    let rated = |settings: &mut Settings| settings.door.api = Some(Rate { requests: 100, points: 10_000 });
+    let rated = |settings: &mut Settings| settings.limits.api = Some(Rate { requests: 100, points: 10_000 });
     let world = World::with(On::Sqlite, rated).await.unwrap();
     let cost = |body: &Value| body["extensions"]["rateLimit"]["cost"].as_u64().unwrap();
     let list = "notificationEvents(first: 7) { edges { node { deliveryAttempts(first: 3) { edges { node { id } } } } } }";

@@ -46,7 +46,7 @@ async fn what_a_receiver_did_not_read_before_its_goodbye_is_no_attempt(
     let identity = authority().identity(&[&address.ip().to_string()]);
     let Some(nginx) = Nginx::start(address, listen, identity, settings).await else { return };
     // Nothing here is about time, and the machine may be slow.
-    let world = World::with(On::Sqlite, |settings| settings.deadline = Duration::from_secs(120));
+    let world = World::with(On::Sqlite, |settings| settings.outbound.deadline = Duration::from_secs(120));
     let world = world.await.unwrap();
     let target = world.live.add_target(&nginx.uri(), &[ISSUED]).await;
     world.settle().await;
@@ -64,7 +64,7 @@ async fn what_a_receiver_did_not_read_before_its_goodbye_is_no_attempt(
 
 #[tokio::test]
 async fn a_busy_connection_is_left_when_it_is_old() {
-    let world = World::with(On::Sqlite, |settings| settings.connection_age = Duration::from_millis(30));
+    let world = World::with(On::Sqlite, |settings| settings.outbound.connection_age = Duration::from_millis(30));
     let world = world.await.unwrap();
     world.active_target(&world.live, "/hook", &[ISSUED]).await;
     while world.receiver.connections() < 5 {

@@ -45,7 +45,7 @@ const SHORT: Duration = Duration::from_millis(800);
 
 /// The world goes on with a short deadline: nothing that has to succeed may come after that.
 async fn in_a_hurry(world: World) -> World {
-    world.restart_with(|settings| settings.deadline = SHORT).await
+    world.restart_with(|settings| settings.outbound.deadline = SHORT).await
 }
 
 /// How the first attempt to activate a target of this URI ends.

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use reprise::app::Settings;
-use reprise::quota::limits::{Door, Patience};
+use reprise::quota::limits::{ApiLimits, Timeouts};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,7 +25,7 @@ const PING: &str = "{ ping }";
 
 /// The limits of the contract.
 fn limited(settings: &mut Settings) {
-    settings.door = Door { patience: settings.door.patience, ..Door::default() };
+    settings.limits = ApiLimits { timeouts: settings.limits.timeouts, ..ApiLimits::default() };
 }
 
 /// Status, `retry-after` and body of the answer to a POST.
@@ -42,9 +42,9 @@ const SHORT: Duration = Duration::from_millis(300);
 /// Long enough for a client that does, however slow the machine is.
 const ENOUGH: Duration = Duration::from_secs(3);
 
-/// A story's own patience in one respect; in all others there is no end to it.
-fn waiting(change: fn(&mut Patience)) -> impl FnOnce(&mut Settings) {
-    move |settings| change(&mut settings.door.patience)
+/// A story's own timeouts in one respect; in all others there is no end to it.
+fn waiting(change: fn(&mut Timeouts)) -> impl FnOnce(&mut Settings) {
+    move |settings| change(&mut settings.limits.timeouts)
 }
 
 fn address(api: &Api) -> SocketAddr {

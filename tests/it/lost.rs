@@ -61,8 +61,8 @@ fn skip() {
 async fn world() -> Option<World> {
     env::var_os(ALONE)?;
     let change = |settings: &mut reprise::app::Settings| {
-        settings.uris.http = true;
-        settings.connection_age = Duration::from_millis(50);
+        settings.outbound.uris.http = true;
+        settings.outbound.connection_age = Duration::from_millis(50);
     };
     World::with(On::Sqlite, change).await
 }

@@ -101,7 +101,7 @@ async fn a_mail_server_of_an_unknown_authority_gets_nothing() {
 async fn it_tells_the_settings_in_force(#[values(On::Sqlite, On::Postgres)] on: On) {
     let mailbox = Mailbox::open();
     let change = |settings: &mut Settings| {
-        settings.deadline = Duration::from_secs(7);
+        settings.outbound.deadline = Duration::from_secs(7);
         settings.retention = Duration::from_hours(8 * 24);
         settings.removal_after = Duration::from_hours(36);
     };

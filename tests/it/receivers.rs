@@ -74,7 +74,7 @@ async fn whoever_hangs_or_drips_runs_into_the_deadline(#[values(On::Sqlite, On::
     for (answer, deadline, code) in
         [(Answer::Hang, 800, None), (Answer::DripHeaders, 800, None), (Answer::Drip, 4_000, Some(200))]
     {
-        world = world.restart_with(|settings| settings.deadline = Duration::from_millis(deadline)).await;
+        world = world.restart_with(|settings| settings.outbound.deadline = Duration::from_millis(deadline)).await;
         world.receiver.script("/hook", [answer]);
         let event = world.live.publish(ISSUED).await;
         world.settle().await;
@@ -102,7 +102,7 @@ async fn cut_connections_are_failures(#[values(On::Sqlite, On::Postgres)] on: On
 #[rstest]
 #[tokio::test]
 async fn hosts_that_cannot_be_reached_tell_why(#[values(On::Sqlite, On::Postgres)] on: On) {
-    let Some(world) = World::with(on, |settings| settings.uris.http = true).await else { return };
+    let Some(world) = World::with(on, |settings| settings.outbound.uris.http = true).await else { return };
     let stranger = Receiver::start(&receiver::Authority::new()).await.unwrap();
     let plain = Receiver::start_plain().await.unwrap();
     let closed = {
@@ -131,7 +131,7 @@ async fn a_target_on_a_private_address_is_not_sent_to(#[values(On::Sqlite, On::P
     // It was added while that was allowed; afterwards the server was started without the switch.
     let Some(mut world) = World::on(on).await else { return };
     let target = world.active_target(&world.live, "/hook", &[ISSUED]).await;
-    world = world.restart_with(|settings| settings.uris.private = false).await;
+    world = world.restart_with(|settings| settings.outbound.uris.private = false).await;
     let event = world.live.publish(ISSUED).await;
     world.settle().await;
     let attempt = world.live.attempts(&event).await.remove(0);
@@ -143,7 +143,7 @@ async fn a_target_on_a_private_address_is_not_sent_to(#[values(On::Sqlite, On::P
 #[rstest]
 #[tokio::test]
 async fn targets_that_hang_do_not_hold_up_another(#[values(On::Sqlite, On::Postgres)] on: On) {
-    let Some(world) = World::with(on, |settings| settings.concurrency = 64).await else { return };
+    let Some(world) = World::with(on, |settings| settings.outbound.concurrency = 64).await else { return };
     for number in 0..20 {
         world.active_target(&world.live, &format!("/hangs/{number}"), &[ISSUED]).await;
         world.receiver.script(&format!("/hangs/{number}"), [Answer::Hang]);

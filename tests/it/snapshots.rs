@@ -7,7 +7,7 @@ use entity::{TargetId, Timestamp};
 use receiver::Answer;
 use reprise::app::Settings;
 use reprise::db::Transaction;
-use reprise::store::claims::{self, Room};
+use reprise::store::claims::{self, Demand};
 use reprise::store::deliveries;
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
@@ -52,13 +52,13 @@ impl Pages {
         let (since, now) = (START + HOUR - Duration::from_secs(60), START + HOUR);
         let tx = world.app.db.begin().await.unwrap();
         let start = fetched(&tx).await;
-        let lanes = deliveries::due_lanes(&tx, &[(target.clone(), since)], now).await.unwrap();
+        let lanes = deliveries::due_backlogs(&tx, &[(target.clone(), since)], now).await.unwrap();
         assert_eq!(lanes.len(), 1);
         let looked = fetched(&tx).await;
-        let room = Room { target: target.clone(), size: 64, since };
+        let room = Demand { target: target.clone(), size: 64, since };
         assert_eq!(claims::claim(&tx, &[room], now, now + LEASE).await.unwrap().len(), 1);
         let claimed = fetched(&tx).await;
-        assert_eq!(deliveries::lanes(&tx).await.unwrap().len(), 1);
+        assert_eq!(deliveries::backlogs(&tx).await.unwrap().len(), 1);
         let looked_fully = fetched(&tx).await;
         drop(tx);
         Self { look: looked - start, claim: claimed - looked, full_look: looked_fully - claimed }
@@ -121,11 +121,11 @@ async fn a_look_at_known_targets_finds_what_became_due_since(#[values(On::Sqlite
         wait(&world, &known[number * 300].0, "event", due_at).await;
     }
     let db = world.app.db.reader();
-    let mut found: Vec<_> = deliveries::due_lanes(db, &known, now).await.unwrap();
+    let mut found: Vec<_> = deliveries::due_backlogs(db, &known, now).await.unwrap();
     found.sort_by_key(|lane| lane.due_at);
     let found: Vec<_> = found.into_iter().map(|lane| (lane.target_id, lane.due_at, lane.status)).collect();
     assert_eq!(found, [(known[300].0.clone(), now - HOUR, None), (known[0].0.clone(), now, None)]);
-    assert!(deliveries::due_lanes(db, &[], now).await.unwrap().is_empty());
+    assert!(deliveries::due_backlogs(db, &[], now).await.unwrap().is_empty());
 }
 
 #[rstest]

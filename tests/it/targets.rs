@@ -28,7 +28,7 @@ async fn count(api: &Api) -> usize {
 async fn names_uris_and_emails_have_rules_and_nothing_is_added_when_one_is_broken(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
-    let Some(world) = World::with(on, |settings| settings.uris.private = false).await else { return };
+    let Some(world) = World::with(on, |settings| settings.outbound.uris.private = false).await else { return };
     let good = "https://hooks.example.com/highnote";
     for name in ["", "   ", &"x".repeat(256), "a\u{0}b", "a\r\nb", "\u{202e}evil"] {
         assert_eq!(

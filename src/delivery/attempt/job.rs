@@ -7,10 +7,10 @@ use std::sync::Arc;
 use entity::{Environment, EventId, Timestamp, delivery, event};
 use sea_orm::ConnectionTrait;
 
-use crate::delivery::attempt::recipients::{Address, AddressBook, NoAddress};
+use crate::delivery::attempt::recipients::{Recipient, Recipients, NoRecipient};
 use crate::error::Result;
 use crate::rules::envelope::Envelope;
-use crate::store::claims::{self, Room};
+use crate::store::claims::{self, Demand};
 use crate::store::{events, targets};
 
 /// How many bytes of a payload are one unit of weight.
@@ -18,7 +18,7 @@ const UNIT: usize = 2_048;
 
 /// A claimed delivery.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct Job {
     /// The row as it was claimed.
     pub delivery: delivery::Model,
     /// What is sent where; none if the event or the target is gone.
@@ -29,14 +29,14 @@ pub struct Parcel {
 #[derive(Debug)]
 pub struct Contents {
     /// The event.
-    pub letter: Arc<Letter>,
+    pub message: Arc<Message>,
     /// The target.
-    pub address: Arc<Address>,
+    pub recipient: Arc<Recipient>,
 }
 
 /// An event, ready to be stamped. Targets share it.
 #[derive(Debug)]
-pub struct Letter {
+pub struct Message {
     /// Where it happened: it decides the schedule.
     pub environment: Environment,
     /// Its body but for the stamp.
@@ -45,8 +45,8 @@ pub struct Letter {
     pub weight: usize,
 }
 
-impl Letter {
-    /// Writes the letter of an event.
+impl Message {
+    /// Writes the message of an event.
     pub fn new(event: &event::Model) -> Self {
         let envelope = Envelope::new(&event.id, event.name.as_ref(), &event.node, event.created_at);
         Self { environment: event.environment, envelope, weight: weight_of(event) }
@@ -58,61 +58,61 @@ pub fn weight_of(event: &event::Model) -> usize {
     1 + event.node.len() / UNIT
 }
 
-impl Parcel {
+impl Job {
     /// Takes in what was read of its target since it was packed.
-    pub fn readdress(&mut self, latest: &Result<Arc<Address>, NoAddress>) {
+    pub fn update_recipients(&mut self, latest: &Result<Arc<Recipient>, NoRecipient>) {
         match (latest, &mut self.contents) {
-            (Ok(address), Some(contents)) => contents.address = address.clone(),
-            (Err(NoAddress::Gone), _) => self.contents = None,
-            (Ok(_), None) | (Err(NoAddress::Unreadable), _) => {}
+            (Ok(recipient), Some(contents)) => contents.recipient = recipient.clone(),
+            (Err(NoRecipient::Gone), _) => self.contents = None,
+            (Ok(_), None) | (Err(NoRecipient::Unreadable), _) => {}
         }
     }
 
     /// How much of the room in memory it takes.
     pub fn weight(&self) -> usize {
-        self.contents.as_ref().map_or(1, |contents| contents.letter.weight)
+        self.contents.as_ref().map_or(1, |contents| contents.message.weight)
     }
 }
 
 impl Contents {
     /// Whether the target was deactivated after this was queued (D4).
     pub fn is_missed(&self, delivery: &delivery::Model) -> bool {
-        delivery.epoch < self.address.target.epoch
+        delivery.epoch < self.recipient.target.epoch
     }
 }
 
 /// Claims what there is room for, and packs it.
 pub async fn claim(
     tx: &impl ConnectionTrait,
-    rooms: &[Room],
-    book: &AddressBook,
+    demands: &[Demand],
+    recipients: &Recipients,
     now: Timestamp,
     lease_until: Timestamp,
-) -> Result<Vec<Parcel>> {
-    let claimed = claims::claim(tx, rooms, now, lease_until).await?;
-    let letters = letters(tx, &claimed).await?;
+) -> Result<Vec<Job>> {
+    let claimed = claims::claim(tx, demands, now, lease_until).await?;
+    let messages = messages(tx, &claimed).await?;
     let targets = targets::list(tx, distinct(&claimed, |delivery| &delivery.target_id)).await?;
-    let addresses = book.find(tx, targets, now).await?;
+    let recipients = recipients.find(tx, targets, now).await?;
     let pack = |delivery: delivery::Model| {
-        let letter = letters.get(&delivery.event_id).cloned();
-        let address = match addresses.get(&delivery.target_id) {
-            Some(Ok(address)) => Some(address.clone()),
-            Some(Err(NoAddress::Unreadable)) => return None,
-            Some(Err(NoAddress::Gone)) | None => None,
+        let message = messages.get(&delivery.event_id).cloned();
+        let recipient = match recipients.get(&delivery.target_id) {
+            Some(Ok(recipient)) => Some(recipient.clone()),
+            Some(Err(NoRecipient::Unreadable)) => return None,
+            Some(Err(NoRecipient::Gone)) | None => None,
         };
-        let contents = letter.zip(address).map(|(letter, address)| Contents { letter, address });
-        Some(Parcel { delivery, contents })
+        let contents = message.zip(recipient).map(|(message, recipient)| Contents { message, recipient });
+        Some(Job { delivery, contents })
     };
     Ok(claimed.into_iter().filter_map(pack).collect())
 }
 
-async fn letters(
+async fn messages(
     tx: &impl ConnectionTrait,
     claimed: &[delivery::Model],
-) -> Result<HashMap<EventId, Arc<Letter>>> {
+) -> Result<HashMap<EventId, Arc<Message>>> {
     let ids = distinct(claimed, |delivery| &delivery.event_id);
     let events = events::list(tx, ids).await?;
-    Ok(events.into_iter().map(|event| (event.id.clone(), Arc::new(Letter::new(&event)))).collect())
+    Ok(events.into_iter().map(|event| (event.id.clone(), Arc::new(Message::new(&event)))).collect())
 }
 
 /// The ids of one kind in these deliveries, each once.

@@ -1,7 +1,7 @@
 //! Where notifications go, and what signs them: read once, and kept as long as it is true.
 //!
-//! A target's row tells whether its address has changed, by the count of its rotations too;
-//! so reading the row again is enough to know that the address still holds.
+//! A target's row tells whether its recipient has changed, by the count of its rotations too;
+//! so reading the row again is enough to know that the recipient still holds.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,12 +16,12 @@ use crate::rules::signature::Signer;
 use crate::store::signing_keys;
 use crate::vault::Vault;
 
-/// How many addresses are kept.
+/// How many recipients are kept.
 const KEPT: usize = 4_096;
 
 /// A target and its signing keys, newest first. Deliveries share it.
 #[derive(Debug)]
-pub struct Address {
+pub struct Recipient {
     /// The target.
     pub target: target::Model,
     /// Its URI, read.
@@ -32,12 +32,12 @@ pub struct Address {
     until: Option<Timestamp>,
 }
 
-/// The addresses of targets that were asked for. Who is not among them is gone.
-pub type Addresses = HashMap<TargetId, Result<Arc<Address>, NoAddress>>;
+/// The recipients of targets that were asked for. Who is not among them is gone.
+pub type KnownRecipients = HashMap<TargetId, Result<Arc<Recipient>, NoRecipient>>;
 
-/// Why a target has no address.
+/// Why a target has no recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoAddress {
+pub enum NoRecipient {
     /// Its secrets cannot be opened, or its URI cannot be read. Its deliveries wait, one lease after
     /// another, for somebody to put that right; those of others do not.
     Unreadable,
@@ -63,7 +63,7 @@ impl Damage {
     }
 }
 
-impl Address {
+impl Recipient {
     fn new(target: target::Model, keys: &[signing_key::Model], vault: &Vault) -> Result<Self, Damage> {
         let open = |key: &signing_key::Model| vault.open(key.id.as_str(), &key.sealed_secret);
         let secrets = keys.iter().map(open).collect::<anyhow::Result<Vec<_>>>().map_err(Damage::Keys)?;
@@ -78,73 +78,73 @@ impl Address {
     }
 }
 
-/// The addresses that were needed recently. Cheap to clone; all clones share them.
+/// The recipients that were needed recently. Cheap to clone; all clones share them.
 #[derive(Debug, Clone)]
-pub struct AddressBook {
+pub struct Recipients {
     vault: Vault,
     /// Nothing is kept of a target that was removed but that it was: whoever has read it before hears of it.
-    kept: Arc<Mutex<HashMap<TargetId, Option<Arc<Address>>>>>,
+    kept: Arc<Mutex<HashMap<TargetId, Option<Arc<Recipient>>>>>,
 }
 
-impl AddressBook {
+impl Recipients {
     /// An empty one.
     pub fn new(vault: Vault) -> Self {
         Self { vault, kept: Arc::default() }
     }
 
-    /// The addresses of targets that were just read. Keys are read of those only that are new or have
+    /// The recipients of targets that were just read. Keys are read of those only that are new or have
     /// changed.
     pub async fn find(
         &self,
         db: &impl ConnectionTrait,
         targets: Vec<target::Model>,
         now: Timestamp,
-    ) -> Result<Addresses> {
-        let (mut addresses, unknown) = self.look_up(targets, now);
+    ) -> Result<KnownRecipients> {
+        let (mut recipients, unknown) = self.look_up(targets, now);
         if unknown.is_empty() {
-            return Ok(addresses);
+            return Ok(recipients);
         }
         let ids: Vec<_> = unknown.iter().map(|target| target.id.clone()).collect();
         let mut keys = signing_keys::of_targets(db, &ids, now).await?;
         for target in unknown {
             let (id, keys) = (target.id.clone(), keys.remove(&target.id).unwrap_or_default());
-            let address = Address::new(target, &keys, &self.vault).map(Arc::new).map_err(|damage| {
+            let recipient = Recipient::new(target, &keys, &self.vault).map(Arc::new).map_err(|damage| {
                 damage.report(&id);
-                NoAddress::Unreadable
+                NoRecipient::Unreadable
             });
-            if let Ok(address) = &address {
-                self.keep(id.clone(), Some(address.clone()));
+            if let Ok(recipient) = &recipient {
+                self.keep(id.clone(), Some(recipient.clone()));
             }
-            addresses.insert(id, address);
+            recipients.insert(id, recipient);
         }
-        Ok(addresses)
+        Ok(recipients)
     }
 
     /// Takes note of those of the targets that were asked for and are not there any more.
-    pub fn note_gone(&self, asked: &[TargetId], found: &mut Addresses) {
+    pub fn note_gone(&self, asked: &[TargetId], found: &mut KnownRecipients) {
         for id in asked {
             if !found.contains_key(id) {
                 self.keep(id.clone(), None);
-                found.insert(id.clone(), Err(NoAddress::Gone));
+                found.insert(id.clone(), Err(NoRecipient::Gone));
             }
         }
     }
 
-    /// The address of the target as it was last read; none if nothing of it is kept.
-    pub fn latest(&self, target: &TargetId) -> Option<Result<Arc<Address>, NoAddress>> {
+    /// The recipient of the target as it was last read; none if nothing of it is kept.
+    pub fn latest(&self, target: &TargetId) -> Option<Result<Arc<Recipient>, NoRecipient>> {
         let kept = self.kept().get(target).cloned();
-        kept.map(|address| address.ok_or(NoAddress::Gone))
+        kept.map(|recipient| recipient.ok_or(NoRecipient::Gone))
     }
 
     /// What is known of these targets, and those of which nothing is.
-    fn look_up(&self, targets: Vec<target::Model>, now: Timestamp) -> (Addresses, Vec<target::Model>) {
+    fn look_up(&self, targets: Vec<target::Model>, now: Timestamp) -> (KnownRecipients, Vec<target::Model>) {
         let kept = self.kept();
-        let (mut known, mut unknown) = (Addresses::new(), Vec::new());
+        let (mut known, mut unknown) = (KnownRecipients::new(), Vec::new());
         for target in targets {
             match kept.get(&target.id) {
-                Some(None) => drop(known.insert(target.id, Err(NoAddress::Gone))),
-                Some(Some(address)) if address.is_of(&target, now) => {
-                    known.insert(target.id, Ok(address.clone()));
+                Some(None) => drop(known.insert(target.id, Err(NoRecipient::Gone))),
+                Some(Some(recipient)) if recipient.is_of(&target, now) => {
+                    known.insert(target.id, Ok(recipient.clone()));
                 }
                 _ => unknown.push(target),
             }
@@ -152,15 +152,15 @@ impl AddressBook {
         (known, unknown)
     }
 
-    fn keep(&self, id: TargetId, address: Option<Arc<Address>>) {
+    fn keep(&self, id: TargetId, recipient: Option<Arc<Recipient>>) {
         let mut kept = self.kept();
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.insert(id, address);
+        kept.insert(id, recipient);
     }
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<TargetId, Option<Arc<Address>>>> {
+    fn kept(&self) -> MutexGuard<'_, HashMap<TargetId, Option<Arc<Recipient>>>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -192,34 +192,34 @@ mod tests {
         }
     }
 
-    fn remember(book: &AddressBook, target: &target::Model) {
-        let address = Address::new(target.clone(), &[], &book.vault).unwrap();
-        book.keep(target.id.clone(), Some(Arc::new(address)));
+    fn remember(recipients: &Recipients, target: &target::Model) {
+        let recipient = Recipient::new(target.clone(), &[], &recipients.vault).unwrap();
+        recipients.keep(target.id.clone(), Some(Arc::new(recipient)));
     }
 
     #[test]
     fn a_removal_is_remembered_by_whoever_asks_with_what_he_read_before() {
-        let (book, target, other) = (AddressBook::new(Vault::new(&[7; 32])), target(), target());
-        remember(&book, &target);
-        remember(&book, &other);
-        let (mut found, unknown) = book.look_up(vec![other.clone()], NOW);
+        let (recipients, target, other) = (Recipients::new(Vault::new(&[7; 32])), target(), target());
+        remember(&recipients, &target);
+        remember(&recipients, &other);
+        let (mut found, unknown) = recipients.look_up(vec![other.clone()], NOW);
         assert!(unknown.is_empty());
-        book.note_gone(&[target.id.clone(), other.id.clone()], &mut found);
-        assert!(matches!(found[&target.id], Err(NoAddress::Gone)));
+        recipients.note_gone(&[target.id.clone(), other.id.clone()], &mut found);
+        assert!(matches!(found[&target.id], Err(NoRecipient::Gone)));
         assert!(found[&other.id].is_ok());
 
-        let (known, unknown) = book.look_up(vec![target.clone()], NOW);
-        assert!(unknown.is_empty() && matches!(known[&target.id], Err(NoAddress::Gone)));
-        assert!(matches!(book.latest(&target.id), Some(Err(NoAddress::Gone))));
-        assert!(book.latest(&other.id).is_some_and(|latest| latest.is_ok()));
-        assert!(book.latest(&TargetId::new(NOW)).is_none());
+        let (known, unknown) = recipients.look_up(vec![target.clone()], NOW);
+        assert!(unknown.is_empty() && matches!(known[&target.id], Err(NoRecipient::Gone)));
+        assert!(matches!(recipients.latest(&target.id), Some(Err(NoRecipient::Gone))));
+        assert!(recipients.latest(&other.id).is_some_and(|latest| latest.is_ok()));
+        assert!(recipients.latest(&TargetId::new(NOW)).is_none());
     }
 
     #[test]
     fn what_is_damaged_is_told_apart() {
         let vault = Vault::new(&[7; 32]);
         let damage = |uri: &str, keys: &[signing_key::Model]| {
-            Address::new(target::Model { uri: uri.to_owned(), ..target() }, keys, &vault).unwrap_err()
+            Recipient::new(target::Model { uri: uri.to_owned(), ..target() }, keys, &vault).unwrap_err()
         };
         let key = signing_key::Model {
             id: entity::SigningKeyId::new(NOW),
@@ -234,11 +234,11 @@ mod tests {
 
     #[test]
     fn the_latest_address_tells_of_a_deactivation() {
-        let (book, before) = (AddressBook::new(Vault::new(&[7; 32])), target());
-        remember(&book, &before);
+        let (recipients, before) = (Recipients::new(Vault::new(&[7; 32])), target());
+        remember(&recipients, &before);
         let after = target::Model { epoch: 1, ..before.clone() };
-        assert_eq!(book.look_up(vec![after.clone()], NOW).1.first(), Some(&after));
-        remember(&book, &after);
-        assert_eq!(book.latest(&before.id).unwrap().unwrap().target.epoch, 1);
+        assert_eq!(recipients.look_up(vec![after.clone()], NOW).1.first(), Some(&after));
+        remember(&recipients, &after);
+        assert_eq!(recipients.latest(&before.id).unwrap().unwrap().target.epoch, 1);
     }
 }

@@ -8,8 +8,8 @@ use hyper::header::HeaderValue;
 
 use crate::app::App;
 use crate::delivery::attempt::job::Contents;
-use crate::delivery::attempt::recipients::Address;
-use crate::delivery::buffer::window::Went;
+use crate::delivery::attempt::recipients::Recipient;
+use crate::delivery::buffer::window::Feedback;
 use crate::outbound::trouble::Trouble;
 use crate::outbound::{Answer, Notification};
 use crate::rules::retry;
@@ -25,18 +25,18 @@ pub async fn attempt(
     app: &App,
     delivery: delivery::Model,
     contents: &Contents,
-) -> Result<(Outcome, Went), Trouble> {
-    let Contents { letter, address } = contents;
+) -> Result<(Outcome, Feedback), Trouble> {
+    let Contents { message, recipient } = contents;
     let (started_at, stamped_at) = app.now_and_stamp();
     let notification = notification(&delivery, contents, stamped_at);
     let answer = app.http.post(notification).await?;
-    let went = went(&answer);
+    let feedback = feedback(&answer);
     // A date is of the clocks of others, and what is kept is of our time.
     let (now, clock) = app.now_and_stamp();
     let asked_for = answer.retry_after.as_deref().and_then(|text| retry::asked_for(text, clock));
     let not_before = asked_for.map(|at| now + at.since(clock));
-    let attempt = row(&delivery, address, started_at, answer);
-    Ok((Outcome { delivery, environment: letter.environment, attempt, not_before }, went))
+    let attempt = row(&delivery, recipient, started_at, answer);
+    Ok((Outcome { delivery, environment: message.environment, attempt, not_before }, feedback))
 }
 
 fn notification<'a>(
@@ -44,31 +44,31 @@ fn notification<'a>(
     contents: &'a Contents,
     stamped_at: Timestamp,
 ) -> Notification<'a> {
-    let Contents { letter, address } = contents;
-    let body = letter.envelope.stamped(stamped_at);
-    let signature = HeaderValue::from_maybe_shared(Bytes::from(address.signer.header(&body)))
+    let Contents { message, recipient } = contents;
+    let body = message.envelope.stamped(stamped_at);
+    let signature = HeaderValue::from_maybe_shared(Bytes::from(recipient.signer.header(&body)))
         .expect("signatures are hexadecimal digits and commas");
-    Notification { destination: &address.destination, body: body.into(), signature, replay: delivery.replay }
+    Notification { destination: &recipient.destination, body: body.into(), signature, replay: delivery.replay }
 }
 
-fn went(answer: &Answer) -> Went {
+fn feedback(answer: &Answer) -> Feedback {
     match (answer.failure, answer.status) {
-        (None, _) => Went::Well,
-        (Some(FailureReason::Timeout), _) | (_, Some(429 | 503)) => Went::Overloaded,
-        _ => Went::Otherwise,
+        (None, _) => Feedback::Well,
+        (Some(FailureReason::Timeout), _) | (_, Some(429 | 503)) => Feedback::Overloaded,
+        _ => Feedback::Otherwise,
     }
 }
 
 /// The outcome of what is not sent, because its target was deactivated meanwhile (D4).
 pub fn skip(delivery: delivery::Model, contents: &Contents, now: Timestamp) -> Outcome {
-    let Contents { letter, address } = contents;
-    let attempt = attempts::skipped(&delivery.event_id, &delivery.target_id, &address.target.uri, now);
-    Outcome { delivery, environment: letter.environment, attempt, not_before: None }
+    let Contents { message, recipient } = contents;
+    let attempt = attempts::skipped(&delivery.event_id, &delivery.target_id, &recipient.target.uri, now);
+    Outcome { delivery, environment: message.environment, attempt, not_before: None }
 }
 
 fn row(
     delivery: &delivery::Model,
-    address: &Address,
+    recipient: &Recipient,
     started_at: Timestamp,
     answer: Answer,
 ) -> attempt::Model {
@@ -77,7 +77,7 @@ fn row(
         id: AttemptId::new(started_at),
         event_id: delivery.event_id.clone(),
         target_id: delivery.target_id.clone(),
-        uri: address.target.uri.clone(),
+        uri: recipient.target.uri.clone(),
         status,
         response_code: answer.status.map(i32::from),
         failure_reason: answer.failure,

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use crate::delivery::buffer::window::{Went, Width};
+use crate::delivery::buffer::window::{Feedback, Window};
 
 /// Of what may be held and is free, a lane may have one part in so many; and one in so many until its
 /// target has shown that it keeps up, from then on so much more with each success.
@@ -28,7 +28,7 @@ pub struct Lane<T> {
     /// The weight of what is in stock, in flight, or promised a place.
     pub held: usize,
     /// How many requests may be in flight.
-    pub width: Width,
+    pub window: Window,
     /// How many requests have ended well since one showed that the target was overloaded.
     pub successes: usize,
     /// Nothing has ended well since.
@@ -50,7 +50,7 @@ impl<T> Lane<T> {
             stock: VecDeque::new(),
             in_flight: 0,
             held: 0,
-            width: Width::new(most),
+            window: Window::new(most),
             successes: 0,
             is_slow: false,
             next_turn: Instant::now(),
@@ -65,7 +65,7 @@ impl<T> Lane<T> {
         let (rest, rounds) = (self.held + free, if self.is_slow { 1 } else { ROUNDS });
         let part = (rest / SHARE).min(rest / SHARE_UNPROVEN + PER_SUCCESS * self.successes);
         let one = self.weight();
-        part.max(one.min(rest)).min(self.width.get() * rounds * one)
+        part.max(one.min(rest)).min(self.window.get() * rounds * one)
     }
 
     /// What one delivery weighs, as far as is known.
@@ -74,12 +74,12 @@ impl<T> Lane<T> {
     }
 
     /// A request has ended.
-    pub fn learn(&mut self, went: Went) {
-        self.width.learn(went, self.in_flight);
-        match went {
-            Went::Well => (self.successes, self.is_slow) = (self.successes + 1, false),
-            Went::Overloaded => (self.successes, self.is_slow) = (0, true),
-            Went::Otherwise => {}
+    pub fn learn(&mut self, feedback: Feedback) {
+        self.window.learn(feedback, self.in_flight);
+        match feedback {
+            Feedback::Well => (self.successes, self.is_slow) = (self.successes + 1, false),
+            Feedback::Overloaded => (self.successes, self.is_slow) = (0, true),
+            Feedback::Otherwise => {}
         }
     }
 

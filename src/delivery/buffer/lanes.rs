@@ -11,8 +11,8 @@ use entity::{TargetId, Timestamp};
 use tokio::time::Instant;
 
 use crate::delivery::buffer::lane::{Lane, Stocked};
-use crate::delivery::buffer::window::Went;
-use crate::store::claims::Room;
+use crate::delivery::buffer::window::Feedback;
+use crate::store::claims::Demand;
 
 /// How many requests, and how many deliveries of 2 KiB, fit into what is held in all.
 #[derive(Debug, Clone, Copy)]
@@ -83,11 +83,11 @@ impl<T> Lanes<T> {
 
     /// What to claim now: for lanes that have something due, and room that is worth a claim; since when it may
     /// be due, others know.
-    pub fn rooms(&self) -> Vec<Room> {
+    pub fn demands(&self) -> Vec<Demand> {
         let mut free = self.limits.held.saturating_sub(self.held);
         // Many that are hungry at once divide what is free.
         let portion = free / self.hungry.len().max(1);
-        let mut rooms = Vec::new();
+        let mut demands = Vec::new();
         let mut asked = 0;
         for target in &self.hungry {
             let Some(lane) = self.by_target.get(target) else { continue };
@@ -97,34 +97,34 @@ impl<T> Lanes<T> {
             let size = if lane.usual_weight.is_none() { size.min(FIRST_CLAIM) } else { size };
             if size > 0 {
                 (free, asked) = (free.saturating_sub(size * weight), asked + size);
-                rooms.push(Room { target: target.clone(), size: size as u64, since: Timestamp::default() });
+                demands.push(Demand { target: target.clone(), size: size as u64, since: Timestamp::default() });
             }
-            if rooms.len() == LANES_PER_CLAIM || asked == DELIVERIES_PER_CLAIM {
+            if demands.len() == LANES_PER_CLAIM || asked == DELIVERIES_PER_CLAIM {
                 break;
             }
         }
-        rooms
+        demands
     }
 
-    /// A claim was made for these rooms and brought this. A lane that was not filled has nothing
+    /// A claim was made for these demands and brought this. A lane that was not filled has nothing
     /// more due.
-    pub fn claimed(&mut self, rooms: &[Room], brought: impl Iterator<Item = (TargetId, Stocked<T>)>) {
+    pub fn claimed(&mut self, demands: &[Demand], brought: impl Iterator<Item = (TargetId, Stocked<T>)>) {
         let mut counts: HashMap<TargetId, u64> = HashMap::new();
         for (target, (item, weight)) in brought {
             self.hold(&target, weight);
             self.stock(&target, item, weight);
             *counts.entry(target).or_default() += 1;
         }
-        let asked: HashSet<&TargetId> = rooms.iter().map(|room| &room.target).collect();
+        let asked: HashSet<&TargetId> = demands.iter().map(|demand| &demand.target).collect();
         self.hungry.retain(|target| !asked.contains(target));
-        for room in rooms {
+        for demand in demands {
             // First attempts, or retries, may be more than were let in.
-            let is_filled = counts.get(&room.target).is_some_and(|count| *count >= room.retries());
-            self.lane(&room.target).is_hungry = is_filled;
+            let is_filled = counts.get(&demand.target).is_some_and(|count| *count >= demand.retries());
+            self.lane(&demand.target).is_hungry = is_filled;
             if is_filled {
-                self.hungry.push_back(room.target.clone());
+                self.hungry.push_back(demand.target.clone());
             }
-            self.forget_if_quiet(&room.target);
+            self.forget_if_quiet(&demand.target);
         }
     }
 
@@ -165,7 +165,7 @@ impl<T> Lanes<T> {
             // What a lane had in stock may have been withdrawn, and the lane forgotten.
             let Some(lane) = self.by_target.get_mut(&target) else { continue };
             lane.is_ready = false;
-            if lane.in_flight < lane.width.get().min(share)
+            if lane.in_flight < lane.window.get().min(share)
                 && let Some((item, weight)) = lane.stock.pop_front()
             {
                 let turn = lane.next_turn.max(now);
@@ -180,10 +180,10 @@ impl<T> Lanes<T> {
     }
 
     /// A request of the target has ended.
-    pub fn freed(&mut self, target: &TargetId, weight: usize, went: Went) {
+    pub fn freed(&mut self, target: &TargetId, weight: usize, feedback: Feedback) {
         if let Some(lane) = self.by_target.get_mut(target) {
             lane.in_flight -= 1;
-            lane.learn(went);
+            lane.learn(feedback);
             self.in_flight -= 1;
             self.let_go(target, weight);
             self.get_ready(target);

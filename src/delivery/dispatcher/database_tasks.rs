@@ -1,18 +1,18 @@
 //! What the dispatcher has to do in the database, each as a task of its own.
 //!
-//! When the database fails, an errand ends after a pause, so that nothing spins.
+//! When the database fails, an task ends after a pause, so that nothing spins.
 
 use entity::{TargetId, Timestamp};
 use fail::fail_point;
 use tokio::time::sleep;
 
 use crate::app::App;
-use crate::delivery::attempt::job::{self, Parcel};
-use crate::delivery::attempt::recipients::{AddressBook, Addresses};
+use crate::delivery::attempt::job::{self, Job};
+use crate::delivery::attempt::recipients::{Recipients, KnownRecipients};
 use crate::delivery::dispatcher::horizon::Reach;
 use crate::error::{Result, report};
-use crate::store::claims::Room;
-use crate::store::deliveries::{self, Lane};
+use crate::store::claims::Demand;
+use crate::store::deliveries::{self, Backlog};
 use crate::store::targets;
 
 /// How many deliveries of one target are skipped or removed in one transaction.
@@ -20,11 +20,11 @@ const SWEEP: u64 = 500;
 
 /// What is to be done.
 #[derive(Debug)]
-pub enum Errand {
+pub enum DatabaseTask {
     /// Find what waits, and read the targets of what is held and not sent yet again.
     Look { reach: Reach, held: Vec<TargetId> },
     /// Claim what is due, for as many as there is room for.
-    Claim(Vec<Room>),
+    Claim(Vec<Demand>),
     /// End deliveries of the target that are not to be sent any more, a bounded number of them.
     Sweep(TargetId),
 }
@@ -34,13 +34,13 @@ pub enum Errand {
 pub enum Done {
     /// `full_at` tells when a full look began.
     Looked {
-        lanes: Vec<Lane>,
-        addresses: Addresses,
+        backlogs: Vec<Backlog>,
+        recipients: KnownRecipients,
         full_at: Option<Timestamp>,
     },
     Claimed {
-        rooms: Vec<Room>,
-        parcels: Vec<Parcel>,
+        demands: Vec<Demand>,
+        jobs: Vec<Job>,
     },
     Swept {
         target: TargetId,
@@ -50,11 +50,11 @@ pub enum Done {
 }
 
 /// Does it.
-pub async fn run(app: App, book: AddressBook, errand: Errand) -> Done {
-    let done = match errand {
-        Errand::Look { reach, held } => look(&app, &book, reach, held).await,
-        Errand::Claim(rooms) => claim(&app, &book, rooms).await,
-        Errand::Sweep(target) => sweep(&app, target).await,
+pub async fn run(app: App, recipients: Recipients, task: DatabaseTask) -> Done {
+    let done = match task {
+        DatabaseTask::Look { reach, held } => look(&app, &recipients, reach, held).await,
+        DatabaseTask::Claim(demands) => claim(&app, &recipients, demands).await,
+        DatabaseTask::Sweep(target) => sweep(&app, target).await,
     };
     match done {
         Ok(done) => done,
@@ -66,32 +66,32 @@ pub async fn run(app: App, book: AddressBook, errand: Errand) -> Done {
     }
 }
 
-async fn look(app: &App, book: &AddressBook, reach: Reach, held: Vec<TargetId>) -> Result<Done> {
+async fn look(app: &App, recipients: &Recipients, reach: Reach, held: Vec<TargetId>) -> Result<Done> {
     let (db, now) = (app.db.reader(), app.now());
-    let (lanes, full_at) = match reach {
-        Reach::Full => (deliveries::lanes(db).await?, Some(now)),
-        Reach::Known(known) => (deliveries::due_lanes(db, &known, now).await?, None),
+    let (backlogs, full_at) = match reach {
+        Reach::Full => (deliveries::backlogs(db).await?, Some(now)),
+        Reach::Known(known) => (deliveries::due_backlogs(db, &known, now).await?, None),
     };
-    let mut addresses = Addresses::new();
+    let mut known = KnownRecipients::new();
     for ids in held.chunks(TARGETS_PER_READ) {
         let targets = targets::list(db, ids.to_vec()).await?;
-        let mut found = book.find(db, targets, app.now()).await?;
-        book.note_gone(ids, &mut found);
-        addresses.extend(found);
+        let mut found = recipients.find(db, targets, app.now()).await?;
+        recipients.note_gone(ids, &mut found);
+        known.extend(found);
     }
-    Ok(Done::Looked { lanes, addresses, full_at })
+    Ok(Done::Looked { backlogs, recipients: known, full_at })
 }
 
 /// How many targets are read by one statement.
 const TARGETS_PER_READ: usize = 1_000;
 
-async fn claim(app: &App, book: &AddressBook, rooms: Vec<Room>) -> Result<Done> {
+async fn claim(app: &App, recipients: &Recipients, demands: Vec<Demand>) -> Result<Done> {
     let now = app.now();
     let tx = app.db.begin().await?;
-    let parcels = job::claim(&tx, &rooms, book, now, now + app.settings.lease).await?;
+    let jobs = job::claim(&tx, &demands, recipients, now, now + app.settings.lease).await?;
     tx.commit().await?;
     fail_point!("claimed", |_| Err(anyhow::anyhow!("a fault was injected").into()));
-    Ok(Done::Claimed { rooms, parcels })
+    Ok(Done::Claimed { demands, jobs })
 }
 
 async fn sweep(app: &App, id: TargetId) -> Result<Done> {

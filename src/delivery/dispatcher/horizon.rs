@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use entity::{TargetId, Timestamp};
 
-use crate::store::deliveries::Lane;
+use crate::store::deliveries::Backlog;
 
 /// How many quick looks there are between two full ones.
 const QUICK_LOOKS: u32 = 9;
@@ -71,9 +71,9 @@ impl Horizon {
     }
 
     /// A full look that began then has found this.
-    pub fn looked(&mut self, found: &[Lane], full_at: Timestamp) {
+    pub fn looked(&mut self, found: &[Backlog], full_at: Timestamp) {
         self.full_at = full_at;
-        self.waiting = found.iter().map(|lane| (lane.target_id.clone(), lane.due_at.min(full_at))).collect();
+        self.waiting = found.iter().map(|backlog| (backlog.target_id.clone(), backlog.due_at.min(full_at))).collect();
         self.noted.retain(|target| !self.waiting.contains_key(target));
     }
 
@@ -90,12 +90,12 @@ mod tests {
     const NOON: Timestamp = Timestamp::from_millis(1_790_000_000_000);
     const HOUR: Duration = Duration::from_secs(3_600);
 
-    fn lane(due_at: Timestamp) -> Lane {
-        Lane { target_id: TargetId::new(NOON), status: None, due_at }
+    fn backlog(due_at: Timestamp) -> Backlog {
+        Backlog { target_id: TargetId::new(NOON), status: None, due_at }
     }
 
     /// A horizon after a full look at noon.
-    fn looked(found: &[Lane]) -> Horizon {
+    fn looked(found: &[Backlog]) -> Horizon {
         let mut horizon = Horizon::default();
         assert_eq!(horizon.reach(NOON), Reach::Full);
         horizon.looked(found, NOON);
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn it_begins_before_what_waits_for_longest_and_never_after_the_look() {
-        let (old, future) = (lane(NOON - HOUR), lane(NOON + HOUR));
+        let (old, future) = (backlog(NOON - HOUR), backlog(NOON + HOUR));
         let horizon = looked(&[old, future]);
         let since = |target: &TargetId| horizon.since(target, NOON + HOUR);
         let mut sinces: Vec<_> = horizon.waiting.keys().map(since).collect();
@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn it_goes_back_with_a_clock_that_is_set_back() {
-        let (now, lane) = (NOON - HOUR, lane(NOON));
-        let horizon = looked(std::slice::from_ref(&lane));
-        for target in [&lane.target_id, &TargetId::new(NOON)] {
+        let (now, backlog) = (NOON - HOUR, backlog(NOON));
+        let horizon = looked(std::slice::from_ref(&backlog));
+        for target in [&backlog.target_id, &TargetId::new(NOON)] {
             assert_eq!(horizon.since(target, now), now - MARGIN);
         }
     }

@@ -1,6 +1,6 @@
 //! Records published events, and claims of their deliveries what can be sent at once.
 //!
-//! What there is a place for on the shelf is claimed as it is inserted and handed over
+//! What there is a place for on the buffer is claimed as it is inserted and handed over
 //! in memory, once it is on disk; all else waits in the database, for any replica.
 
 use std::collections::HashMap;
@@ -10,28 +10,28 @@ use std::time::Duration;
 use entity::{DeliveryState, EventId, TargetId, Timestamp, delivery, event};
 use sea_orm::ConnectionTrait;
 
-use crate::app::{App, Bell};
-use crate::delivery::attempt::job::{Contents, Letter, Parcel, weight_of};
-use crate::delivery::attempt::recipients::Addresses;
-use crate::delivery::buffer::{Promises, Shelf};
+use crate::app::{App, Wakeup};
+use crate::delivery::attempt::job::{Contents, Message, Job, weight_of};
+use crate::delivery::attempt::recipients::KnownRecipients;
+use crate::delivery::buffer::{Promises, Buffer};
 use crate::error::Result;
 use crate::store::bulk::Script;
 use crate::store::events::{Publication, Published, Repeated, Sketch};
 
 /// Records what is published.
 #[derive(Debug)]
-pub struct Intake {
+pub struct Ingest {
     lease: Duration,
-    shelf: Option<Shelf>,
+    buffer: Option<Buffer>,
 }
 
-/// What is about to be recorded. Dropped, its places on the shelf are free again.
+/// What is about to be recorded. Dropped, its places on the buffer are free again.
 #[derive(Debug)]
 pub enum Draft {
     /// It has only to be written.
     Finished(Box<Finished>),
     /// Some of it may have been published before, which only the database can tell.
-    Keyed(Sketch, Addresses),
+    Keyed(Sketch, KnownRecipients),
 }
 
 /// All that is to be written, and what is handed over once it is on disk.
@@ -41,7 +41,7 @@ pub struct Finished {
     recorded: Recorded,
 }
 
-/// What was recorded, and what is handed over once it is on disk. Dropped, its places on the shelf are
+/// What was recorded, and what is handed over once it is on disk. Dropped, its places on the buffer are
 /// free again.
 #[derive(Debug, Default)]
 pub struct Recorded {
@@ -54,26 +54,26 @@ pub struct Recorded {
 #[derive(Debug)]
 struct Handover {
     promises: Promises,
-    parcels: Vec<Parcel>,
+    jobs: Vec<Job>,
 }
 
 impl Recorded {
-    /// Puts on the shelf what was claimed, rings for the rest, and tells for each publication its events.
-    pub fn hand_over(self, bell: &Bell) -> Vec<Vec<event::Model>> {
-        if let Some(Handover { promises, parcels }) = self.handover {
-            promises.keep(parcels);
+    /// Puts on the buffer what was claimed, rings for the rest, and tells for each publication its events.
+    pub fn hand_over(self, wakeup: &Wakeup) -> Vec<Vec<event::Model>> {
+        if let Some(Handover { promises, jobs }) = self.handover {
+            promises.keep(jobs);
         }
         if !self.waiting.is_empty() {
-            bell.ring(self.waiting);
+            wakeup.ring(self.waiting);
         }
         self.events
     }
 }
 
-impl Intake {
-    /// An intake that claims what the shelf has a place for; without a shelf, nothing.
-    pub fn new(app: &App, shelf: Option<Shelf>) -> Self {
-        Self { lease: app.settings.lease, shelf }
+impl Ingest {
+    /// An ingest that claims what the buffer has a place for; without a buffer, nothing.
+    pub fn new(app: &App, buffer: Option<Buffer>) -> Self {
+        Self { lease: app.settings.lease, buffer }
     }
 
     /// Reads what has to be known of subscribers, and does all that can be done before a transaction.
@@ -84,14 +84,14 @@ impl Intake {
         now: Timestamp,
     ) -> Result<Draft> {
         let sketch = Sketch::of(db, publications, now).await?;
-        let addresses = match &self.shelf {
-            Some(places) => places.addresses().find(db, sketch.targets(), now).await?,
-            None => Addresses::new(),
+        let recipients = match &self.buffer {
+            Some(places) => places.recipients().find(db, sketch.targets(), now).await?,
+            None => KnownRecipients::new(),
         };
         Ok(if sketch.has_keys() {
-            Draft::Keyed(sketch, addresses)
+            Draft::Keyed(sketch, recipients)
         } else {
-            Draft::Finished(Box::new(self.finish(db, sketch, &addresses, &Repeated::new(), now)))
+            Draft::Finished(Box::new(self.finish(db, sketch, &recipients, &Repeated::new(), now)))
         })
     }
 
@@ -99,9 +99,9 @@ impl Intake {
     pub async fn record(&self, tx: &impl ConnectionTrait, draft: Draft, now: Timestamp) -> Result<Recorded> {
         let Finished { script, recorded } = match draft {
             Draft::Finished(finished) => *finished,
-            Draft::Keyed(sketch, addresses) => {
+            Draft::Keyed(sketch, recipients) => {
                 let repeated = sketch.insert_keyed(tx).await?;
-                self.finish(tx, sketch, &addresses, &repeated, now)
+                self.finish(tx, sketch, &recipients, &repeated, now)
             }
         };
         script.run(tx).await?;
@@ -112,27 +112,27 @@ impl Intake {
         &self,
         db: &impl ConnectionTrait,
         sketch: Sketch,
-        addresses: &Addresses,
+        recipients: &KnownRecipients,
         repeated: &Repeated,
         now: Timestamp,
     ) -> Finished {
         let mut published = sketch.publish(db, repeated, now);
-        let handover = self.shelf.as_ref().map(|places| self.claim(places, &mut published, addresses, now));
+        let handover = self.buffer.as_ref().map(|places| self.claim(places, &mut published, recipients, now));
         let is_waiting = |row: &&delivery::Model| row.state == DeliveryState::Waiting;
         let waiting = published.due.iter().filter(is_waiting).map(|row| row.target_id.clone()).collect();
         let (script, events) = published.written();
         Finished { script, recorded: Recorded { events, waiting, handover } }
     }
 
-    /// Claims what there is a place for on the shelf, before it is inserted.
+    /// Claims what there is a place for on the buffer, before it is inserted.
     fn claim(
         &self,
-        places: &Shelf,
+        places: &Buffer,
         Published { events, due, .. }: &mut Published,
-        addresses: &Addresses,
+        recipients: &KnownRecipients,
         now: Timestamp,
     ) -> Handover {
-        let address_of = |row: &delivery::Model| addresses.get(&row.target_id)?.as_ref().ok();
+        let address_of = |row: &delivery::Model| recipients.get(&row.target_id)?.as_ref().ok();
         let events: HashMap<&EventId, &event::Model> =
             events.iter().flatten().map(|event| (&event.id, event)).collect();
         let weigh = |row: &delivery::Model| {
@@ -140,15 +140,15 @@ impl Intake {
             events.get(&row.event_id).map(|event| weight_of(event))
         };
         let promises = places.promise(due, weigh, now + self.lease);
-        let mut letters: HashMap<&EventId, Arc<Letter>> = HashMap::new();
+        let mut messages: HashMap<&EventId, Arc<Message>> = HashMap::new();
         let mut pack = |row: &delivery::Model| {
             let (id, event) = events.get_key_value(&row.event_id)?;
-            let letter = letters.entry(id).or_insert_with(|| Arc::new(Letter::new(event))).clone();
-            let address = address_of(row)?.clone();
-            Some(Parcel { delivery: row.clone(), contents: Some(Contents { letter, address }) })
+            let message = messages.entry(id).or_insert_with(|| Arc::new(Message::new(event))).clone();
+            let recipient = address_of(row)?.clone();
+            Some(Job { delivery: row.clone(), contents: Some(Contents { message, recipient }) })
         };
         let claimed = due.iter().filter(|row| row.state == DeliveryState::Claimed);
-        let parcels = claimed.filter_map(&mut pack).collect();
-        Handover { promises, parcels }
+        let jobs = claimed.filter_map(&mut pack).collect();
+        Handover { promises, jobs }
     }
 }

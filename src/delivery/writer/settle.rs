@@ -77,7 +77,7 @@ impl Settling {
     pub fn new(app: &App) -> Self {
         let settings = &app.settings;
         let conditions = Conditions {
-            deadline: settings.deadline,
+            deadline: settings.outbound.deadline,
             retention: settings.retention,
             removal_after: settings.removal_after,
         };

@@ -2,7 +2,7 @@
 //! fields, and a turn.
 //!
 //! Fields are resolved side by side, so an operation holds something for each value of its answer until it
-//! ends. The rows that it reads are counted as they come ([`Weight`](super::weight::Weight)), and use up
+//! ends. The rows that it reads are counted as they come ([`PayloadBudget`](super::weight::PayloadBudget)), and use up
 //! first what was taken ahead.
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -10,23 +10,23 @@ use async_graphql::{ServerError, ValidationResult};
 use crate::graphql::codes;
 use crate::graphql::limits::admission::Admission;
 use crate::graphql::limits::payload_budget::BUSY;
-use crate::quota::Toll;
+use crate::quota::RateCharge;
 use crate::quota::ledger::Unpaid;
 
 /// How many points an operation may cost; `cost` says what does.
 const MOST: usize = 5_000;
 
-/// The extension of the schema. Requests without a [`Toll`] are free.
-pub struct Tolls;
+/// The extension of the schema. Requests without a [`RateCharge`] are free.
+pub struct Charges;
 
-impl ExtensionFactory for Tolls {
+impl ExtensionFactory for Charges {
     fn create(&self) -> Arc<dyn Extension> {
         Arc::new(Self)
     }
 }
 
 #[async_trait]
-impl Extension for Tolls {
+impl Extension for Charges {
     async fn validation(
         &self,
         ctx: &ExtensionContext<'_>,
@@ -40,7 +40,7 @@ impl Extension for Tolls {
         if let Some(Err(_)) = admission.map(|admission| admission.take_memory(valid.complexity)) {
             return Err(vec![error(BUSY.to_owned(), codes::UNAVAILABLE)]);
         }
-        if let Some(Err(unpaid)) = ctx.data_opt::<Toll>().map(|toll| toll.pay(valid.complexity)) {
+        if let Some(Err(unpaid)) = ctx.data_opt::<RateCharge>().map(|charge| charge.pay(valid.complexity)) {
             return Err(vec![refusal(valid.complexity, unpaid)]);
         }
         if let Some(admission) = admission {

@@ -21,12 +21,12 @@ const WORD: usize = 256;
 
 /// What one operation holds.
 #[derive(Debug)]
-pub struct Weight {
+pub struct PayloadBudget {
     share: Arc<Share>,
     payloads: AtomicUsize,
 }
 
-impl Weight {
+impl PayloadBudget {
     /// What is counted in this share.
     pub fn new(share: Arc<Share>) -> Self {
         Self { share, payloads: AtomicUsize::new(0) }
@@ -106,9 +106,9 @@ mod tests {
     use super::*;
     use crate::quota::memory::{Memory, Purpose};
 
-    fn weight(most: usize) -> Weight {
+    fn weight(most: usize) -> PayloadBudget {
         let organization = OrganizationId::new(Timestamp::from_millis(1_700_000_000_000));
-        Weight::new(Arc::new(Memory::new(most).share(organization, Purpose::Reading)))
+        PayloadBudget::new(Arc::new(Memory::new(most).share(organization, Purpose::Reading)))
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
         let organization = OrganizationId::new(Timestamp::from_millis(1_700_000_000_000));
         let first = memory.share(organization.clone(), Purpose::Reading);
         assert_eq!(first.grow(450), Ok(()));
-        let second = Weight::new(Arc::new(memory.share(organization, Purpose::Reading)));
+        let second = PayloadBudget::new(Arc::new(memory.share(organization, Purpose::Reading)));
         assert!(matches!(second.add(51), Err(Error::Unavailable(_))));
     }
 }

@@ -52,6 +52,6 @@ async fn ping(
     let event = events::publish_to(&tx, &target, Purpose::Ping, (None, node::PING), now).await?;
     note(&tx, caller, AuditAction::PingSent, &target.id, now).await?;
     tx.commit().await?;
-    app.bell.ring([target.id]);
+    app.wakeup.ring([target.id]);
     Ok(event.into())
 }

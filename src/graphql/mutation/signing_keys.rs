@@ -59,7 +59,7 @@ async fn rotate(
     note(&tx, caller, AuditAction::SigningKeyRotated, &target.id, now).await?;
     tx.commit().await?;
     // What is about to be sent to it was addressed before.
-    app.bell.ring_everywhere();
+    app.wakeup.ring_everywhere();
     Ok(target.into())
 }
 

@@ -111,14 +111,14 @@ async fn add(
     begin(&tx, &app.vault, &target, now).await?;
     note(&tx, caller, AuditAction::TargetAdded, &target.id, now).await?;
     tx.commit().await?;
-    app.bell.ring([target.id.clone()]);
+    app.wakeup.ring([target.id.clone()]);
     Ok(target.into())
 }
 
 fn check(app: &App, scope: &Scope, input: &AddWebhookNotificationTargetInput) -> Result<()> {
     let mut violations = Violations::default();
     violations.check("name", text::name(&input.name));
-    violations.check("uri", app.settings.uris.check(&input.uri));
+    violations.check("uri", app.settings.outbound.uris.check(&input.uri));
     if let Some(address) = &input.email {
         email::allow(scope)?;
         violations.check("email", check_email(address));
@@ -150,7 +150,7 @@ async fn remove(
     targets::remove(&tx, &target.id).await?;
     note(&tx, caller, AuditAction::TargetRemoved, &target.id, app.now()).await?;
     tx.commit().await?;
-    app.bell.ring_everywhere();
+    app.wakeup.ring_everywhere();
     Ok(target.into())
 }
 

@@ -52,7 +52,7 @@ async fn a_name_is_looked_up_once_for_all_who_wait() {
     let other = lookups.look_up("other.com", unknown);
     assert!(first.ptr_eq(&second) && !first.ptr_eq(&other));
     assert_eq!((first.await, other.await), (second.await, Err(Miss::Unknown)));
-    assert!(lookups.0.book().under_way.is_empty());
+    assert!(lookups.0.state().under_way.is_empty());
 }
 
 #[tokio::test]
@@ -107,12 +107,12 @@ async fn who_gives_up_on_a_name_that_waits_for_its_turn_proves_nothing() {
     assert!((first.clone().now_or_never(), second.clone().now_or_never()) == (None, None));
     tokio::task::yield_now().await;
     for _ in 0..10 {
-        lookups.0.book().answers += 1;
+        lookups.0.state().answers += 1;
         assert_eq!(lookups.gave_up("second.com"), Miss::NoAnswer);
         // However many have waited for it, it is one lookup.
         assert_eq!(lookups.gave_up("first.com"), Miss::NoAnswer);
     }
-    let silences = |name| match lookups.0.book().known.get(name) {
+    let silences = |name| match lookups.0.state().known.get(name) {
         Some(Record::Missing(missing)) => missing.answers,
         _ => 0,
     };

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::Version;
 use tokio::time::Instant;
 
-use crate::quota::limits::Patience;
+use crate::quota::limits::Timeouts;
 
 /// What one connection is doing.
 #[derive(Debug)]
@@ -69,14 +69,14 @@ impl Activity {
     }
 
     /// Whether the client has been waited for too long.
-    pub fn is_overdue(&self, patience: Patience, now: Instant) -> bool {
+    pub fn is_overdue(&self, timeouts: Timeouts, now: Instant) -> bool {
         let state = self.state();
-        let is_over = |since: Option<Instant>, patience| since.is_some_and(|since| now >= since + patience);
+        let is_over = |since: Option<Instant>, timeouts| since.is_some_and(|since| now >= since + timeouts);
         let untaken_since = state.answers.values().min().copied();
-        is_over(state.stalled_since, patience.write)
-            || is_over(untaken_since, patience.write)
-            || is_over(state.header_since, patience.header)
-            || is_over((state.requests == 0).then_some(state.since), patience.idle)
+        is_over(state.stalled_since, timeouts.write)
+            || is_over(untaken_since, timeouts.write)
+            || is_over(state.header_since, timeouts.header)
+            || is_over((state.requests == 0).then_some(state.since), timeouts.idle)
     }
 
     /// Since when only the client is waited for; none while we work for it.
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Patience = Patience {
+    const TIMEOUTS: Timeouts = Timeouts {
         header: Duration::from_secs(10),
         body: Duration::from_secs(10),
         idle: Duration::from_secs(75),
@@ -196,14 +196,14 @@ mod tests {
         let start = Instant::now();
         let activity = Arc::new(Activity::new(start));
         activity.read(after(start, 5));
-        assert!(!activity.is_overdue(PATIENCE, after(start, 9)));
-        assert!(activity.is_overdue(PATIENCE, after(start, 10)));
+        assert!(!activity.is_overdue(TIMEOUTS, after(start, 9)));
+        assert!(activity.is_overdue(TIMEOUTS, after(start, 10)));
         drop(Underway::begin(&activity, Version::HTTP_11));
-        assert!(!activity.is_overdue(PATIENCE, after(start, 74)));
-        assert!(activity.is_overdue(PATIENCE, after(start, 76)));
+        assert!(!activity.is_overdue(TIMEOUTS, after(start, 74)));
+        assert!(activity.is_overdue(TIMEOUTS, after(start, 76)));
         activity.read(after(start, 60));
-        assert!(!activity.is_overdue(PATIENCE, after(start, 69)));
-        assert!(activity.is_overdue(PATIENCE, after(start, 70)));
+        assert!(!activity.is_overdue(TIMEOUTS, after(start, 69)));
+        assert!(activity.is_overdue(TIMEOUTS, after(start, 70)));
     }
 
     #[test]
@@ -214,14 +214,14 @@ mod tests {
         assert_eq!(activity.waiting_since(), Some(start));
         eager.goes_on(after(start, 29));
         activity.wrote();
-        assert!(!activity.is_overdue(PATIENCE, after(start, 29)));
-        assert!(activity.is_overdue(PATIENCE, after(start, 30)));
+        assert!(!activity.is_overdue(TIMEOUTS, after(start, 29)));
+        assert!(activity.is_overdue(TIMEOUTS, after(start, 30)));
         lazy.goes_on(after(start, 30));
-        assert!(!activity.is_overdue(PATIENCE, after(start, 31)));
+        assert!(!activity.is_overdue(TIMEOUTS, after(start, 31)));
         drop((lazy, eager));
         activity.wrote();
-        assert!(!activity.is_overdue(PATIENCE, after(start, 74)));
-        assert!(activity.is_overdue(PATIENCE, after(start, 76)));
+        assert!(!activity.is_overdue(TIMEOUTS, after(start, 74)));
+        assert!(activity.is_overdue(TIMEOUTS, after(start, 76)));
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
         let activity = Arc::new(Activity::new(start));
         drop(Underway::begin(&activity, Version::HTTP_2));
         activity.read(after(start, 20));
-        assert!(!activity.is_overdue(PATIENCE, after(start, 60)));
+        assert!(!activity.is_overdue(TIMEOUTS, after(start, 60)));
     }
 
     #[test]
@@ -240,17 +240,17 @@ mod tests {
         assert_eq!(activity.waiting_since(), Some(start));
         let underway = Underway::begin(&activity, Version::HTTP_11);
         assert_eq!(activity.waiting_since(), None);
-        assert!(!activity.is_overdue(PATIENCE, after(start, 1_000)));
+        assert!(!activity.is_overdue(TIMEOUTS, after(start, 1_000)));
         let waiting = Waiting::begin(&activity);
         assert!(activity.waiting_since().is_some());
         drop(waiting);
         assert_eq!(activity.waiting_since(), None);
         activity.stalled(after(start, 100));
         activity.stalled(after(start, 120));
-        assert!(!activity.is_overdue(PATIENCE, after(start, 129)));
-        assert!(activity.is_overdue(PATIENCE, after(start, 130)));
+        assert!(!activity.is_overdue(TIMEOUTS, after(start, 129)));
+        assert!(activity.is_overdue(TIMEOUTS, after(start, 130)));
         activity.wrote();
-        assert!(!activity.is_overdue(PATIENCE, after(start, 131)));
+        assert!(!activity.is_overdue(TIMEOUTS, after(start, 131)));
         drop(underway);
     }
 }

@@ -20,7 +20,7 @@ const LINGERING_FOR: Duration = Duration::from_secs(2);
 
 /// The bytes of one connection.
 #[derive(Debug)]
-pub struct Wire {
+pub struct Io {
     stream: Arc<TcpStream>,
     activity: Arc<Activity>,
 }
@@ -29,7 +29,7 @@ pub struct Wire {
 #[derive(Debug)]
 pub struct Rest(Arc<TcpStream>);
 
-impl Wire {
+impl Io {
     /// Watches this connection.
     pub fn new(stream: TcpStream, activity: Arc<Activity>) -> (Self, Rest) {
         // Answers are small and whole: waiting for more to send would only delay them.
@@ -83,7 +83,7 @@ impl Rest {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Io {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.stream.poll_read_ready(cx))?;
@@ -101,7 +101,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Io {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.write(cx, || self.stream.try_write(buf))
     }

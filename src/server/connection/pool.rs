@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::login_throttle::network;
-use crate::quota::limits::Patience;
+use crate::quota::limits::Timeouts;
 use crate::server::connection::Protocol;
 use crate::server::connection::activity::Activity;
 
@@ -43,11 +43,11 @@ pub struct Connections {
 #[derive(Debug, Default)]
 struct Open {
     last: u64,
-    by_id: HashMap<u64, Guest>,
+    by_id: HashMap<u64, Entry>,
 }
 
 #[derive(Debug)]
-struct Guest {
+struct Entry {
     network: IpAddr,
     activity: Arc<Activity>,
     leave: CancellationToken,
@@ -73,22 +73,22 @@ impl Connections {
     pub fn admit(self: &Arc<Self>, stream: TcpStream, from: SocketAddr) {
         let (address, activity) = (from.ip().to_canonical(), Arc::new(Activity::new(Instant::now())));
         let leave = self.shutdown.child_token();
-        let guest = Guest {
+        let entry = Entry {
             network: network(address),
             activity: Arc::clone(&activity),
             leave: leave.clone(),
             task: None,
         };
         // Before the task begins, which may end at once.
-        let place = Place::take(self, guest);
-        let id = place.id;
+        let open = OpenConnection::take(self, entry);
+        let id = open.id;
         let serving = self.protocol.clone().serve((stream, address), activity, self.router.clone(), leave);
         let task = self.tasks.spawn(async move {
-            let _place = place;
+            let _place = open;
             serving.await;
         });
-        if let Some(guest) = self.open().by_id.get_mut(&id) {
-            guest.task = Some(task.abort_handle());
+        if let Some(entry) = self.open().by_id.get_mut(&id) {
+            entry.task = Some(task.abort_handle());
         }
     }
 
@@ -108,19 +108,19 @@ impl Connections {
     }
 
     /// Sends away who was waited for too long, again and again.
-    pub async fn watch(&self, patience: Patience) {
-        let mut ticks = tokio::time::interval(precision(patience));
+    pub async fn watch(&self, timeouts: Timeouts) {
+        let mut ticks = tokio::time::interval(precision(timeouts));
         loop {
             ticks.tick().await;
-            self.open().tell_overdue(patience);
+            self.open().tell_overdue(timeouts);
         }
     }
 
     /// Waits for the requests under way. Those that are not even asked for yet are not waited for.
     pub async fn end(&self) {
         self.tasks.close();
-        let asking = |guest: &Guest| guest.activity.is_asking();
-        self.open().by_id.values().filter(|guest| asking(guest)).for_each(Guest::cut_off);
+        let asking = |entry: &Entry| entry.activity.is_asking();
+        self.open().by_id.values().filter(|entry| asking(entry)).for_each(Entry::cut_off);
         self.tasks.wait().await;
     }
 
@@ -130,12 +130,12 @@ impl Connections {
 }
 
 /// How often it is looked for clients that are overdue.
-fn precision(patience: Patience) -> Duration {
-    let least = patience.header.min(patience.idle).min(patience.write);
+fn precision(timeouts: Timeouts) -> Duration {
+    let least = timeouts.header.min(timeouts.idle).min(timeouts.write);
     (least / 4).clamp(Duration::from_millis(10), Duration::from_secs(1))
 }
 
-impl Guest {
+impl Entry {
     fn cut_off(&self) {
         if let Some(task) = &self.task {
             task.abort();
@@ -145,13 +145,13 @@ impl Guest {
 
 impl Open {
     /// Tells those who are overdue to leave, and cuts off those who were told before.
-    fn tell_overdue(&self, patience: Patience) {
+    fn tell_overdue(&self, timeouts: Timeouts) {
         let now = Instant::now();
-        for guest in self.by_id.values().filter(|guest| guest.activity.is_overdue(patience, now)) {
-            if guest.leave.is_cancelled() {
-                guest.cut_off();
+        for entry in self.by_id.values().filter(|entry| entry.activity.is_overdue(timeouts, now)) {
+            if entry.leave.is_cancelled() {
+                entry.cut_off();
             } else {
-                guest.leave.cancel();
+                entry.leave.cancel();
             }
         }
     }
@@ -159,34 +159,34 @@ impl Open {
     /// Cuts off so many of those who only make us wait.
     fn send_away(&self, number: usize) {
         let mut crowds: HashMap<IpAddr, usize> = HashMap::new();
-        for guest in self.by_id.values() {
-            *crowds.entry(guest.network).or_default() += 1;
+        for entry in self.by_id.values() {
+            *crowds.entry(entry.network).or_default() += 1;
         }
-        let waiting = self.by_id.values().filter_map(|guest| Some((guest.activity.waiting_since()?, guest)));
+        let waiting = self.by_id.values().filter_map(|entry| Some((entry.activity.waiting_since()?, entry)));
         let mut waiting: Vec<_> = waiting.collect();
-        waiting.sort_by_key(|(since, guest)| (std::cmp::Reverse(crowds[&guest.network]), *since));
-        waiting.iter().take(number).for_each(|(_, guest)| guest.cut_off());
+        waiting.sort_by_key(|(since, entry)| (std::cmp::Reverse(crowds[&entry.network]), *since));
+        waiting.iter().take(number).for_each(|(_, entry)| entry.cut_off());
     }
 }
 
-/// A place among the connections.
-struct Place {
+/// A open among the connections.
+struct OpenConnection {
     connections: Arc<Connections>,
     id: u64,
 }
 
-impl Place {
-    fn take(connections: &Arc<Connections>, guest: Guest) -> Self {
+impl OpenConnection {
+    fn take(connections: &Arc<Connections>, entry: Entry) -> Self {
         let mut open = connections.open();
         open.last += 1;
         let id = open.last;
-        open.by_id.insert(id, guest);
+        open.by_id.insert(id, entry);
         drop(open);
         Self { connections: Arc::clone(connections), id }
     }
 }
 
-impl Drop for Place {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.connections.open().by_id.remove(&self.id);
         self.connections.left.notify_one();

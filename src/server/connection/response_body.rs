@@ -17,21 +17,21 @@ const PIECE: usize = 64 * 1_024;
 
 /// The body of an answer.
 #[derive(Debug)]
-pub struct Taking {
+pub struct ResponseBody {
     body: Body,
     /// What has come of the body and was not taken yet.
     rest: Bytes,
     answering: Answering,
 }
 
-impl Taking {
+impl ResponseBody {
     /// The answer to this request.
     pub fn begin(body: Body, underway: Underway) -> Self {
         Self { body, rest: Bytes::new(), answering: underway.answer(Instant::now()) }
     }
 }
 
-impl HttpBody for Taking {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -84,7 +84,7 @@ mod tests {
         for length in [0, 1, PIECE, PIECE + 1, 5 * PIECE + 7] {
             let text: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
             let underway = Underway::begin(&activity, Version::HTTP_2);
-            let taking = Taking::begin(text.clone().into(), underway);
+            let taking = ResponseBody::begin(text.clone().into(), underway);
             assert_eq!(taking.size_hint().exact(), Some(length as u64));
             let pieces: Vec<_> =
                 Body::new(taking).into_data_stream().map(|piece| piece.unwrap()).collect().await;

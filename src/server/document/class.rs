@@ -6,14 +6,14 @@ use async_graphql::parser::types::{Field, OperationDefinition, Selection};
 use async_graphql::{Name, Value};
 use async_graphql_value::Value as Given;
 
-use crate::quota::Lane;
+use crate::quota::RequestClass;
 
 /// The field that publishes.
 pub const PUBLISH: &str = "publishNotificationEvents";
 
-/// The lane of an operation, and how many events it publishes. Its fields are merged: none stands in a
+/// The class of an operation, and how many events it publishes. Its fields are merged: none stands in a
 /// fragment, and none twice.
-pub fn of(operation: &OperationDefinition, variables: &Variables) -> (Lane, usize) {
+pub fn of(operation: &OperationDefinition, variables: &Variables) -> (RequestClass, usize) {
     let asked = operation.selection_set.node.items.iter().filter_map(|selection| match &selection.node {
         Selection::Field(field) => Some(&field.node),
         Selection::InlineFragment(_) | Selection::FragmentSpread(_) => None,
@@ -22,8 +22,8 @@ pub fn of(operation: &OperationDefinition, variables: &Variables) -> (Lane, usiz
     let events = publishing.clone().map(|field| events(field, variables)).sum();
     let others = asked.filter(|field| field.name.node != PUBLISH && field.name.node != "__typename");
     match (publishing.count(), others.count()) {
-        (1.., 0) => (Lane::Publishing, events),
-        _ => (Lane::Api, events),
+        (1.., 0) => (RequestClass::Publishing, events),
+        _ => (RequestClass::Api, events),
     }
 }
 
@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
 
-    fn lane(document: &str, variables: Json) -> (Lane, usize) {
+    fn class(document: &str, variables: Json) -> (RequestClass, usize) {
         let document = parse_query(document).unwrap();
         let (_, operation) = document.operations.iter().next().unwrap();
         of(&operation.node, &Variables::from_json(variables))
@@ -66,23 +66,23 @@ mod tests {
     fn publishing_is_what_does_nothing_but_publish() {
         let events = json!({"input": {"events": [1, 2, 3]}, "events": [1, 2], "event": {}});
         for (document, expected) in [
-            ("{ ping }", (Lane::Api, 0)),
-            ("{ publishNotificationEvents { __typename } }", (Lane::Publishing, 0)),
-            ("mutation { publishNotificationEvents(input: $input) { __typename } }", (Lane::Publishing, 3)),
-            ("mutation { publishNotificationEvents(input: {events: $events}) { a } }", (Lane::Publishing, 2)),
-            ("mutation { publishNotificationEvents(input: {events: $event}) { a } }", (Lane::Publishing, 1)),
-            ("mutation { publishNotificationEvents(input: {events: [{}]}) { a } }", (Lane::Publishing, 1)),
-            ("mutation { publishNotificationEvents(input: $no) { a } }", (Lane::Publishing, 0)),
+            ("{ ping }", (RequestClass::Api, 0)),
+            ("{ publishNotificationEvents { __typename } }", (RequestClass::Publishing, 0)),
+            ("mutation { publishNotificationEvents(input: $input) { __typename } }", (RequestClass::Publishing, 3)),
+            ("mutation { publishNotificationEvents(input: {events: $events}) { a } }", (RequestClass::Publishing, 2)),
+            ("mutation { publishNotificationEvents(input: {events: $event}) { a } }", (RequestClass::Publishing, 1)),
+            ("mutation { publishNotificationEvents(input: {events: [{}]}) { a } }", (RequestClass::Publishing, 1)),
+            ("mutation { publishNotificationEvents(input: $no) { a } }", (RequestClass::Publishing, 0)),
             (
                 "mutation { a: publishNotificationEvents(input: $input) { a } __typename
                  b: publishNotificationEvents(input: $input) { a } }",
-                (Lane::Publishing, 6),
+                (RequestClass::Publishing, 6),
             ),
-            ("mutation { publishNotificationEvents(input: $input) { a } other }", (Lane::Api, 3)),
-            ("mutation { publishNotificationEvents: other }", (Lane::Api, 0)),
-            ("{ __typename }", (Lane::Api, 0)),
+            ("mutation { publishNotificationEvents(input: $input) { a } other }", (RequestClass::Api, 3)),
+            ("mutation { publishNotificationEvents: other }", (RequestClass::Api, 0)),
+            ("{ __typename }", (RequestClass::Api, 0)),
         ] {
-            assert_eq!(lane(document, events.clone()), expected, "{document}");
+            assert_eq!(class(document, events.clone()), expected, "{document}");
         }
     }
 }

@@ -20,28 +20,28 @@ const VALUES: usize = 2_000;
 
 /// Refuses documents with too much of anything.
 pub fn check(document: &ExecutableDocument) -> Result<(), ServerError> {
-    let mut tally = Tally::default();
+    let mut counts = Counts::default();
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
-        tally.operations += 1;
-        tally.variables += operation.variable_definitions.len();
+        counts.operations += 1;
+        counts.variables += operation.variable_definitions.len();
         for variable in &operation.variable_definitions {
-            tally.add_directives(&variable.node.directives);
-            tally.values += variable.node.default_value.as_ref().map_or(0, |value| constants(&value.node));
+            counts.add_directives(&variable.node.directives);
+            counts.values += variable.node.default_value.as_ref().map_or(0, |value| constants(&value.node));
         }
-        tally.add_directives(&operation.directives);
-        tally.add_selections(&operation.selection_set.node);
+        counts.add_directives(&operation.directives);
+        counts.add_selections(&operation.selection_set.node);
     }
     for fragment in document.fragments.values() {
-        tally.fragments += 1;
-        tally.add_directives(&fragment.node.directives);
-        tally.add_selections(&fragment.node.selection_set.node);
+        counts.fragments += 1;
+        counts.add_directives(&fragment.node.directives);
+        counts.add_selections(&fragment.node.selection_set.node);
     }
-    tally.check()
+    counts.check()
 }
 
 #[derive(Debug, Default)]
-struct Tally {
+struct Counts {
     operations: usize,
     fragments: usize,
     aliases: usize,
@@ -52,7 +52,7 @@ struct Tally {
     values: usize,
 }
 
-impl Tally {
+impl Counts {
     fn check(&self) -> Result<(), ServerError> {
         for (what, number, most) in [
             ("operations", self.operations, OPERATIONS),

@@ -15,13 +15,13 @@ const IN_ALL: Duration = Duration::from_secs(4);
 
 /// What is left of that time.
 #[derive(Debug)]
-pub struct Patience(Duration);
+pub struct Deadline(Duration);
 
 /// It is at its end.
 #[derive(Debug)]
 pub struct Late;
 
-impl Patience {
+impl Deadline {
     /// That of a request that has not waited yet.
     pub fn full() -> Self {
         Self(IN_ALL)
@@ -52,10 +52,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_waited_for_is_taken_off() {
-        let mut patience = Patience(Duration::from_millis(5));
-        assert!(patience.wait(ready(())).await.is_ok());
-        assert!(patience.wait(pending::<()>()).await.is_err());
-        assert_eq!(patience.0, Duration::ZERO);
-        assert!(patience.wait(pending::<()>()).await.is_err());
+        let mut deadline = Deadline(Duration::from_millis(5));
+        assert!(deadline.wait(ready(())).await.is_ok());
+        assert!(deadline.wait(pending::<()>()).await.is_err());
+        assert_eq!(deadline.0, Duration::ZERO);
+        assert!(deadline.wait(pending::<()>()).await.is_err());
     }
 }

@@ -24,14 +24,14 @@ use crate::error::report;
 use crate::graphql::limits::admission::Admission;
 use crate::graphql::{self, Schema, codes};
 use crate::quota::memory::{Memory, Purpose, Share};
-use crate::quota::{Lane, Toll};
+use crate::quota::{RequestClass, RateCharge};
 use crate::server::connection::Peer;
 use crate::server::document::class;
 use crate::server::document::{Documents, Shape};
-use crate::server::request::deadline::Patience;
+use crate::server::request::deadline::Deadline;
 use crate::server::request::media::{self, Media};
 use crate::server::request::{body, client_ip};
-use crate::server::response::observe::RequestId;
+use crate::server::response::request_id::RequestId;
 use crate::server::response::refusal::{NO_ROOM, Refusal, no_room};
 use crate::server::response::{answer, rate_limit};
 
@@ -40,7 +40,7 @@ const LONG: usize = 64 * 1_024;
 const LONG_AT_A_TIME: usize = 2;
 
 /// How many queries, and how many mutations other than publishing, are executed at a time. The others wait for
-/// their turn, as far as there is memory for what they are going to hold. Publishing waits for the scribe only.
+/// their turn, as far as there is memory for what they are going to hold. Publishing waits for the writer only.
 const AT_A_TIME: usize = 16;
 
 /// How often what is published is held besides, on its way to the database and into the answer.
@@ -62,17 +62,17 @@ struct Endpoint {
 /// A request whose bearer is known.
 struct Admitted {
     caller: Caller,
-    toll: Toll,
+    charge: RateCharge,
     peer: Peer,
     headers: HeaderMap,
-    patience: Patience,
+    deadline: Deadline,
     share: Arc<Share>,
 }
 
 /// `/graphql`.
 pub fn routes(app: App) -> Router {
     let schema = graphql::schema(app.clone());
-    let (long, memory) = (Semaphore::new(LONG_AT_A_TIME), Memory::new(app.settings.door.memory));
+    let (long, memory) = (Semaphore::new(LONG_AT_A_TIME), Memory::new(app.settings.limits.memory));
     let documents = Documents::default();
     let [queries, mutations] = [AT_A_TIME; 2].map(|turns| Arc::new(Semaphore::new(turns)));
     let endpoint = Arc::new(Endpoint { app, schema, documents, long, memory, queries, mutations });
@@ -87,21 +87,21 @@ async fn serve(
     body: Body,
 ) -> Response {
     let media = media::negotiate(&headers).unwrap_or(Media::Json);
-    let mut patience = Patience::full();
-    let caller = match endpoint.admit(&headers, &peer, &mut patience).await {
+    let mut deadline = Deadline::full();
+    let caller = match endpoint.admit(&headers, &peer, &mut deadline).await {
         Ok(caller) => caller,
         Err(refusal) => {
             body::drain(&headers, body).await;
             return refusal.answer(media, &id);
         }
     };
-    let toll = Toll::of(&endpoint.app, &caller.scope);
+    let charge = RateCharge::of(&endpoint.app.ledger, &caller.scope);
     // Until it is known what is asked, the platform's services are taken to publish.
     let purpose = if caller.is_platform() { Purpose::Publishing } else { Purpose::Reading };
     let share = Arc::new(endpoint.memory.share(caller.scope.organization.clone(), purpose));
-    let mut admitted = Admitted { caller, toll, peer, headers, patience, share };
+    let mut admitted = Admitted { caller, charge, peer, headers, deadline, share };
     let outcome = endpoint.respond(&mut admitted, body).await;
-    let rate_limit = admitted.toll.standing().as_ref().map(rate_limit::extension);
+    let rate_limit = admitted.charge.standing().as_ref().map(rate_limit::extension);
     match outcome {
         Ok(executed) => answer::executed(executed, rate_limit, media, &id, admitted.share).await,
         Err(refusal) => {
@@ -120,12 +120,12 @@ impl Endpoint {
         &self,
         headers: &HeaderMap,
         peer: &Peer,
-        patience: &mut Patience,
+        deadline: &mut Deadline,
     ) -> Result<Caller, Refusal> {
         let login = match authorization(headers) {
             Some(authorization) => {
-                let from = client_ip::client(peer.address, headers, &self.app.settings.door.proxies);
-                let login = patience.wait(self.app.authenticate(authorization, from)).await;
+                let from = client_ip::client(peer.address, headers, &self.app.settings.limits.proxies);
+                let login = deadline.wait(self.app.logins.authenticate(authorization, from, self.app.now())).await;
                 login.map_err(|_| Refusal::busy(NO_ROOM))?.map_err(|cause| {
                     report("a key could not be looked up", &cause);
                     Refusal::internal()
@@ -148,22 +148,22 @@ impl Endpoint {
 
     async fn respond(&self, admitted: &mut Admitted, body: Body) -> Result<Executed, Refusal> {
         let read = self.read(admitted, body).await;
-        let Admitted { caller, toll, patience, share, .. } = admitted;
+        let Admitted { caller, charge, deadline, share, .. } = admitted;
         let (mut request, length) = match read {
             Ok(read) => read,
             Err(refusal) => {
-                toll.enter(Lane::Api).map_err(rate_limit::refusal)?;
+                charge.enter(RequestClass::Api).map_err(rate_limit::refusal)?;
                 return Err(refusal);
             }
         };
-        let shape = self.check(&mut request, length, caller.may_publish(), toll)?;
-        let work = self.admission(&mut request, length, toll.lane(), share)?;
-        let request = graphql::prepare(request, &self.app, caller.clone(), share).data(toll.clone());
+        let shape = self.check(&mut request, length, caller.may_publish(), charge)?;
+        let work = self.admission(&mut request, length, charge.class(), share)?;
+        let request = graphql::prepare(request, &self.app, caller.clone(), share).data(charge.clone());
         let request = request.data(Arc::clone(&work.admission));
-        if toll.lane() == Lane::Publishing {
-            patience.leave_to_publisher();
+        if charge.class() == RequestClass::Publishing {
+            deadline.leave_to_publisher();
         }
-        let Ok(mut executed) = patience.wait(self.schema.execute(request)).await else {
+        let Ok(mut executed) = deadline.wait(self.schema.execute(request)).await else {
             let may_be_done = work.changes && work.admission.has_begun();
             return Err(if may_be_done { Refusal::unknown() } else { Refusal::busy(NO_ROOM) });
         };
@@ -174,7 +174,7 @@ impl Endpoint {
             shape.give(&mut executed.data);
             return Ok(executed);
         }
-        match toll.standing().and_then(|standing| standing.refused) {
+        match charge.standing().and_then(|standing| standing.refused) {
             Some(refused) => Err(rate_limit::refusal(refused)),
             None => Err(Refusal::of_document(executed.errors, codes::VALIDATION_FAILED)),
         }
@@ -186,12 +186,12 @@ impl Endpoint {
         &self,
         request: &mut Request,
         length: usize,
-        lane: Lane,
+        class: RequestClass,
         share: &Arc<Share>,
     ) -> Result<Work, Refusal> {
-        let (purpose, copies) = match lane {
-            Lane::Publishing => (Purpose::Publishing, COPIES),
-            Lane::Api => (Purpose::Reading, 0),
+        let (purpose, copies) = match class {
+            RequestClass::Publishing => (Purpose::Publishing, COPIES),
+            RequestClass::Api => (Purpose::Reading, 0),
         };
         share.turn_to(purpose).map_err(no_room)?;
         share.grow(request.query.len() * DOCUMENT + length * copies).map_err(no_room)?;
@@ -199,10 +199,10 @@ impl Endpoint {
         // It is the only one that is left.
         let operation = document.operations.iter().next().map(|(_, operation)| &operation.node);
         let changes = operation.is_some_and(|operation| operation.ty == OperationType::Mutation);
-        let turns = match (lane, changes) {
-            (Lane::Publishing, _) => None,
-            (Lane::Api, true) => Some(Arc::clone(&self.mutations)),
-            (Lane::Api, false) => Some(Arc::clone(&self.queries)),
+        let turns = match (class, changes) {
+            (RequestClass::Publishing, _) => None,
+            (RequestClass::Api, true) => Some(Arc::clone(&self.mutations)),
+            (RequestClass::Api, false) => Some(Arc::clone(&self.queries)),
         };
         let selections = operation.map(|operation| &operation.selection_set.node);
         let admission = Arc::new(Admission::new(Arc::clone(share), document, selections, turns));
@@ -218,7 +218,7 @@ impl Endpoint {
         }
         let limit = if caller.may_publish() { body::PUBLISHING_LIMIT } else { body::LIMIT };
         let waiting = peer.wait();
-        let bytes = body::read(headers, body, limit, self.app.settings.door.patience.body, share).await?;
+        let bytes = body::read(headers, body, limit, self.app.settings.limits.timeouts.body, share).await?;
         drop(waiting);
         let length = bytes.len();
         body::check_values(&bytes, share)?;
@@ -231,25 +231,25 @@ impl Endpoint {
     }
 
     /// Checks document and variables, and says what the answer is to look like. The request is counted
-    /// before, in the lane that its text suggests, and once more if it turns out to be in the other.
+    /// before, in the class that its text suggests, and once more if it turns out to be in the other.
     fn check(
         &self,
         request: &mut Request,
         length: usize,
         may_publish: bool,
-        toll: &Toll,
+        charge: &RateCharge,
     ) -> Result<Shape, Refusal> {
-        let enter = |lane| toll.enter(lane).map_err(rate_limit::refusal);
+        let enter = |class| charge.enter(class).map_err(rate_limit::refusal);
         let may_publish = may_publish && request.query.contains(class::PUBLISH);
-        enter(if may_publish { Lane::Publishing } else { Lane::Api })?;
+        enter(if may_publish { RequestClass::Publishing } else { RequestClass::Api })?;
         let prepared = self.documents.prepare(request)?;
-        if may_publish && prepared.lane == Lane::Api {
-            enter(Lane::Api)?;
+        if may_publish && prepared.class == RequestClass::Api {
+            enter(RequestClass::Api)?;
         }
-        if length > body::LIMIT && prepared.lane == Lane::Api {
+        if length > body::LIMIT && prepared.class == RequestClass::Api {
             return Err(body::too_large(body::LIMIT));
         }
-        toll.add_events(prepared.events);
+        charge.add_events(prepared.events);
         Ok(prepared.shape)
     }
 }

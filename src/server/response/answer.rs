@@ -11,7 +11,7 @@ use tracing::error;
 
 use crate::quota::memory::Share;
 use crate::server::request::media::Media;
-use crate::server::response::observe::RequestId;
+use crate::server::response::request_id::RequestId;
 use crate::server::response::refusal::Refusal;
 
 /// What was executed, with the request id, which counts in the share until the client has taken it.

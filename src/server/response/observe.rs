@@ -3,7 +3,6 @@
 //!
 //! Keys, variables and bodies are never logged.
 
-use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
@@ -19,26 +18,10 @@ use tracing::{Instrument, Span, field, info, info_span};
 use crate::graphql::codes;
 use crate::server::request::media::{self, Media};
 use crate::server::response::refusal::Refusal;
-use crate::vault;
+use crate::server::response::request_id::RequestId;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const OPERATION_CHARS: usize = 64;
-
-/// By what a request is found in the log: 32 hex digits.
-#[derive(Debug, Clone)]
-pub struct RequestId(String);
-
-impl RequestId {
-    fn random() -> Self {
-        Self(hex::encode(vault::random::<16>()))
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// How much of a path is logged. None of ours is longer.
 const PATH: usize = 48;
@@ -119,7 +102,7 @@ fn is_host(text: &str) -> bool {
 
 fn add_headers(response: &mut Response, id: &RequestId) {
     let headers = response.headers_mut();
-    let value = HeaderValue::from_str(&id.0).expect("hex digits are a header value");
+    let value = HeaderValue::from_str(&id.to_string()).expect("hex digits are a header value");
     headers.insert(X_REQUEST_ID, value);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -17,7 +17,7 @@ use crate::graphql::errors::UNKNOWN;
 use crate::graphql::limits::payload_budget::BUSY;
 use crate::quota::memory::Full;
 use crate::server::request::media::Media;
-use crate::server::response::observe::RequestId;
+use crate::server::response::request_id::RequestId;
 
 /// How many errors of a document are told: thousands would help nobody.
 const ERRORS: usize = 50;

@@ -46,7 +46,7 @@ async fn what_was_refused_unread_is_sent_again_in_the_same_attempt(
     assert_eq!(outcome(&attempt(&world).await), success());
     assert_eq!(world.receiver.count("/hook"), 1 + 13);
     // But not beyond the deadline.
-    let world = world.restart_with(|settings| settings.deadline = Duration::from_secs(4)).await;
+    let world = world.restart_with(|settings| settings.outbound.deadline = Duration::from_secs(4)).await;
     world.receiver.script("/hook", [Answer::Refuse]);
     assert_eq!(outcome(&attempt(&world).await), failure(None, "PROTOCOL"));
 }
@@ -68,7 +68,7 @@ async fn an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(
 #[rstest]
 #[tokio::test]
 async fn while_all_of_them_are_at_it_another_target_is_served(#[values(On::Sqlite, On::Postgres)] on: On) {
-    let Some(world) = World::with(on, |settings| settings.concurrency = 64).await else { return };
+    let Some(world) = World::with(on, |settings| settings.outbound.concurrency = 64).await else { return };
     let mut rogues = Vec::new();
     for act in [
         Act::say(""),

@@ -46,7 +46,7 @@ fn answers() -> Vec<(String, Outcome)> {
 async fn an_answer_counts_for_more_than_what_could_not_be_written(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
-    let Some(world) = World::with(on, |settings| settings.uris.http = true).await else { return };
+    let Some(world) = World::with(on, |settings| settings.outbound.uris.http = true).await else { return };
     let ok = || [Act::ok_and_close()];
     let secure = Rogue::start_hasty(authority(), ok()).await.unwrap();
     let plain = Rogue::start_bare(ok()).await.unwrap();

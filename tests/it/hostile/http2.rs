@@ -44,7 +44,7 @@ async fn frames_that_break_rules_or_never_end_are_failures_in_time(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let Some(world) = World::on(on).await else { return };
-    let with_deadline = |deadline| World::with(on, move |settings| settings.deadline = deadline);
+    let with_deadline = |deadline| World::with(on, move |settings| settings.outbound.deadline = deadline);
     // Until the latter the head of an answer comes, however slow the machine is.
     let (hasty, patient) = (with_deadline(SHORT).await.unwrap(), with_deadline(HEAD).await.unwrap());
     let settings = frame(SETTINGS, 0, 0, &[]);

@@ -26,7 +26,7 @@ async fn certificates_must_be_valid_now_and_for_the_name(#[values(On::Sqlite, On
 #[tokio::test]
 async fn what_is_not_tls_1_2_or_later_is_refused(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
-    let hasty = World::with(on, |settings| settings.deadline = SHORT).await.unwrap();
+    let hasty = World::with(on, |settings| settings.outbound.deadline = SHORT).await.unwrap();
     // What a server that knows TLS 1.1 at best answers to a greeting: its hello, or an alert.
     let hello = [&[22, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2][..], &[7; 32], &[0, 0, 47, 0]].concat();
     let alert = vec![21, 3, 1, 0, 2, 2, 70];

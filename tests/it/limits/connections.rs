@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use reprise::app::Settings;
-use reprise::quota::limits::Patience;
+use reprise::quota::limits::Timeouts;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
@@ -28,7 +28,7 @@ async fn who_sends_nothing_or_drips_is_sent_away() {
         tokio::task::yield_now().await;
     }
 
-    let for_body = |for_: &mut Patience| (for_.body, for_.idle) = (SHORT, ENOUGH);
+    let for_body = |for_: &mut Timeouts| (for_.body, for_.idle) = (SHORT, ENOUGH);
     let for_body = World::with(On::Sqlite, waiting(for_body)).await.unwrap();
     for more in ["content-length: 100\r\n", "transfer-encoding: chunked\r\n"] {
         is_sent_away(&for_body, &header(&for_body.test, more), "HTTP/1.1 408 ").await;
@@ -86,7 +86,7 @@ async fn ten_thousand_dripping_connections_do_not_stop_a_publish() {
 
 #[tokio::test]
 async fn a_crowd_from_one_address_does_not_push_out_others() {
-    let few = |settings: &mut Settings| settings.door.connections = 20;
+    let few = |settings: &mut Settings| settings.limits.connections = 20;
     let world = World::with(On::Sqlite, few).await.unwrap();
     let ping = r#"{"query": "{ ping }"}"#;
     let request = format!("{}{ping}", header(&world.test, &format!("content-length: {}\r\n", ping.len())));

@@ -231,7 +231,7 @@ async fn who_takes_no_answer_is_sent_away_despite_pings() {
 
 #[tokio::test]
 async fn answers_that_are_not_taken_count_until_they_are_given_up() {
-    let little = |settings: &mut Settings| settings.door.memory = 4 * 1_024 * 1_024;
+    let little = |settings: &mut Settings| settings.limits.memory = 4 * 1_024 * 1_024;
     let world = World::with(On::Sqlite, little).await.unwrap();
     let (greedy, _) = world.stranger().await;
     publish_long(&greedy).await;
@@ -255,7 +255,7 @@ async fn publish_long(api: &Api) {
 
 #[tokio::test]
 async fn readers_who_have_filled_their_place_are_refused_at_once_and_publishing_goes_on() {
-    let little = |settings: &mut Settings| settings.door.memory = 4 * 1_024 * 1_024;
+    let little = |settings: &mut Settings| settings.limits.memory = 4 * 1_024 * 1_024;
     let world = World::with(On::Sqlite, little).await.unwrap();
     let (modest, _) = world.stranger().await;
     publish_long(&modest).await;

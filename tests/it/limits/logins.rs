@@ -17,7 +17,7 @@ async fn failed_logins_are_throttled_and_keys_that_were_good_are_not(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let few = |settings: &mut Settings| {
-        settings.door.failed_logins = Some(FailedLogins { per_address: 3, in_all: 100 });
+        settings.limits.failed_logins = Some(FailedLogins { per_address: 3, in_all: 100 });
     };
     let Some(world) = World::with(on, few).await else { return };
     world.test.ok(PING, json!({})).await;
@@ -38,7 +38,7 @@ async fn failed_logins_are_throttled_and_keys_that_were_good_are_not(
 #[tokio::test]
 async fn behind_a_proxy_failed_logins_count_by_the_addresses_of_clients() {
     let few = |settings: &mut Settings| {
-        settings.door.failed_logins = Some(FailedLogins { per_address: 2, in_all: 5 });
+        settings.limits.failed_logins = Some(FailedLogins { per_address: 2, in_all: 5 });
     };
     let world = World::with(On::Sqlite, few).await.unwrap();
     let wrong = world.test.with_key("sk_test_x").authorization();

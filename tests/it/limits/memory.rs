@@ -13,7 +13,7 @@ const MEBIBYTE: usize = 1_024 * 1_024;
 
 /// Memory for so little that a story can use it up.
 fn little(settings: &mut Settings) {
-    settings.door.memory = 1_600_000;
+    settings.limits.memory = 1_600_000;
 }
 
 /// Bodies that begin and do not end, of so many bytes in all, until what there is is used up.
@@ -57,7 +57,7 @@ async fn who_sends_too_much_at_a_time_is_refused_and_others_are_served() {
 
 #[tokio::test]
 async fn a_body_of_many_small_values_counts_for_what_they_take() {
-    let world = World::with(On::Sqlite, |settings| settings.door.memory = 400_000).await.unwrap();
+    let world = World::with(On::Sqlite, |settings| settings.limits.memory = 400_000).await.unwrap();
     let many = |values: usize| json!({ "list": vec![1; values] });
     assert_eq!(world.test.ask(PING, many(500)).await.status, 200);
     assert_eq!(world.test.ask(PING, many(2_000)).await.status, 413);
@@ -74,7 +74,7 @@ async fn publish_long(api: &Api, events: usize) {
 
 #[tokio::test]
 async fn rows_count_as_they_are_read_whatever_of_them_is_asked_for() {
-    let world = World::with(On::Sqlite, |settings| settings.door.memory = 12 * MEBIBYTE).await.unwrap();
+    let world = World::with(On::Sqlite, |settings| settings.limits.memory = 12 * MEBIBYTE).await.unwrap();
     let api = &world.live;
     for _ in 0..8 {
         publish_long(api, 10).await;
@@ -92,7 +92,7 @@ async fn rows_count_as_they_are_read_whatever_of_them_is_asked_for() {
 
 #[tokio::test]
 async fn fields_without_points_count_for_each_row() {
-    let world = World::with(On::Sqlite, |settings| settings.door.memory = 16 * MEBIBYTE).await.unwrap();
+    let world = World::with(On::Sqlite, |settings| settings.limits.memory = 16 * MEBIBYTE).await.unwrap();
     world.live.publish_many(ISSUED, 200).await;
     let names = |number: usize| (0..number).map(|name| format!("n{name}: id")).collect::<Vec<_>>().join(" ");
     let events = |number| {

@@ -84,7 +84,7 @@ async fn what_can_never_be_paid_is_no_matter_of_waiting() {
 
 #[tokio::test]
 async fn what_is_refused_is_not_done() {
-    let one = |settings: &mut Settings| settings.door.api = Some(Rate { requests: 1_000, points: 40 });
+    let one = |settings: &mut Settings| settings.limits.api = Some(Rate { requests: 1_000, points: 40 });
     let world = World::with(On::Sqlite, one).await.unwrap();
     let input = json!({ "input": { "secretKey": { "name": "x" } } });
     let create =
@@ -103,8 +103,8 @@ async fn what_is_refused_is_not_done() {
 #[tokio::test]
 async fn publishing_has_a_rate_of_its_own() {
     let change = |settings: &mut Settings| {
-        settings.door.api = Some(Rate { requests: 2, points: 100 });
-        settings.door.publishing = Some(Rate { requests: 3, points: 100 });
+        settings.limits.api = Some(Rate { requests: 2, points: 100 });
+        settings.limits.publishing = Some(Rate { requests: 3, points: 100 });
     };
     let world = World::with(On::Sqlite, change).await.unwrap();
     world.test.ok(PING, json!({})).await;
@@ -155,7 +155,7 @@ async fn every_answer_to_a_caller_tells_the_rate_limit_and_none_to_a_stranger() 
 
 #[tokio::test]
 async fn how_long_to_wait_is_in_the_header_too() {
-    let one = |settings: &mut Settings| settings.door.api = Some(Rate { requests: 1, points: 10 });
+    let one = |settings: &mut Settings| settings.limits.api = Some(Rate { requests: 1, points: 10 });
     let world = World::with(On::Sqlite, one).await.unwrap();
     let ping = || post(&world.test, "application/json", r#"{"query": "{ ping }"}"#.to_owned());
     assert_eq!(ping().await.1, None);

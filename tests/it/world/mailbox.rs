@@ -18,7 +18,7 @@ const HEADERS: [&str; 6] = ["From", "To", "Subject", "Date", "Message-ID", "MIME
 /// The longest line that may be sent, its end included (RFC 5321).
 const LINE: usize = 1_000;
 
-/// The letters of a mail server, as they came over the wire.
+/// The mails of a mail server, as they came over the wire.
 #[derive(Clone)]
 pub struct Mailbox {
     kept: Arc<Kept>,
@@ -27,12 +27,12 @@ pub struct Mailbox {
 
 #[derive(Default)]
 struct Kept {
-    book: Mutex<Book>,
+    state: Mutex<State>,
     arrived: Condvar,
 }
 
 #[derive(Default)]
-struct Book {
+struct State {
     mails: Vec<String>,
     recipients: Vec<String>,
     refusals: usize,
@@ -111,35 +111,35 @@ impl Mailbox {
 
     /// The next so many mails are not taken.
     pub fn refuse(&self, mails: usize) {
-        self.kept.book.lock().unwrap().refusals = mails;
+        self.kept.state.lock().unwrap().refusals = mails;
     }
 
     /// No mail is taken before so many have come side by side.
     pub fn wait_for(&self, mails: usize) {
-        self.kept.book.lock().unwrap().together = mails;
+        self.kept.state.lock().unwrap().together = mails;
     }
 
     /// The passwords that were tried.
     #[allow(dead_code, reason = "not every program of stories keeps secrets")]
     pub fn passwords(&self) -> Vec<String> {
-        self.kept.book.lock().unwrap().passwords.clone()
+        self.kept.state.lock().unwrap().passwords.clone()
     }
 
     /// The names by which clients said hello.
     pub fn greetings(&self) -> Vec<String> {
-        self.kept.book.lock().unwrap().greetings.clone()
+        self.kept.state.lock().unwrap().greetings.clone()
     }
 
     /// Whom mails were for.
     pub fn recipients(&self) -> Vec<String> {
-        self.kept.book.lock().unwrap().recipients.clone()
+        self.kept.state.lock().unwrap().recipients.clone()
     }
 
     /// The mails that were taken. None must have been wrong.
     pub fn mails(&self) -> Vec<String> {
-        let book = self.kept.book.lock().unwrap();
-        assert_eq!(book.complaints, [] as [String; 0]);
-        book.mails.clone()
+        let state = self.kept.state.lock().unwrap();
+        assert_eq!(state.complaints, [] as [String; 0]);
+        state.mails.clone()
     }
 }
 
@@ -205,7 +205,7 @@ fn talk(
             return Ok(());
         }
         if let Some(complaint) = complaint_about_line(&line) {
-            kept.book.lock().unwrap().complaints.push(complaint);
+            kept.state.lock().unwrap().complaints.push(complaint);
             return Response::custom(550, "a malformed line".to_owned()).write_to(&mut wire);
         }
         let response = session.process(&line);
@@ -251,27 +251,27 @@ struct Session {
 impl Handler for Session {
     /// The full name of the client, or its address.
     fn helo(&mut self, _: IpAddr, domain: &str) -> Response {
-        let mut book = self.kept.book.lock().unwrap();
-        book.greetings.push(domain.to_owned());
+        let mut state = self.kept.state.lock().unwrap();
+        state.greetings.push(domain.to_owned());
         if domain.contains('.') || domain.starts_with('[') {
             return OK;
         }
-        book.complaints.push(format!("the name in its hello is bare: {domain}"));
+        state.complaints.push(format!("the name in its hello is bare: {domain}"));
         BAD_HELLO
     }
 
     fn rcpt(&mut self, recipient: &str) -> Response {
-        let mut book = self.kept.book.lock().unwrap();
-        book.recipients.push(recipient.to_owned());
-        if book.refusals > 0 {
-            book.refusals -= 1;
+        let mut state = self.kept.state.lock().unwrap();
+        state.recipients.push(recipient.to_owned());
+        if state.refusals > 0 {
+            state.refusals -= 1;
             return OUT_OF_SPACE;
         }
         OK
     }
 
     fn auth_plain(&mut self, _: &str, _: &str, password: &str) -> Response {
-        self.kept.book.lock().unwrap().passwords.push(password.to_owned());
+        self.kept.state.lock().unwrap().passwords.push(password.to_owned());
         INVALID_CREDENTIALS
     }
 
@@ -282,15 +282,15 @@ impl Handler for Session {
 
     fn data_end(&mut self) -> Response {
         let mail = String::from_utf8(std::mem::take(&mut self.data)).unwrap();
-        let mut book = self.kept.book.lock().unwrap();
+        let mut state = self.kept.state.lock().unwrap();
         if let Some(complaint) = complaint_about_mail(&mail) {
-            book.complaints.push(complaint);
+            state.complaints.push(complaint);
             return Response::custom(550, "a malformed mail".to_owned());
         }
-        book.waiting += 1;
+        state.waiting += 1;
         self.kept.arrived.notify_all();
-        let mut book = self.kept.arrived.wait_while(book, |book| book.waiting < book.together).unwrap();
-        book.mails.push(mail);
+        let mut state = self.kept.arrived.wait_while(state, |state| state.waiting < state.together).unwrap();
+        state.mails.push(mail);
         OK
     }
 }

@@ -23,12 +23,12 @@ use std::time::Duration;
 use entity::{ApiKeyKind, Environment, Timestamp};
 use receiver::{Authority, Receiver};
 use reprise::app::{App, Settings};
-use reprise::clock::{Clock, Hand};
+use reprise::clock::{Clock, ManualClock};
 use reprise::db::Db;
 use reprise::delivery::Engine;
-use reprise::quota::limits::Patience;
+use reprise::quota::limits::Timeouts;
 use reprise::rules::credential;
-use reprise::store::claims::{self, Room};
+use reprise::store::claims::{self, Demand};
 use reprise::store::{Scope, api_keys, organizations};
 use reprise::vault::{self, Vault};
 use tempfile::TempDir;
@@ -53,7 +53,7 @@ pub enum On {
 /// A server and what surrounds it.
 pub struct World {
     pub app: App,
-    pub hand: Hand,
+    pub hand: ManualClock,
     pub receiver: Receiver,
     /// The first organization's keys of whoever runs the server.
     pub test: Api,
@@ -92,7 +92,7 @@ impl World {
         let mut settings = settings(&place);
         change(&mut settings);
         let receiver = Receiver::start(authority()).await.unwrap();
-        Self::start(Arc::new(place), settings, Hand::at(START), receiver, None).await
+        Self::start(Arc::new(place), settings, ManualClock::at(START), receiver, None).await
     }
 
     /// Stops the server as a signal would, and starts another on the same database.
@@ -137,7 +137,7 @@ impl World {
 
     /// Claims what is due for a target, as a worker does that dies then. Answers its lease.
     pub async fn claim_and_die(&self, target: &str) -> Duration {
-        let room = Room { target: target.parse().unwrap(), size: 10, since: Timestamp::default() };
+        let room = Demand { target: target.parse().unwrap(), size: 10, since: Timestamp::default() };
         let (now, lease) = (self.app.now(), self.app.settings.lease);
         let tx = self.app.db.begin().await.unwrap();
         let claimed = claims::claim(&tx, &[room], now, now + lease).await.unwrap();
@@ -149,7 +149,7 @@ impl World {
     async fn start(
         place: Arc<Place>,
         settings: Settings,
-        hand: Hand,
+        hand: ManualClock,
         receiver: Receiver,
         keys: Option<(String, String)>,
     ) -> Self {
@@ -251,18 +251,18 @@ fn settings(place: &Place) -> Settings {
     let mut settings = Settings::default();
     settings.schedules.live.jitter = 0.0;
     settings.schedules.test.jitter = 0.0;
-    settings.uris.private = true;
-    settings.extra_ca = Some(place.folder.path().join("ca.pem"));
+    settings.outbound.uris.private = true;
+    settings.outbound.extra_ca = Some(place.folder.path().join("ca.pem"));
     settings.look_interval = Duration::from_secs(3_600);
     settings.upkeep_interval = Duration::from_secs(3_600);
     settings.pause = Duration::from_millis(10);
     // What a story holds back, or a slow machine is slow about, runs into no deadline.
-    settings.deadline = LONG;
-    settings.door.patience = Patience { header: LONG, body: LONG, idle: LONG, write: LONG };
+    settings.outbound.deadline = LONG;
+    settings.limits.timeouts = Timeouts { header: LONG, body: LONG, idle: LONG, write: LONG };
     // The clock stands still, so no window of them would ever end.
-    settings.door.api = None;
-    settings.door.publishing = None;
-    settings.door.failed_logins = None;
+    settings.limits.api = None;
+    settings.limits.publishing = None;
+    settings.limits.failed_logins = None;
     settings
 }
 

@@ -13,14 +13,14 @@ fn target() -> TargetId {
 
 /// Claims whatever there is room for; everything asked for is there, and weighs so much.
 fn claim(lanes: &mut Lanes<()>, weight: usize) -> usize {
-    let rooms = lanes.rooms();
-    let brought: Vec<_> = rooms
+    let demands = lanes.demands();
+    let brought: Vec<_> = demands
         .iter()
-        .flat_map(|room| std::iter::repeat_n(room.target.clone(), usize::try_from(room.size).unwrap()))
+        .flat_map(|demand| std::iter::repeat_n(demand.target.clone(), usize::try_from(demand.size).unwrap()))
         .map(|target| (target, ((), weight)))
         .collect();
     let count = brought.len();
-    lanes.claimed(&rooms, brought.into_iter());
+    lanes.claimed(&demands, brought.into_iter());
     count
 }
 
@@ -42,7 +42,7 @@ fn a_lane_begins_narrow_and_widens_to_its_limit() {
     for _ in 0..5 {
         let sent = send(&mut lanes);
         widths.push(sent);
-        (0..sent).for_each(|_| lanes.freed(&one, 1, Went::Well));
+        (0..sent).for_each(|_| lanes.freed(&one, 1, Feedback::Well));
     }
     assert_eq!(widths, [2, 4, 8, 16, 32]);
 }
@@ -70,7 +70,7 @@ fn a_lane_with_a_pace_spreads_its_attempts() {
     let mut wait = |now| lanes.next(now).map(|(.., wait)| wait.as_millis());
     let first = wait(now).unwrap();
     assert_eq!(wait(now), Some(first + 100));
-    lanes.freed(&one, 1, Went::Well);
+    lanes.freed(&one, 1, Feedback::Well);
     assert_eq!(lanes.next(now + 2 * pace).map(|(.., wait)| wait.as_millis()), Some(first));
 }
 
@@ -90,11 +90,11 @@ fn fifty_targets_that_hang_leave_room_for_the_next() {
 fn a_lane_that_was_not_filled_waits_to_be_fed_again() {
     let (mut lanes, one) = (Lanes::new(LIMITS), target());
     lanes.feed(one.clone());
-    let rooms = lanes.rooms();
-    lanes.claimed(&rooms, std::iter::once((one.clone(), ((), 1))));
-    assert!(lanes.rooms().is_empty());
+    let demands = lanes.demands();
+    lanes.claimed(&demands, std::iter::once((one.clone(), ((), 1))));
+    assert!(lanes.demands().is_empty());
     assert_eq!(send(&mut lanes), 1);
-    lanes.freed(&one, 1, Went::Well);
+    lanes.freed(&one, 1, Feedback::Well);
     assert!(lanes.are_quiet());
 }
 
@@ -105,9 +105,9 @@ fn what_is_new_leaves_half_of_a_lane_to_what_waits_in_the_database() {
     lanes.feed(one.clone());
     let half = LIMITS.held / SHARE_UNPROVEN / 2;
     assert_eq!(promised(&mut lanes), half);
-    let rooms = lanes.rooms();
-    assert_eq!(rooms[0].size, FIRST_CLAIM.min(half) as u64);
-    lanes.claimed(&rooms, std::iter::empty());
+    let demands = lanes.demands();
+    assert_eq!(demands[0].size, FIRST_CLAIM.min(half) as u64);
+    lanes.claimed(&demands, std::iter::empty());
     assert_eq!(promised(&mut lanes), half, "nothing waits any more");
 }
 
@@ -132,7 +132,7 @@ fn heavy_deliveries_take_more_room() {
     let mut claimed = first;
     while lanes.by_target[&one].held * 2 > lanes.by_target[&one].share(LIMITS.held - lanes.held) {
         lanes.next(Instant::now());
-        lanes.freed(&one, 8, Went::Well);
+        lanes.freed(&one, 8, Feedback::Well);
     }
     claimed += claim(&mut lanes, 8);
     assert!(lanes.held <= lanes.by_target[&one].share(LIMITS.held - lanes.held), "{claimed}");
@@ -146,10 +146,10 @@ fn a_lane_whose_target_has_too_much_to_do_holds_little_until_something_ends_well
     lanes.next(Instant::now());
     lanes.next(Instant::now());
     let share = |lanes: &Lanes<()>| lanes.by_target[&one].share(LIMITS.held - lanes.held);
-    lanes.freed(&one, 1, Went::Overloaded);
-    assert_eq!(share(&lanes), lanes.by_target[&one].width.get());
-    lanes.freed(&one, 1, Went::Well);
-    assert_eq!(share(&lanes), lanes.by_target[&one].width.get() * ROUNDS);
+    lanes.freed(&one, 1, Feedback::Overloaded);
+    assert_eq!(share(&lanes), lanes.by_target[&one].window.get());
+    lanes.freed(&one, 1, Feedback::Well);
+    assert_eq!(share(&lanes), lanes.by_target[&one].window.get() * ROUNDS);
 }
 
 #[test]
@@ -159,8 +159,8 @@ fn a_slow_target_gets_its_heavy_deliveries_one_by_one() {
     lanes.put(&one, (), 200);
     lanes.feed(one.clone());
     lanes.next(Instant::now());
-    lanes.freed(&one, 200, Went::Overloaded);
-    assert_eq!(lanes.rooms()[0].size, 1);
+    lanes.freed(&one, 200, Feedback::Overloaded);
+    assert_eq!(lanes.demands()[0].size, 1);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn what_waits_too_long_for_a_slow_target_is_taken_out_of_the_stock() {
     }
     lanes.next(Instant::now());
     assert!(lanes.withdraw(|_| true, 9).is_empty(), "it may keep up");
-    lanes.freed(&one, 5, Went::Overloaded);
+    lanes.freed(&one, 5, Feedback::Overloaded);
     assert_eq!(lanes.withdraw(|item| *item == "old", 1), ["old"], "no more than was asked for");
     assert_eq!(lanes.withdraw(|item| *item == "old", 9), ["old"]);
     assert_eq!((lanes.held, lanes.by_target[&one].held), (1, 1));
@@ -201,7 +201,7 @@ fn what_waits_for_its_turn_is_not_sent_yet() {
         assert_eq!(lanes.unsent().first(), Some(&one), "it is in stock");
         send(&mut lanes);
         assert_eq!(lanes.unsent().len(), unsent);
-        lanes.freed(&one, 1, Went::Well);
+        lanes.freed(&one, 1, Feedback::Well);
         assert!(lanes.unsent().is_empty());
     }
 }

@@ -41,7 +41,7 @@ impl Received {
 }
 
 #[derive(Default)]
-pub(crate) struct Book {
+pub(crate) struct State {
     pages: Mutex<HashMap<String, Page>>,
     written: Notify,
     connections: AtomicUsize,
@@ -54,7 +54,7 @@ struct Page {
     taken: usize,
 }
 
-impl Book {
+impl State {
     pub fn connected(&self) {
         self.connections.fetch_add(1, SeqCst);
     }

@@ -1,0 +1,27 @@
+//! What the tasks of the engine tell each other.
+
+use entity::TargetId;
+use tokio::sync::mpsc;
+
+use crate::delivery::buffer::window::Feedback;
+use crate::delivery::writer::settle::Ended;
+
+/// What the other tasks tell the dispatcher.
+#[derive(Debug)]
+pub enum Signal {
+    /// A request has ended, or its task has; the lane has room for another.
+    Freed { target: TargetId, weight: usize, feedback: Feedback },
+    /// Something was put on the buffer, or will not be.
+    Stocked,
+    /// Outcomes were written down.
+    Settled,
+}
+
+/// Where attempts report to.
+#[derive(Debug, Clone)]
+pub struct Reports {
+    /// Their outcomes, to the writer.
+    pub outcomes: mpsc::Sender<Ended>,
+    /// Their ends, to the dispatcher.
+    pub signals: mpsc::UnboundedSender<Signal>,
+}
