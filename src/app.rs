@@ -81,7 +81,8 @@ impl App {
         let wakeup = Wakeup::default();
         let ledger = Arc::new(Ledger::new(&settings.limits, clock.clone()));
         let files = Files::divide(settings.limits.connections, settings.outbound.concurrency);
-        let http = HttpClient::new(&settings.outbound, &files).context("the HTTP client could not be set up")?;
+        let http =
+            HttpClient::new(&settings.outbound, &files).context("the HTTP client could not be set up")?;
         let extra_ca = settings.outbound.extra_ca.as_deref();
         let mail = settings.smtp.as_ref().map(|smtp| MailServer::new(smtp, extra_ca)).transpose()?;
         let notifier = Notifier::start(&db, &wakeup);

@@ -64,7 +64,10 @@ impl Options {
         let settings = self.delivery.apply(Settings {
             limits: self.api.limits(),
             activations: self.api.activations(),
-            outbound: outbound::Options { extra_ca: self.database.extra_ca.clone(), ..outbound::Options::default() },
+            outbound: outbound::Options {
+                extra_ca: self.database.extra_ca.clone(),
+                ..outbound::Options::default()
+            },
             smtp: self.mail.smtp()?,
             ..Settings::default()
         });

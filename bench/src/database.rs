@@ -9,10 +9,10 @@ use anyhow::Context;
 use serde::Serialize;
 use tempfile::TempDir;
 
-use crate::cluster::{self, Cluster};
 use crate::options::Options;
 use crate::sql::Sql;
 use crate::usage;
+use world::cluster::{self, Cluster};
 
 const SETTINGS: &str = "fsync = on\nfull_page_writes = on\nsynchronous_commit = on\nlisten_addresses = ''\nmax_connections = 100";
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::cluster;
 use crate::options::Options;
 use crate::sql::Sql;
+use world::cluster;
 
 /// Names and values.
 pub type Facts = Vec<(&'static str, String)>;

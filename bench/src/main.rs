@@ -7,8 +7,6 @@
 mod api;
 mod backlog;
 mod ceiling;
-#[path = "../../tests/it/world/cluster.rs"]
-mod cluster;
 mod connection;
 mod cpu;
 mod database;

@@ -6,16 +6,16 @@
 
 mod answer;
 mod authority;
-mod state;
 mod gate;
 mod hear;
 mod line;
 mod rogue;
 mod server;
+mod state;
 
 pub use answer::Answer;
 pub use authority::{Authority, Certificate, Protocols};
-pub use state::Received;
 pub use gate::Gate;
 pub use rogue::{Act, Rogue};
 pub use server::Receiver;
+pub use state::Received;

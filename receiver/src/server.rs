@@ -21,8 +21,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 
 use crate::answer::Body;
-use crate::state::State;
 use crate::line::{Line, PAUSE, Stream, Switch};
+use crate::state::State;
 use crate::{Answer, Authority, Certificate, Protocols, Received};
 
 /// A web server on a free port of 127.0.0.1 that answers as it is told.

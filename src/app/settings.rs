@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::quota::limits::ApiLimits;
-use crate::rules::retry::Schedules;
 use crate::outbound;
+use crate::quota::limits::ApiLimits;
 use crate::rules::limits;
+use crate::rules::retry::Schedules;
 
 /// What the operator of the server can choose.
 #[derive(Debug, Clone)]

@@ -126,8 +126,9 @@ impl Story {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let data =
-            tokio::time::timeout(STEP_TIMEOUT, active).await.context("the target did not become active")??;
+        let data = tokio::time::timeout(STEP_TIMEOUT, active)
+            .await
+            .context("the target did not become active")??;
         Transcript::request(query, &json!({ "id": target }), &data)
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::config::number::{duration, number};
-use crate::quota::limits::{ApiLimits, FailedLogins, Timeouts, Rate};
+use crate::quota::limits::{ApiLimits, FailedLogins, Rate, Timeouts};
 
 const MEBIBYTE: usize = 1_024 * 1_024;
 

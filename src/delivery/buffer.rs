@@ -13,7 +13,7 @@ use entity::{DeliveryState, TargetId, Timestamp, delivery};
 use tokio::sync::mpsc;
 
 use crate::delivery::attempt::job::Job;
-use crate::delivery::attempt::recipients::{Recipients, KnownRecipients};
+use crate::delivery::attempt::recipients::{KnownRecipients, Recipients};
 use crate::delivery::buffer::lanes::{Lanes, Limits};
 use crate::delivery::buffer::leases::Leases;
 use crate::delivery::signal::Signal;

@@ -17,15 +17,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::App;
 use crate::app::wakeup::Rung;
-use crate::delivery::engine::Stopping;
 use crate::delivery::attempt::job::Job;
 use crate::delivery::attempt::recipients::KnownRecipients;
 use crate::delivery::attempt::task::{Slot, deliver};
-use crate::delivery::signal::{Reports, Signal};
 use crate::delivery::buffer::Buffer;
 use crate::delivery::buffer::window::Feedback;
-use crate::delivery::dispatcher::database_tasks::{Done, DatabaseTask};
+use crate::delivery::dispatcher::database_tasks::{DatabaseTask, Done};
 use crate::delivery::dispatcher::horizon::Horizon;
+use crate::delivery::engine::Stopping;
+use crate::delivery::signal::{Reports, Signal};
 use crate::delivery::writer::settle::Ended;
 use crate::store::deliveries::Backlog;
 

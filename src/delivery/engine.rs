@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::error::Result;
 use crate::delivery::attempt::recipients::Recipients;
 use crate::delivery::buffer::Buffer;
 use crate::delivery::buffer::lanes::Limits;
@@ -16,8 +15,9 @@ use crate::delivery::buffer::renewal;
 use crate::delivery::dispatcher::Dispatcher;
 use crate::delivery::signal::Reports;
 use crate::delivery::writer::settle::Ended;
-use crate::delivery::{mailer, maintenance};
 use crate::delivery::writer::{Inbox, Writer};
+use crate::delivery::{mailer, maintenance};
+use crate::error::Result;
 
 /// How long before the end of its grace a stopping engine gives back what is still in flight.
 const GIVING_BACK: Duration = Duration::from_secs(1);

@@ -20,9 +20,9 @@ use hyper::{Method, Request, Response};
 use hyper_util::client::legacy::Error;
 use tokio::time::{Instant, sleep};
 
-use crate::outbound::options::Options;
 use crate::outbound::classify::Fault;
 use crate::outbound::destination::Destination;
+use crate::outbound::options::Options;
 use crate::outbound::outcome::Answer;
 use crate::outbound::pools::Pools;
 use crate::outbound::suspicion::Suspicions;

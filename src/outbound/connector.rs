@@ -25,9 +25,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tower_service::Service;
 
-use crate::outbound::options::Options;
 use crate::outbound::classify::is_of_nobody_known;
 use crate::outbound::line::Line;
+use crate::outbound::options::Options;
 use crate::outbound::resolver::Resolver;
 use crate::outbound::trouble::Trouble;
 use crate::quota::files::Files;

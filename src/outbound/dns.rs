@@ -126,7 +126,8 @@ impl Lookups {
         }
         let task = tokio::spawn(self.clone().carry_out(name.to_owned(), find));
         let lookup = task.map(|ended| ended.unwrap_or(Err(Miss::NoAnswer))).boxed().shared();
-        state.under_way
+        state
+            .under_way
             .insert(name.to_owned(), UnderWay { lookup: lookup.clone(), is_begun: false, is_late: false });
         lookup
     }

@@ -18,9 +18,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
-use crate::outbound::options::Options;
 use crate::outbound::connector::{Connector, Room};
 use crate::outbound::destination::Destination;
+use crate::outbound::options::Options;
 use crate::quota::files::Files;
 use crate::rules::limits;
 

@@ -79,8 +79,9 @@ const KEY: [delivery::Column; 2] = [delivery::Column::EventId, delivery::Column:
 fn due_in(demands: &[Demand], now: Timestamp) -> impl Iterator<Item = SelectStatement> {
     let nobodys = if demands.is_empty() { 0 } else { demands.len().next_power_of_two() - demands.len() };
     let nobodys_demand = (None, 1, 1, Timestamp::default());
-    let demands =
-        demands.iter().map(|demand| (Some(&demand.target), demand.first_attempts(), demand.retries(), demand.since));
+    let demands = demands
+        .iter()
+        .map(|demand| (Some(&demand.target), demand.first_attempts(), demand.retries(), demand.since));
     demands.chain(std::iter::repeat_n(nobodys_demand, nobodys)).flat_map(
         move |(target, first, retries, since)| {
             [due(target, false, first, (since, now)), due(target, true, retries, (since, now))]

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::faults::Kind;
 use crate::pair::{Manner, Pair};
 use crate::postgres::Postgres;
-use crate::small_disk::Disk;
+use world::small_disk::Disk;
 
 /// What the servers share.
 pub enum Database {

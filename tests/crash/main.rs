@@ -20,9 +20,6 @@
 mod analysis;
 mod api;
 mod checker;
-#[allow(dead_code, reason = "others need more of it")]
-#[path = "../it/world/cluster.rs"]
-mod cluster;
 mod database;
 mod faults;
 mod history;
@@ -36,9 +33,6 @@ mod record;
 mod relay;
 mod report;
 mod server;
-#[allow(dead_code, reason = "others need more of it")]
-#[path = "../faults/small_disk.rs"]
-mod small_disk;
 mod targets;
 
 use std::fs;
@@ -61,7 +55,7 @@ use postgres::Postgres;
 use publisher::Publishers;
 use report::{Report, Round};
 use server::Site;
-use small_disk::Disk;
+use world::small_disk::Disk;
 
 /// Two of them would only measure how slow the machine is.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());

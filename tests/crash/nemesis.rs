@@ -17,7 +17,7 @@ use crate::faults::{Faults, Interruption, Kind};
 use crate::observer::{Eye, Promises};
 use crate::pair::Manner;
 use crate::server::{LEASE, Server, Site, is_ready};
-use crate::small_disk::limit;
+use world::small_disk::limit;
 
 /// Between one break and the next, in milliseconds.
 const PAUSE: Range<u64> = 50..3_000;

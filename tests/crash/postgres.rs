@@ -10,8 +10,8 @@ use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use tokio::task::block_in_place;
 use url::Url;
 
-use crate::cluster::{Cluster, newest_binaries, run};
 use crate::observer;
+use world::cluster::{Cluster, newest_binaries, run};
 
 const SETTINGS: &str = "
     fsync = on

@@ -22,8 +22,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::api::Api;
-use crate::cluster::{run, watchdog};
-use crate::small_disk::confined;
+use world::cluster::{run, watchdog};
+use world::small_disk::confined;
 
 /// An attempt that takes longer has failed.
 pub const DEADLINE: Duration = Duration::from_secs(3);

@@ -9,9 +9,9 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, Statement};
 use serde_json::{Value, json};
 
 use crate::endurance::{ISSUED, becomes, publish, readiness};
-use crate::small_disk::{Disk, Manner, confined};
-use crate::world::Api;
-use crate::world::program::{Server, Site};
+use world::Api;
+use world::program::{Server, Site};
+use world::small_disk::{Disk, Manner, confined};
 
 /// A name that nobody has subscribed to, with a payload that needs room.
 fn big() -> Value {

@@ -11,8 +11,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 
 use crate::own::beside;
-use crate::world::api::{ERRORS, id, nodes};
-use crate::world::{On, World};
+use world::api::{ERRORS, id, nodes};
+use world::{On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 

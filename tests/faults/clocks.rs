@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::endurance::ISSUED;
 use crate::own::Own;
-use crate::world::program::Site;
+use world::program::Site;
 
 /// Whoever waits longer waits for what does not come.
 const PATIENCE: Duration = Duration::from_secs(120);

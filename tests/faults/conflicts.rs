@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::endurance::{ISSUED, publish};
 use crate::own::beside;
-use crate::world::{On, World};
+use world::{On, World};
 
 const SERIALIZABLE: &str = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation
     = serializable', current_database()); END $$";

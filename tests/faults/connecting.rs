@@ -9,8 +9,8 @@ use rstest::rstest;
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
 use crate::own::Own;
-use crate::world::program::Site;
-use crate::world::{World, authority, install_crypto};
+use world::program::Site;
+use world::{World, authority, install_crypto};
 
 const LIST: [&str; 2] = ["organizations", "list"];
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::endurance::{endure, endure_refusing, publish};
 use crate::own::{Own, beside, cut, set_read_only};
-use crate::world::{On, World};
+use world::{On, World};
 
 /// An event name that no target subscribes to.
 const UNHEARD: &str = "PAYMENT_CARD_CLOSED";

@@ -5,7 +5,7 @@ use std::time::Duration;
 use receiver::{Answer, Gate};
 use serde_json::{Value, json};
 
-use crate::world::{Api, World};
+use world::{Api, World};
 
 pub const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 
@@ -28,7 +28,7 @@ pub async fn publish(api: &Api, events: &[Value]) -> Result<Vec<String>, Value> 
             ... on PublishedNotificationEvents { events { id } } } }";
     let answer = api.ask(query, json!({ "events": events })).await.body;
     let published = answer["data"]["publishNotificationEvents"]["events"].as_array();
-    let ids = published.map(|events| events.iter().map(crate::world::api::id).collect());
+    let ids = published.map(|events| events.iter().map(world::api::id).collect());
     ids.ok_or(answer)
 }
 

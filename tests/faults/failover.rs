@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::endurance::{ISSUED, becomes, endure, is_clean, publish};
 use crate::own::{Own, beside, cut, set_read_only};
 use crate::proxy::Proxy;
-use crate::world::program::Site;
-use crate::world::{On, World};
+use world::program::Site;
+use world::{On, World};
 
 /// Every connection of a server is asked to write something.
 async fn all_write(world: &World) {

@@ -11,10 +11,6 @@
     reason = "a story that fails panics, and is written to be read"
 )]
 
-#[path = "../it/world/mod.rs"]
-#[allow(dead_code, reason = "the other stories need more of it")]
-mod world;
-
 mod acknowledged;
 mod calls;
 mod clocks;
@@ -28,6 +24,5 @@ mod outage;
 mod own;
 mod points;
 mod proxy;
-mod small_disk;
 mod starting;
 mod transactions;

@@ -14,8 +14,8 @@ use reprise::store::timekeeping;
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, Database, EntityTrait as _, Statement};
 
-use crate::world::program::Site;
-use crate::world::{On, START, World};
+use world::program::Site;
+use world::{On, START, World};
 
 /// How much later the program is killed each time.
 const STEP: Duration = Duration::from_millis(8);

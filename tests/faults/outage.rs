@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::endurance::{ISSUED, becomes, endure, publish};
 use crate::own::{Own, beside, cut};
 use crate::proxy::Proxy;
-use crate::world::{On, World};
+use world::{On, World};
 
 #[tokio::test]
 async fn while_the_database_is_away_the_server_says_so_and_afterwards_it_goes_on() {

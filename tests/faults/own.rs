@@ -7,9 +7,9 @@ use std::process::Child;
 use receiver::Authority;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 
-use crate::world::World;
-use crate::world::cluster::{self, Cluster};
-use crate::world::faketime;
+use world::World;
+use world::cluster::{self, Cluster};
+use world::faketime;
 
 const SETTINGS: &str = "fsync = off\nlisten_addresses = ''";
 

@@ -7,8 +7,8 @@ use receiver::Answer;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::api::nodes;
-use crate::world::{Api, On, World};
+use world::api::nodes;
+use world::{Api, On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 

@@ -9,8 +9,8 @@ use serde_json::json;
 use url::Url;
 
 use crate::own::{Own, beside};
-use crate::world::program::Site;
-use crate::world::{On, World};
+use world::program::Site;
+use world::{On, World};
 
 #[tokio::test]
 async fn a_server_waits_for_a_database_that_starts_after_it() {

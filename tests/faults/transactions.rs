@@ -10,7 +10,7 @@ use rstest::rstest;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 
 use crate::own::beside;
-use crate::world::{On, World};
+use world::{On, World};
 
 /// How often a transaction waits at most; how often depends on how quickly the database answers.
 const MOST: usize = 12;

@@ -6,8 +6,8 @@ use receiver::Answer;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::world::api::codes;
-use crate::world::{On, World};
+use world::api::codes;
+use world::{On, World};
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 

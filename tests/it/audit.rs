@@ -10,8 +10,8 @@ use rstest::rstest;
 use sea_orm::{EntityTrait, PaginatorTrait};
 use serde_json::{Value, json};
 
-use crate::world::api::{codes, id, nodes};
-use crate::world::{Api, On, World};
+use world::api::{codes, id, nodes};
+use world::{Api, On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const TRAIL: &str =

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 
-use crate::world::Api;
-use crate::world::On;
-use crate::world::program::Site;
+use world::Api;
+use world::On;
+use world::program::Site;
 
 const CLOSED: &str = "PAYMENT_CARD_CLOSED";
 

@@ -7,11 +7,11 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::world::On;
-use crate::world::api::{Api, nodes};
-use crate::world::cluster::run;
-use crate::world::nginx::{self, Nginx};
-use crate::world::program::Site;
+use world::On;
+use world::api::{Api, nodes};
+use world::cluster::run;
+use world::nginx::{self, Nginx};
+use world::program::Site;
 
 /// The certificate and the key that `openssl req -x509` makes for this host.
 fn make(host: &str, more: &[&str]) -> (String, String) {

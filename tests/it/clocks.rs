@@ -16,8 +16,8 @@ use rstest::rstest;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::world::program::{Server, Site};
-use crate::world::{On, START, World, faketime};
+use world::program::{Server, Site};
+use world::{On, START, World, faketime};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const HOUR: Duration = Duration::from_hours(1);

@@ -10,9 +10,9 @@ use rstest::rstest;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use serde_json::{Value, json};
 
-use crate::world::api::{id, nodes};
-use crate::world::mailbox::Mailbox;
-use crate::world::{Api, On, World};
+use world::api::{id, nodes};
+use world::mailbox::Mailbox;
+use world::{Api, On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::graph::Graph;
-use crate::world::{On, World};
+use world::graph::Graph;
+use world::{On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 

@@ -5,7 +5,7 @@ use reprise::quota::limits::Rate;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::{On, World};
+use world::{On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use receiver::{Answer, Receiver};
 use serde_json::{Value, json};
 
-use crate::world::On;
-use crate::world::api::nodes;
-use crate::world::program::{Server, Site};
+use world::On;
+use world::api::nodes;
+use world::program::{Server, Site};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const TARGETS: usize = 45;

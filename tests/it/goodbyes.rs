@@ -8,9 +8,9 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::api::nodes;
-use crate::world::nginx::{self, Nginx};
-use crate::world::{On, World, authority};
+use world::api::nodes;
+use world::nginx::{self, Nginx};
+use world::{On, World, authority};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const EVENTS: usize = 600;
@@ -64,7 +64,8 @@ async fn what_a_receiver_did_not_read_before_its_goodbye_is_no_attempt(
 
 #[tokio::test]
 async fn a_busy_connection_is_left_when_it_is_old() {
-    let world = World::with(On::Sqlite, |settings| settings.outbound.connection_age = Duration::from_millis(30));
+    let world =
+        World::with(On::Sqlite, |settings| settings.outbound.connection_age = Duration::from_millis(30));
     let world = world.await.unwrap();
     world.active_target(&world.live, "/hook", &[ISSUED]).await;
     while world.receiver.connections() < 5 {

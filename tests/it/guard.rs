@@ -8,7 +8,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::world::{On, World};
+use world::{On, World};
 
 /// Words that mean something in documents, and some that do not.
 const WORDS: &str = "query|mutation|subscription|fragment|on|F|G|Q|ping|node|organizations|notificationEvents|\

@@ -14,8 +14,8 @@ use std::time::Duration;
 use receiver::{Act, Rogue};
 use serde_json::Value;
 
-use crate::world::api::nodes;
-use crate::world::{World, authority};
+use world::api::nodes;
+use world::{World, authority};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const CLOSED: &str = "PAYMENT_CARD_CLOSED";

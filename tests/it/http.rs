@@ -10,7 +10,7 @@ use reqwest::header::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::{On, World};
+use world::{On, World};
 
 const PING: &str = r#"{"query": "{ ping }"}"#;
 

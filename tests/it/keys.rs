@@ -3,8 +3,8 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::api::{codes, id, nodes};
-use crate::world::{On, World};
+use world::api::{codes, id, nodes};
+use world::{On, World};
 
 const FIELDS: (&str, &str) = ("APIKey", "id name key redactedKey revokedAt createdAt kind");
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use receiver::{Answer, Gate};
 use rstest::rstest;
 
-use crate::world::{On, World};
+use world::{On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::Api;
+use world::Api;
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const PING: &str = "{ ping }";

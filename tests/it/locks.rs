@@ -9,8 +9,8 @@ use reprise::app::Settings;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, Statement};
 use serde_json::{Value, json};
 
-use crate::world::api::id;
-use crate::world::{Api, On, World};
+use world::api::id;
+use world::{Api, On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 

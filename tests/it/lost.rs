@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::net::TcpStream;
 
-use crate::world::api::nodes;
-use crate::world::cluster::run;
-use crate::world::names::{Names, Say};
-use crate::world::{On, World};
+use world::api::nodes;
+use world::cluster::run;
+use world::names::{Names, Say};
+use world::{On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const NAME: &str = "hooks.example.com";

@@ -9,8 +9,8 @@ use reprise::app::settings::Smtp;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::mailbox::{Mailbox, Transport};
-use crate::world::{On, World};
+use world::mailbox::{Mailbox, Transport};
+use world::{On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const OWNER: &str = "owner@example.com";

@@ -12,9 +12,6 @@
     reason = "a story that fails panics, and is written to be read"
 )]
 
-mod wire;
-mod world;
-
 mod activation;
 mod audit;
 mod backup;
@@ -35,6 +32,7 @@ mod limits;
 mod locks;
 mod lost;
 mod mail;
+mod maintenance;
 mod numbers;
 mod paging;
 mod publishing;
@@ -49,4 +47,5 @@ mod snapshots;
 mod targets;
 mod tenants;
 mod tidy;
-mod upkeep;
+
+mod wire;

@@ -7,8 +7,8 @@ use proptest::test_runner::TestRunner;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::api::{codes, id};
-use crate::world::{Api, On, World};
+use world::api::{codes, id};
+use world::{On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const PUBLISH: &str = "mutation($events: [NotificationEventInput!]!) { \
@@ -35,16 +35,6 @@ const KNOWN: [&str; 18] = [
     "2.2250738585072011e-308",
     "9007199254740993",
 ];
-
-impl Api {
-    /// Posts variables, or anything else, as they stand, and answers the text that comes.
-    async fn post_text(&self, query: &str, variables: &str) -> String {
-        let body = format!(r#"{{"query": {}, "variables": {variables}}}"#, json!(query));
-        let request = self.client().post(self.at("/graphql")).header("authorization", self.authorization());
-        let request = request.header("content-type", "application/json").body(body);
-        request.send().await.unwrap().text().await.unwrap()
-    }
-}
 
 fn number() -> impl Strategy<Value = String> {
     let finite = any::<f64>().prop_filter("JSON has no such number", |number| number.is_finite());

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::api::{id, nodes};
-use crate::world::{Api, On, World};
+use world::api::{id, nodes};
+use world::{Api, On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const CLOSED: &str = "PAYMENT_CARD_CLOSED";

@@ -11,8 +11,8 @@ use rstest::rstest;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
-use crate::world::api::{codes, id, nodes};
-use crate::world::{Api, On, START, World, authority};
+use world::api::{id, nodes};
+use world::{Api, On, START, World, authority};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 
@@ -248,13 +248,6 @@ async fn broken_events_are_named_one_by_one_and_nothing_is_published(
     }
     let list = world.test.ok("{ notificationEvents { edges { node { id } } } }", json!({})).await;
     assert_eq!(nodes(&list["notificationEvents"]).len(), 0);
-}
-
-impl Api {
-    async fn codes_of_publishing(&self, input: Value) -> Vec<(String, String)> {
-        let fields = ("PublishedNotificationEvents", "events { id }");
-        codes(&self.call("publishNotificationEvents", input, fields).await)
-    }
 }
 
 #[rstest]

@@ -7,7 +7,7 @@ use receiver::{Answer, Receiver};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::{On, World};
+use world::{On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 
@@ -74,7 +74,8 @@ async fn whoever_hangs_or_drips_runs_into_the_deadline(#[values(On::Sqlite, On::
     for (answer, deadline, code) in
         [(Answer::Hang, 800, None), (Answer::DripHeaders, 800, None), (Answer::Drip, 4_000, Some(200))]
     {
-        world = world.restart_with(|settings| settings.outbound.deadline = Duration::from_millis(deadline)).await;
+        world =
+            world.restart_with(|settings| settings.outbound.deadline = Duration::from_millis(deadline)).await;
         world.receiver.script("/hook", [answer]);
         let event = world.live.publish(ISSUED).await;
         world.settle().await;
@@ -120,7 +121,7 @@ async fn hosts_that_cannot_be_reached_tell_why(#[values(On::Sqlite, On::Postgres
         world.settle().await;
         let fields =
             "... on WebhookNotificationTarget { deliveryAttempts { edges { node { failureReason } } } }";
-        let attempts = crate::world::api::nodes(&world.live.node(&target, fields).await["deliveryAttempts"]);
+        let attempts = world::api::nodes(&world.live.node(&target, fields).await["deliveryAttempts"]);
         assert_eq!(attempts, [json!({ "failureReason": reason })], "{uri}");
     }
 }

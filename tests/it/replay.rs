@@ -9,17 +9,10 @@ use rstest::rstest;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Value, json};
 
-use crate::world::api::codes;
-use crate::world::{Api, On, World};
+use world::api::codes;
+use world::{On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
-
-impl Api {
-    async fn replay(&self, event: &str, targets: Option<&[&str]>) -> Value {
-        let input = json!({ "notificationEventId": event, "targetIds": targets });
-        self.call("replayNotificationEvent", input, ("NotificationEvent", "id name")).await
-    }
-}
 
 #[rstest]
 #[tokio::test]

@@ -6,7 +6,7 @@ use receiver::Answer;
 use rstest::rstest;
 use serde_json::Value;
 
-use crate::world::{Api, On, World};
+use world::{Api, On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const MILLISECOND: Duration = Duration::from_millis(1);

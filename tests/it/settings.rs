@@ -9,8 +9,8 @@ use receiver::{Answer, Gate};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::On;
-use crate::world::program::{Server, Site};
+use world::On;
+use world::program::{Server, Site};
 
 /// Every variable that `reprise serve` says it knows.
 fn variables(site: &Site) -> Vec<String> {
@@ -138,7 +138,7 @@ async fn the_first_keys_are_in_a_file_where_nobody_watches(#[values("text", "jso
     let text = fs::read_to_string(&file).unwrap();
     let key = text.split_whitespace().find(|word| word.starts_with("sk_test_")).unwrap().to_owned();
     let address = text.split("http://").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
-    let api = crate::world::Api::new(&format!("http://{address}"), &key);
+    let api = world::Api::new(&format!("http://{address}"), &key);
     assert_eq!(api.ok("{ ping }", json!({})).await["ping"], "pong");
     let (log, stdout) = server.stop().await;
     assert!(stdout.is_empty() && !log.contains(&key), "{stdout}{log}");

@@ -6,7 +6,7 @@ use reprise::rules::signature;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::world::{On, World};
+use world::{On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const DAY: Duration = Duration::from_secs(86_400);

@@ -12,7 +12,7 @@ use reprise::store::deliveries;
 use rstest::rstest;
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
-use crate::world::{On, START, World};
+use world::{On, START, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const HOUR: Duration = Duration::from_secs(3_600);

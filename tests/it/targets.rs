@@ -4,8 +4,8 @@
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::api::{codes, id, nodes};
-use crate::world::{Api, On, World};
+use world::api::{codes, id, nodes};
+use world::{Api, On, World};
 
 const ADD: &str = "addWebhookNotificationTarget";
 
@@ -28,7 +28,9 @@ async fn count(api: &Api) -> usize {
 async fn names_uris_and_emails_have_rules_and_nothing_is_added_when_one_is_broken(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
-    let Some(world) = World::with(on, |settings| settings.outbound.uris.private = false).await else { return };
+    let Some(world) = World::with(on, |settings| settings.outbound.uris.private = false).await else {
+        return;
+    };
     let good = "https://hooks.example.com/highnote";
     for name in ["", "   ", &"x".repeat(256), "a\u{0}b", "a\r\nb", "\u{202e}evil"] {
         assert_eq!(

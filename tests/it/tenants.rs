@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::graph::Graph;
-use crate::world::{Api, On, World};
+use world::graph::Graph;
+use world::{Api, On, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 

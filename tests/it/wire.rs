@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::limits::{connect, rest};
-use crate::world::{Api, On, World};
+use world::{Api, On, World};
 
 /// The status, the media type and the body of the answer to a request of these headers.
 async fn send(api: &Api, headers: &[&str], body: &str) -> (u16, String, Value) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use entity::{Environment, EventId, Timestamp, delivery, event};
 use sea_orm::ConnectionTrait;
 
-use crate::delivery::attempt::recipients::{Recipient, Recipients, NoRecipient};
+use crate::delivery::attempt::recipients::{NoRecipient, Recipient, Recipients};
 use crate::error::Result;
 use crate::rules::envelope::Envelope;
 use crate::store::claims::{self, Demand};

@@ -48,7 +48,12 @@ fn notification<'a>(
     let body = message.envelope.stamped(stamped_at);
     let signature = HeaderValue::from_maybe_shared(Bytes::from(recipient.signer.header(&body)))
         .expect("signatures are hexadecimal digits and commas");
-    Notification { destination: &recipient.destination, body: body.into(), signature, replay: delivery.replay }
+    Notification {
+        destination: &recipient.destination,
+        body: body.into(),
+        signature,
+        replay: delivery.replay,
+    }
 }
 
 fn feedback(answer: &Answer) -> Feedback {

@@ -7,11 +7,11 @@ use fail::fail_point;
 use tokio::time::sleep;
 
 use crate::app::App;
-use crate::delivery::engine::Stopping;
 use crate::delivery::attempt::job::Job;
 use crate::delivery::attempt::send;
 use crate::delivery::buffer::Buffer;
 use crate::delivery::buffer::window::Feedback;
+use crate::delivery::engine::Stopping;
 use crate::delivery::signal::{Reports, Signal};
 use crate::delivery::writer::settle::Ended;
 

@@ -97,7 +97,11 @@ impl<T> Lanes<T> {
             let size = if lane.usual_weight.is_none() { size.min(FIRST_CLAIM) } else { size };
             if size > 0 {
                 (free, asked) = (free.saturating_sub(size * weight), asked + size);
-                demands.push(Demand { target: target.clone(), size: size as u64, since: Timestamp::default() });
+                demands.push(Demand {
+                    target: target.clone(),
+                    size: size as u64,
+                    since: Timestamp::default(),
+                });
             }
             if demands.len() == LANES_PER_CLAIM || asked == DELIVERIES_PER_CLAIM {
                 break;

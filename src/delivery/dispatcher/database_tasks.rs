@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::app::App;
 use crate::delivery::attempt::job::{self, Job};
-use crate::delivery::attempt::recipients::{Recipients, KnownRecipients};
+use crate::delivery::attempt::recipients::{KnownRecipients, Recipients};
 use crate::delivery::dispatcher::horizon::Reach;
 use crate::error::{Result, report};
 use crate::store::claims::Demand;

@@ -73,7 +73,8 @@ impl Horizon {
     /// A full look that began then has found this.
     pub fn looked(&mut self, found: &[Backlog], full_at: Timestamp) {
         self.full_at = full_at;
-        self.waiting = found.iter().map(|backlog| (backlog.target_id.clone(), backlog.due_at.min(full_at))).collect();
+        self.waiting =
+            found.iter().map(|backlog| (backlog.target_id.clone(), backlog.due_at.min(full_at))).collect();
         self.noted.retain(|target| !self.waiting.contains_key(target));
     }
 

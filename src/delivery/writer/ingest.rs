@@ -11,9 +11,9 @@ use entity::{DeliveryState, EventId, TargetId, Timestamp, delivery, event};
 use sea_orm::ConnectionTrait;
 
 use crate::app::{App, Wakeup};
-use crate::delivery::attempt::job::{Contents, Message, Job, weight_of};
+use crate::delivery::attempt::job::{Contents, Job, Message, weight_of};
 use crate::delivery::attempt::recipients::KnownRecipients;
-use crate::delivery::buffer::{Promises, Buffer};
+use crate::delivery::buffer::{Buffer, Promises};
 use crate::error::Result;
 use crate::store::bulk::Script;
 use crate::store::events::{Publication, Published, Repeated, Sketch};

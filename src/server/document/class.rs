@@ -68,10 +68,22 @@ mod tests {
         for (document, expected) in [
             ("{ ping }", (RequestClass::Api, 0)),
             ("{ publishNotificationEvents { __typename } }", (RequestClass::Publishing, 0)),
-            ("mutation { publishNotificationEvents(input: $input) { __typename } }", (RequestClass::Publishing, 3)),
-            ("mutation { publishNotificationEvents(input: {events: $events}) { a } }", (RequestClass::Publishing, 2)),
-            ("mutation { publishNotificationEvents(input: {events: $event}) { a } }", (RequestClass::Publishing, 1)),
-            ("mutation { publishNotificationEvents(input: {events: [{}]}) { a } }", (RequestClass::Publishing, 1)),
+            (
+                "mutation { publishNotificationEvents(input: $input) { __typename } }",
+                (RequestClass::Publishing, 3),
+            ),
+            (
+                "mutation { publishNotificationEvents(input: {events: $events}) { a } }",
+                (RequestClass::Publishing, 2),
+            ),
+            (
+                "mutation { publishNotificationEvents(input: {events: $event}) { a } }",
+                (RequestClass::Publishing, 1),
+            ),
+            (
+                "mutation { publishNotificationEvents(input: {events: [{}]}) { a } }",
+                (RequestClass::Publishing, 1),
+            ),
             ("mutation { publishNotificationEvents(input: $no) { a } }", (RequestClass::Publishing, 0)),
             (
                 "mutation { a: publishNotificationEvents(input: $input) { a } __typename

@@ -24,15 +24,15 @@ use crate::error::report;
 use crate::graphql::limits::admission::Admission;
 use crate::graphql::{self, Schema, codes};
 use crate::quota::memory::{Memory, Purpose, Share};
-use crate::quota::{RequestClass, RateCharge};
+use crate::quota::{RateCharge, RequestClass};
 use crate::server::connection::Peer;
 use crate::server::document::class;
 use crate::server::document::{Documents, Shape};
 use crate::server::request::deadline::Deadline;
 use crate::server::request::media::{self, Media};
 use crate::server::request::{body, client_ip};
-use crate::server::response::request_id::RequestId;
 use crate::server::response::refusal::{NO_ROOM, Refusal, no_room};
+use crate::server::response::request_id::RequestId;
 use crate::server::response::{answer, rate_limit};
 
 /// Longer bodies are not parsed on the threads that the delivery engine runs on, and few at a time.
@@ -125,7 +125,8 @@ impl Endpoint {
         let login = match authorization(headers) {
             Some(authorization) => {
                 let from = client_ip::client(peer.address, headers, &self.app.settings.limits.proxies);
-                let login = deadline.wait(self.app.logins.authenticate(authorization, from, self.app.now())).await;
+                let login =
+                    deadline.wait(self.app.logins.authenticate(authorization, from, self.app.now())).await;
                 login.map_err(|_| Refusal::busy(NO_ROOM))?.map_err(|cause| {
                     report("a key could not be looked up", &cause);
                     Refusal::internal()

@@ -11,8 +11,8 @@ use tracing::error;
 
 use crate::quota::memory::Share;
 use crate::server::request::media::Media;
-use crate::server::response::request_id::RequestId;
 use crate::server::response::refusal::Refusal;
+use crate::server::response::request_id::RequestId;
 
 /// What was executed, with the request id, which counts in the share until the client has taken it.
 pub async fn executed(

@@ -6,7 +6,7 @@ use receiver::{Act, Answer, Rogue};
 use rstest::rstest;
 
 use super::{CLOSED, ISSUED, active_rogue, attempt, failure, head, outcome, success};
-use crate::world::{On, World};
+use world::{On, World};
 
 #[rstest]
 #[tokio::test]

@@ -5,8 +5,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{ISSUED, Outcome, failure, head, outcome, success};
-use crate::world::api::id;
-use crate::world::{On, World, authority};
+use world::api::id;
+use world::{On, World, authority};
 
 /// More than two sockets hold back, so that most of it is still to be written.
 const LENGTH: usize = 250 * 1_024;

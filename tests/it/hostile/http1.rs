@@ -4,7 +4,7 @@ use receiver::Act;
 use rstest::rstest;
 
 use super::{MOST, active_rogue, attempt, failure, head, in_a_hurry, outcome, success};
-use crate::world::{On, World};
+use world::{On, World};
 
 #[rstest]
 #[tokio::test]

@@ -6,11 +6,11 @@ use receiver::{Act, Answer, Certificate, Protocols, Receiver, Rogue};
 use rstest::rstest;
 
 use super::{ISSUED, MOST, SHORT, attempt, failure, first_contact, outcome, success};
-use crate::world::frames::{
+use world::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PUSH_PROMISE, RST_STREAM, SETTINGS,
     block, frame,
 };
-use crate::world::{On, World, authority};
+use world::{On, World, authority};
 
 #[rstest]
 #[tokio::test]

@@ -6,13 +6,15 @@ use rstest::rstest;
 use serde_json::Value;
 
 use super::{ISSUED, failure, outcome};
-use crate::world::{On, World};
+use world::{On, World};
 
 #[rstest]
 #[tokio::test]
 async fn what_is_inside_is_not_dialled_and_not_told(#[values(On::Sqlite, On::Postgres)] on: On) {
     // They were added while that was allowed; afterwards the server was started without the switch.
-    let Some(mut world) = World::with(on, |settings| settings.outbound.uris.http = true).await else { return };
+    let Some(mut world) = World::with(on, |settings| settings.outbound.uris.http = true).await else {
+        return;
+    };
     let plain = Receiver::start_plain().await.unwrap();
     let secure = world.receiver.uri("/hook");
     let uris = [secure.clone(), secure.replace("localhost", "127.0.0.1"), plain.uri("/hook")];
@@ -39,7 +41,9 @@ async fn what_is_inside_is_not_dialled_and_not_told(#[values(On::Sqlite, On::Pos
 #[rstest]
 #[tokio::test]
 async fn adding_a_target_asks_no_name_server(#[values(On::Sqlite, On::Postgres)] on: On) {
-    let Some(world) = World::with(on, |settings| settings.outbound.uris.private = false).await else { return };
+    let Some(world) = World::with(on, |settings| settings.outbound.uris.private = false).await else {
+        return;
+    };
     let world = world.without_engine().await;
     // It does not exist, which nobody finds out before the first attempt.
     let target = world.live.add_target("https://no-such-host.reprise-test.com/", &[]).await;

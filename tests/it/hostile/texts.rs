@@ -6,9 +6,9 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::{ISSUED, attempt};
-use crate::world::api::codes;
-use crate::world::mailbox::Mailbox;
-use crate::world::{On, World};
+use world::api::codes;
+use world::mailbox::Mailbox;
+use world::{On, World};
 
 #[rstest]
 #[tokio::test]

@@ -4,7 +4,7 @@ use receiver::{Act, Certificate, Protocols, Receiver, Rogue};
 use rstest::rstest;
 
 use super::{SHORT, failure, first_contact, success};
-use crate::world::{On, World, authority};
+use world::{On, World, authority};
 
 #[rstest]
 #[tokio::test]

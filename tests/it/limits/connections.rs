@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
 use super::{ENOUGH, ISSUED, PING, SHORT, address, connect, header, rest, waiting};
-use crate::world::{On, World};
+use world::{On, World};
 
 #[tokio::test]
 async fn who_sends_nothing_or_drips_is_sent_away() {

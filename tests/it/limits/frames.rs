@@ -6,11 +6,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{ISSUED, PING as PING_QUERY, SHORT, connect, waiting};
-use crate::world::frames::{
+use world::frames::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
     block, frame,
 };
-use crate::world::{Api, On, World};
+use world::{Api, On, World};
 
 /// A setting, and its number: how much of an answer may be sent unasked.
 const INITIAL_WINDOW_SIZE: [u8; 2] = [0, 4];

@@ -9,7 +9,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::{PING, limited};
-use crate::world::{On, World};
+use world::{On, World};
 
 #[rstest]
 #[tokio::test]

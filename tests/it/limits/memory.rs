@@ -6,8 +6,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::{ISSUED, PING, connect, header, post};
-use crate::world::api::Answer;
-use crate::world::{Api, On, World};
+use world::api::Answer;
+use world::{Api, On, World};
 
 const MEBIBYTE: usize = 1_024 * 1_024;
 

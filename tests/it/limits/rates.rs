@@ -8,7 +8,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{ISSUED, PING, limited, post};
-use crate::world::{On, World};
+use world::{On, World};
 
 const WINDOW: Duration = Duration::from_secs(10);
 

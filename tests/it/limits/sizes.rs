@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{ISSUED, connect, header, post, rest};
-use crate::world::{Api, On, World};
+use world::{Api, On, World};
 
 #[tokio::test]
 async fn headers_and_bodies_have_a_size() {

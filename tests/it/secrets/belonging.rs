@@ -8,8 +8,8 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database};
 use serde_json::json;
 
 use super::site::active_target;
-use crate::world::On;
-use crate::world::program::Site;
+use world::On;
+use world::program::Site;
 
 /// Says something to the database, beside the server.
 async fn tell(site: &Site, statement: &str) {

@@ -16,8 +16,8 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::site::active_target;
-use crate::world::program::{Server, Site};
-use crate::world::{On, World};
+use world::program::{Server, Site};
+use world::{On, World};
 
 /// The secrets of a target as the server tells them, which must be what signs.
 async fn sign_with(server: &Server, site: &Site, key: &str, target: &str) -> Vec<String> {

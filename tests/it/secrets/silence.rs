@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::ISSUED;
 use super::site::{active_target, remains};
-use crate::world::api::codes;
-use crate::world::mailbox::Mailbox;
-use crate::world::program::Site;
-use crate::world::{Api, On};
+use world::api::codes;
+use world::mailbox::Mailbox;
+use world::program::Site;
+use world::{Api, On};
 
 fn contains(text: &[u8], secret: &str) -> bool {
     text.windows(secret.len()).any(|window| window == secret.as_bytes())

@@ -8,8 +8,8 @@ use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
 
 use super::ISSUED;
-use crate::world::Api;
-use crate::world::program::Site;
+use world::Api;
+use world::program::Site;
 
 /// All that is in the database, and in files beside it but for the key.
 pub async fn remains(site: &Site) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::{Api, On, authority, install_crypto, postgres};
+use crate::{Api, On, authority, install_crypto, postgres};
 
 /// A database with what the program needs beside it, and no server.
 pub struct Site {
@@ -62,7 +63,7 @@ impl Site {
     }
 
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reprise"));
+        let mut command = Command::new(binary());
         command.args(words).current_dir(self.folder.path()).stdin(Stdio::null());
         command.env("DATABASE_URL", &self.url).env("REPRISE_LISTEN", "127.0.0.1:0");
         command.env("REPRISE_EXTRA_CA", "ca.pem").env("REPRISE_ALLOW_PRIVATE_TARGETS", "true");
@@ -208,4 +209,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.child.kill().ok();
     }
+}
+
+/// The program, which cargo puts beside the folder of the tests' own.
+fn binary() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    tests.ancestors().nth(2).unwrap().join("reprise")
 }

@@ -140,6 +140,26 @@ impl Api {
         made["events"].as_array().unwrap_or_else(|| panic!("{made}")).iter().map(id).collect()
     }
 
+    /// Posts variables, or anything else, as they stand, and answers the text that comes.
+    pub async fn post_text(&self, query: &str, variables: &str) -> String {
+        let body = format!(r#"{{"query": {}, "variables": {variables}}}"#, json!(query));
+        let request = self.client().post(self.at("/graphql")).header("authorization", self.authorization());
+        let request = request.header("content-type", "application/json").body(body);
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
+    /// The codes of the errors of publishing, each with its path.
+    pub async fn codes_of_publishing(&self, input: Value) -> Vec<(String, String)> {
+        let fields = ("PublishedNotificationEvents", "events { id }");
+        codes(&self.call("publishNotificationEvents", input, fields).await)
+    }
+
+    /// Replays an event, to these targets or to all that may get it.
+    pub async fn replay(&self, event: &str, targets: Option<&[&str]>) -> Value {
+        let input = json!({ "notificationEventId": event, "targetIds": targets });
+        self.call("replayNotificationEvent", input, ("NotificationEvent", "id name")).await
+    }
+
     /// The attempts of an event, oldest first.
     pub async fn attempts(&self, event: &str) -> Vec<Value> {
         let fields = "... on NotificationEvent { deliveryAttempts(first: 200) { edges { node {

@@ -1,21 +1,25 @@
 //! A whole server on a free port with a database, a clock moved by hand and an
 //! HTTPS receiver whose certificate it trusts.
 
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "it serves stories, which fail by a panic, and its names are to say enough"
+)]
+
 pub mod api;
 pub mod cluster;
 pub mod faketime;
-#[allow(dead_code, reason = "not every program of stories speaks HTTP/2 by hand")]
 pub mod frames;
-#[allow(dead_code, reason = "not every program of stories walks the schema")]
 pub mod graph;
 pub mod mailbox;
-#[allow(dead_code, reason = "not every program of stories has a name server")]
 pub mod names;
-#[allow(dead_code, reason = "not every program of stories has other receivers than its own")]
 pub mod nginx;
 pub mod postgres;
-#[allow(dead_code, reason = "not every program of stories runs the real one")]
 pub mod program;
+pub mod small_disk;
 
 use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
@@ -109,7 +113,6 @@ impl World {
     }
 
     /// The engine of another server on the same database.
-    #[allow(dead_code, reason = "not every program of stories has replicas")]
     pub async fn replica(&self) -> Engine {
         let db = Db::open(&self.place.url).await.unwrap();
         let vault = Vault::new(&[7; 32]);
@@ -117,7 +120,6 @@ impl World {
     }
 
     /// The API of another server on the same database.
-    #[allow(dead_code, reason = "not every program of stories has replicas")]
     pub async fn second_door(&self) -> Api {
         let (db, clock) = (Db::open(&self.place.url).await.unwrap(), Clock::by_hand(&self.hand));
         let app = App::new(db, clock, Vault::new(&[7; 32]), self.settings.clone()).unwrap();
@@ -174,7 +176,6 @@ impl World {
     }
 
     /// The same; but if a fault comes in between, it is tried again.
-    #[allow(dead_code, reason = "only the stories of faults need it")]
     pub async fn settle_despite_faults(&self) {
         while self.engine.as_ref().unwrap().run_until_idle().await.is_err() {}
     }

@@ -13,7 +13,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection};
 use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
-use super::cluster::{Cluster, newest_binaries, watchdog};
+use crate::cluster::{Cluster, newest_binaries, watchdog};
 
 static SERVER: OnceCell<Option<Server>> = OnceCell::const_new();
 

@@ -49,7 +49,6 @@ impl Cluster {
     }
 
     /// Writes a file that only the server can read.
-    #[allow(dead_code, reason = "only the stories of faults need one")]
     pub fn keep(&self, name: &str, text: &str) -> PathBuf {
         let file = self.folder.join(name);
         let mut write = self.as_user("sh");
@@ -71,7 +70,6 @@ impl Cluster {
     }
 
     /// Becomes a standby: takes what the primary has, starts, and gets what it writes from then on.
-    #[allow(dead_code, reason = "only stories of failing over have two")]
     pub fn follow(&self, primary: &Self) {
         fs::remove_dir_all(self.files()).ok();
         let source = primary.folder.display();
@@ -87,19 +85,16 @@ impl Cluster {
     }
 
     /// Makes a standby the primary, and waits until it is.
-    #[allow(dead_code, reason = "only stories of failing over have two")]
     pub fn promote(&self) {
         run(self.command("pg_ctl").args(["-w", "promote"]));
     }
 
     /// Where the socket is.
-    #[allow(dead_code, reason = "only the crash test goes there by itself")]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// The same, but no file of it may grow beyond so many bytes.
-    #[allow(dead_code, reason = "only the stories of faults fill a disk")]
     pub fn start_confined(&self, bytes: u64) {
         let mut start = self.command("pg_ctl");
         start.arg("-l").arg(self.folder.join("log")).args(["-w", "start"]);
@@ -127,7 +122,6 @@ impl Cluster {
     }
 
     /// The server's first process.
-    #[allow(dead_code, reason = "only the benchmark counts what it uses")]
     pub fn pid(&self) -> Option<u32> {
         let file = fs::read_to_string(self.files().join("postmaster.pid")).ok()?;
         file.lines().next()?.parse().ok()

@@ -10,7 +10,7 @@ use mailin::{Action, AuthMechanism, Handler, Response, SessionBuilder};
 use reprise::app::settings::Smtp;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::authority;
+use crate::authority;
 
 /// What each mail must have once (RFC 5322, RFC 2045).
 const HEADERS: [&str; 6] = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version"];
@@ -70,7 +70,6 @@ impl Mailbox {
     }
 
     /// The same, but whoever comes must log in, and no password is good.
-    #[allow(dead_code, reason = "not every program of stories keeps secrets")]
     pub fn closed() -> Self {
         let mut sessions = SessionBuilder::new("mail.test");
         sessions.enable_auth(AuthMechanism::Plain).insecure_enable_plaintext_auth();
@@ -120,7 +119,6 @@ impl Mailbox {
     }
 
     /// The passwords that were tried.
-    #[allow(dead_code, reason = "not every program of stories keeps secrets")]
     pub fn passwords(&self) -> Vec<String> {
         self.kept.state.lock().unwrap().passwords.clone()
     }

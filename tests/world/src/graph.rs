@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::Api;
+use crate::Api;
 
 const INTROSPECTION: &str = "{ __schema { types { kind name possibleTypes { name } enumValues { name }
     fields { name args { name type { ...T } } type { ...T } }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::api::nodes;
-use crate::world::{On, START, World};
+use world::api::nodes;
+use world::{On, START, World};
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 const THIRTY_DAYS: Duration = Duration::from_secs(30 * 86_400);

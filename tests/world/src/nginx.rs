@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::cluster::watchdog;
+use crate::cluster::watchdog;
 
 /// An nginx with one server, which answers 200. It ends with this value, however the process ends.
 pub struct Nginx {
