@@ -32,7 +32,7 @@ const CALM: Duration = Duration::from_millis(100);
 pub struct Notifier(Option<mpsc::Sender<HashSet<TargetId>>>);
 
 impl Notifier {
-    /// Listens for the calls of others, to ring `wakeup`, and makes calls to them.
+    /// Listens for the calls of others, to wake this one, and makes calls to them.
     pub fn start(db: &Db, wakeup: &Wakeup) -> Self {
         if !db.is_shared() {
             return Self(None);
@@ -85,7 +85,7 @@ async fn hear(db: &Db, wakeup: &Wakeup, name: &str) -> anyhow::Result<()> {
         let call = call?;
         let mut words = call.payload().split(' ');
         if words.next() != Some(name) {
-            wakeup.ring(words.filter_map(|id| id.parse().ok()));
+            wakeup.wake(words.filter_map(|id| id.parse().ok()));
         }
     }
 }

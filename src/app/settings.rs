@@ -26,7 +26,7 @@ pub struct Settings {
     pub target_concurrency: usize,
     /// How many attempts a second one target may get from this process; none: as many as it takes.
     pub target_rate: Option<NonZeroU32>,
-    /// How often the engine looks for work that nobody rang for.
+    /// How often the engine looks for work that nobody was woken for.
     pub look_interval: Duration,
     /// How long a database that has just failed is left alone.
     pub pause: Duration,

@@ -1,7 +1,7 @@
 //! Wakes the delivery engine when there is something to do.
 //!
-//! It is rung after a commit, never before, and only saves waiting: what nobody
-//! rang for is found at the next regular look.
+//! That is done after a commit, never before, and only saves waiting: what nobody was woken for
+//! is found at the next regular look.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,55 +9,55 @@ use std::sync::{Arc, Mutex, PoisonError};
 use entity::TargetId;
 use tokio::sync::Notify;
 
-/// A wakeup with one listener. Cheap to clone; all clones ring the same one.
+/// Wakes one sleeper. Cheap to clone; all clones wake the same one.
 #[derive(Debug, Clone, Default)]
 pub struct Wakeup(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    rung: Mutex<Rung>,
+    due: Mutex<Due>,
     notify: Notify,
 }
 
-/// What the wakeup was rung for since somebody listened last.
+/// What the sleeper was woken for since it was awake last.
 #[derive(Debug, Default)]
-pub struct Rung {
+pub struct Due {
     /// Targets that have deliveries due now.
-    pub due: HashSet<TargetId>,
+    pub targets: HashSet<TargetId>,
     /// Whether all targets are to be looked at, because one was deactivated or removed.
     pub everywhere: bool,
 }
 
 impl Wakeup {
     /// Says that these targets have deliveries due now.
-    pub fn ring(&self, due: impl IntoIterator<Item = TargetId>) {
-        self.change(|rung| rung.due.extend(due));
+    pub fn wake(&self, targets: impl IntoIterator<Item = TargetId>) {
+        self.change(|due| due.targets.extend(targets));
     }
 
     /// Says that a look at all targets is worth it.
-    pub fn ring_everywhere(&self) {
-        self.change(|rung| rung.everywhere = true);
+    pub fn wake_everywhere(&self) {
+        self.change(|due| due.everywhere = true);
     }
 
-    /// Waits until it was rung.
-    pub async fn heard(&self) -> Rung {
+    /// Waits until there is something to do.
+    pub async fn woken(&self) -> Due {
         loop {
             let notified = self.0.notify.notified();
-            let rung = self.take();
-            if rung.everywhere || !rung.due.is_empty() {
-                return rung;
+            let due = self.take();
+            if due.everywhere || !due.targets.is_empty() {
+                return due;
             }
             notified.await;
         }
     }
 
-    /// What it was rung for until now, without waiting.
-    pub fn take(&self) -> Rung {
-        std::mem::take(&mut *self.0.rung.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What there is to do until now, without waiting.
+    pub fn take(&self) -> Due {
+        std::mem::take(&mut *self.0.due.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn change(&self, change: impl FnOnce(&mut Rung)) {
-        change(&mut self.0.rung.lock().unwrap_or_else(PoisonError::into_inner));
+    fn change(&self, change: impl FnOnce(&mut Due)) {
+        change(&mut self.0.due.lock().unwrap_or_else(PoisonError::into_inner));
         self.0.notify.notify_one();
     }
 }

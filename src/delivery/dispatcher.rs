@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::app::wakeup::Rung;
+use crate::app::wakeup::Due;
 use crate::delivery::attempt::job::Job;
 use crate::delivery::attempt::recipients::KnownRecipients;
 use crate::delivery::attempt::task::{Slot, deliver};
@@ -97,7 +97,7 @@ impl Dispatcher {
             self.start_database_task();
             tokio::select! {
                 () = stop.cancelled() => break,
-                rung = wakeup.heard() => self.answer_bell(rung),
+                due = wakeup.woken() => self.answer_wakeup(due),
                 Some(signal) = signals.recv() => self.hear(signal, &mut signals),
                 _ = look.tick() => self.is_look_due = true,
                 () = sleep_until(self.few_at), if self.is_put_off => {}
@@ -108,14 +108,14 @@ impl Dispatcher {
         self.give_back(signals).await;
     }
 
-    fn answer_bell(&mut self, rung: Rung) {
+    fn answer_wakeup(&mut self, due: Due) {
         let mut lanes = self.buffer.lanes();
-        for target in rung.due {
+        for target in due.targets {
             self.horizon.note(&target);
             lanes.feed(target);
         }
         drop(lanes);
-        if rung.everywhere {
+        if due.everywhere {
             self.look_fully();
         }
         self.call_others();
@@ -234,7 +234,7 @@ impl Dispatcher {
         }
     }
 
-    /// What nobody rang for: retries that have become due, leases that ran out, and deliveries
+    /// What nobody was woken for: retries that have become due, leases that ran out, and deliveries
     /// whose target was deactivated or removed.
     fn take_in_look(&mut self, found: Vec<Backlog>, recipients: &KnownRecipients) {
         let now = self.app.now();

@@ -253,7 +253,7 @@ impl Context {
         tx.commit().await?;
         fail_point!("before-answer", |_| Err(anyhow::anyhow!("a fault was injected").into()));
         if written.deactivated {
-            self.wakeup.ring_everywhere();
+            self.wakeup.wake_everywhere();
         }
         let events = written.recorded.hand_over(&self.wakeup);
         for (answer, events) in work.answers.drain(..).zip(events) {

@@ -146,7 +146,7 @@ async fn story(world: &World) -> Told {
 async fn settle_until(world: &World, is_done: impl AsyncFn() -> bool) {
     world.settle_despite_faults().await;
     while !is_done().await {
-        world.hand.advance(world.app.settings.lease);
+        world.clock.advance(world.app.settings.lease);
         world.settle_despite_faults().await;
     }
 }

@@ -132,7 +132,7 @@ async fn under_serializable_isolation_replicas_lose_nothing_and_publish_no_key_t
     }
     replica.settle_despite_faults().await;
     world.settle_despite_faults().await;
-    world.hand.advance(world.app.settings.lease);
+    world.clock.advance(world.app.settings.lease);
     world.settle_despite_faults().await;
     for event in &acknowledged[0] {
         assert_eq!(world.test.attempt_statuses(event).await, ["SUCCESS"]);

@@ -136,7 +136,7 @@ async fn connections_that_are_cut_again_and_again_lose_nothing() {
     };
     world.settle_despite_faults().await;
     // What was claimed when a connection was cut is due again when its lease ends.
-    world.hand.advance(world.app.settings.lease);
+    world.clock.advance(world.app.settings.lease);
     world.settle_despite_faults().await;
     assert_eq!(acknowledged.len(), 80);
     for event in acknowledged {

@@ -138,7 +138,7 @@ async fn activations_per_hour_are_limited_across_replicas(#[values(On::Sqlite, O
     let refused = |path: &str| [("LIMIT_EXCEEDED".to_owned(), path.to_owned())];
     let active = world.active_target(&world.test, "/hook", &[]).await;
     world.test.on_target("removeNotificationTarget", &active).await;
-    world.hand.advance(ten_minutes);
+    world.clock.advance(ten_minutes);
     let active = world.active_target(&world.test, "/hook", &[]).await;
     world.receiver.script("/never", [Answer::Status(500)]);
     let pending = world.test.add_target(&world.receiver.uri("/never"), &[]).await;
@@ -149,7 +149,7 @@ async fn activations_per_hour_are_limited_across_replicas(#[values(On::Sqlite, O
     for api in [&world.test, &world.second_door().await] {
         let payload = api.target("addWebhookNotificationTarget", add.clone()).await;
         assert_eq!(codes(&payload), refused("input"));
-        let again = (world.hand.shows() + ten_minutes * 5).to_string();
+        let again = (world.clock.shows() + ten_minutes * 5).to_string();
         assert!(payload["errors"][0]["description"].as_str().unwrap().contains(&again), "{payload}");
     }
     let activate = json!({ "targetId": pending });
@@ -159,9 +159,9 @@ async fn activations_per_hour_are_limited_across_replicas(#[values(On::Sqlite, O
     world.live.add_target(&world.receiver.uri("/hook"), &[]).await;
 
     // The first of them counts until its hour has passed, and not a millisecond longer.
-    world.hand.advance(ten_minutes * 5 - Duration::from_millis(1));
+    world.clock.advance(ten_minutes * 5 - Duration::from_millis(1));
     assert_eq!(world.test.codes("activateNotificationTarget", activate.clone()).await.len(), 1);
-    world.hand.advance(Duration::from_millis(1));
+    world.clock.advance(Duration::from_millis(1));
     world.test.on_target("activateNotificationTarget", &pending).await;
     assert_eq!(world.test.codes("activateNotificationTarget", activate).await.len(), 1);
 }

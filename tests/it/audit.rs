@@ -88,7 +88,7 @@ async fn every_change_is_told_with_its_key_its_subject_and_its_time(
         deed("ORGANIZATION_CREATED", &id(&made["organization"])),
     ];
     assert_eq!(deeds(api).await, expected);
-    let now = json!(world.hand.shows().to_string());
+    let now = json!(world.clock.shows().to_string());
     for entry in trail(api).await {
         assert_eq!((&entry["apiKey"]["id"], &entry["createdAt"]), (&json!(me), &now));
         assert!(id(&entry).parse::<AuditEntryId>().is_ok(), "{entry}");
@@ -168,7 +168,7 @@ async fn a_trail_is_paged_and_is_its_scope_s_alone(#[values(On::Sqlite, On::Post
         auditTrail(first: 2, after: $after) { edges { cursor node { subjectId } } pageInfo { hasNextPage endCursor } } } }");
     for _ in 0..5 {
         subjects.push(their_live.add_target(&world.receiver.uri("/hook"), &[]).await);
-        world.hand.advance(Duration::from_secs(1));
+        world.clock.advance(Duration::from_secs(1));
     }
     let (mut seen, mut after) = (Vec::new(), Value::Null);
     loop {

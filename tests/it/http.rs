@@ -234,7 +234,7 @@ async fn a_paused_server_tells_for_how_long_deliveries_wait() {
     world.active_target(&world.test, "/hook", &["PAYMENT_CARD_ISSUED"]).await;
     let world = world.restart_with(|settings| settings.paused = true).await;
     world.test.publish("PAYMENT_CARD_ISSUED").await;
-    world.hand.advance(Duration::from_secs(90));
+    world.clock.advance(Duration::from_secs(90));
     let response = world.test.client().get(world.test.at("/readyz")).send().await.unwrap();
     let told: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
     assert_eq!(told["oldestDueSeconds"], 90, "{told}");

@@ -24,7 +24,7 @@ async fn a_result_that_comes_after_its_lease_is_recorded_and_decides_nothing(
     world.receiver.next("/hook").await;
 
     // Somebody else claims it when the lease has ended, and fails; then the first answer comes.
-    world.hand.advance(world.app.settings.lease);
+    world.clock.advance(world.app.settings.lease);
     world.app.wakeup.ring_everywhere();
     world.receiver.next("/hook").await;
     gate.open();
@@ -53,7 +53,7 @@ async fn what_was_not_begun_within_its_lease_is_left_to_whoever_claims_it_next(
     world.receiver.next("/hook").await;
 
     // As if the server had stood still for that long.
-    world.hand.advance(world.app.settings.lease);
+    world.clock.advance(world.app.settings.lease);
     world.app.wakeup.ring_everywhere();
     gate.open();
     world.settle().await;
@@ -78,7 +78,7 @@ async fn a_thousand_retries_keep_their_times_over_a_restart_and_do_not_fire_in_o
 
     let gate = Gate::new();
     world.receiver.script("/hook", [Answer::Held(gate.clone())]);
-    world.hand.advance(Duration::from_secs(3_600));
+    world.clock.advance(Duration::from_secs(3_600));
     world.app.wakeup.ring_everywhere();
     // All are overdue, and as many are on their way as a lane begins with.
     let first = world.app.settings.target_concurrency / 16;

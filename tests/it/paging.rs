@@ -88,11 +88,11 @@ async fn sizes_and_cursors_that_cannot_be_are_errors(#[values(On::Sqlite, On::Po
 async fn events_are_filtered_by_name_and_time(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     let first = world.test.publish(ISSUED).await;
-    let first_day = world.hand.shows();
-    world.hand.advance(Duration::from_secs(86_400));
+    let first_day = world.clock.shows();
+    world.clock.advance(Duration::from_secs(86_400));
     let second = world.test.publish(CLOSED).await;
-    let second_day = world.hand.shows();
-    world.hand.advance(Duration::from_secs(86_400));
+    let second_day = world.clock.shows();
+    world.clock.advance(Duration::from_secs(86_400));
     let third = world.test.publish(ISSUED).await;
     let date = second_day.to_string()[..10].to_owned();
 
@@ -142,7 +142,7 @@ async fn the_events_of_a_target_are_filtered_by_name_time_and_success(
     let Some(world) = World::on(on).await else { return };
     let target = world.active_target(&world.test, "/hook", &[ISSUED, CLOSED]).await;
     let activation = ids(&events(&world.test, "").await).remove(0);
-    world.hand.advance(Duration::from_secs(1));
+    world.clock.advance(Duration::from_secs(1));
     let good = world.test.publish(ISSUED).await;
     world.settle().await;
     world.receiver.script("/hook", [receiver::Answer::Status(500)]);
@@ -160,7 +160,7 @@ async fn the_events_of_a_target_are_filtered_by_name_time_and_success(
         let events = world.test.node(&target, &fields).await["webhookNotificationTargetEvents"].take();
         nodes(&events).iter().map(|event| id(&event["event"])).collect()
     };
-    let now = world.hand.shows();
+    let now = world.clock.shows();
     assert_eq!(list("{}").await, [waiting.clone(), failed.clone(), good.clone(), activation.clone()]);
     assert_eq!(list("{hasSuccessfulDelivery: true}").await, [good.clone(), activation.clone()]);
     assert_eq!(list("{hasSuccessfulDelivery: false}").await, [failed.clone()]);

@@ -130,7 +130,7 @@ async fn the_last_attempt_decides_nothing_once_there_is_a_replay(#[values(On::Sq
     let answers = [Answer::Held(gate.clone()), Answer::Status(500), Answer::Status(200)];
     world.receiver.take("/hook");
     world.receiver.script("/hook", answers);
-    world.hand.advance(Duration::from_secs(45));
+    world.clock.advance(Duration::from_secs(45));
     world.app.wakeup.ring_everywhere();
     world.receiver.next("/hook").await;
     world.test.replay(&event, None).await;

@@ -64,7 +64,7 @@ async fn what_is_new_does_not_wait_behind_all_that_is_tried_again(
     world.settle().await;
 
     let world = world.without_engine().await;
-    world.hand.advance(Duration::from_secs(5));
+    world.clock.advance(Duration::from_secs(5));
     let new = world.test.publish(ISSUED).await;
     let world = world.restart().await;
     world.settle().await;

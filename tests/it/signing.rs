@@ -75,7 +75,7 @@ async fn a_key_tells_when_it_ends_and_is_a_node_until_then(#[values(On::Sqlite, 
     let fields = "... on WebhookNotificationTarget { signingKeys { id createdAt expiresAt } }";
     let keys = world.live.node(&target, fields).await["signingKeys"].take();
     assert_eq!(keys[0]["expiresAt"], json!(null));
-    assert_eq!(keys[1]["expiresAt"], json!((world.hand.shows() + DAY).to_string()));
+    assert_eq!(keys[1]["expiresAt"], json!((world.clock.shows() + DAY).to_string()));
     let old = keys[1]["id"].as_str().unwrap();
     assert_eq!(world.live.node(old, "").await["__typename"], "SigningKey");
     world.pass(DAY).await;

@@ -140,6 +140,6 @@ async fn a_retry_is_made_without_anybody_ringing_for_it(#[values(On::Sqlite, On:
         while world.test.attempts(&event).await.len() < attempts {
             tokio::task::yield_now().await;
         }
-        world.hand.advance(24 * HOUR);
+        world.clock.advance(24 * HOUR);
     }
 }

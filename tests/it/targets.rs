@@ -125,7 +125,7 @@ async fn renaming_changes_the_name_and_nothing_else(#[values(On::Sqlite, On::Pos
     let rename = |name: &str| json!({ "targetId": target, "name": name });
     let renamed = world.test.target("renameNotificationTarget", rename("New")).await;
     assert_eq!((&renamed["name"], &renamed["status"]), (&json!("New"), &json!("ACTIVE")));
-    assert_eq!(renamed["updatedAt"], json!(world.hand.shows().to_string()));
+    assert_eq!(renamed["updatedAt"], json!(world.clock.shows().to_string()));
     assert_ne!(renamed["createdAt"], renamed["updatedAt"]);
     let refused = world.test.codes("renameNotificationTarget", rename("")).await;
     assert_eq!(refused, wrong(&[("INVALID_NAME", "name")]));

@@ -58,13 +58,13 @@ struct Handover {
 }
 
 impl Recorded {
-    /// Puts on the buffer what was claimed, rings for the rest, and tells for each publication its events.
+    /// Puts on the buffer what was claimed, wakes somebody for the rest, and tells for each publication its events.
     pub fn hand_over(self, wakeup: &Wakeup) -> Vec<Vec<event::Model>> {
         if let Some(Handover { promises, jobs }) = self.handover {
             promises.keep(jobs);
         }
         if !self.waiting.is_empty() {
-            wakeup.ring(self.waiting);
+            wakeup.wake(self.waiting);
         }
         self.events
     }

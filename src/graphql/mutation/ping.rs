@@ -52,6 +52,6 @@ async fn ping(
     let event = events::publish_to(&tx, &target, Purpose::Ping, (None, node::PING), now).await?;
     note(&tx, caller, AuditAction::PingSent, &target.id, now).await?;
     tx.commit().await?;
-    app.wakeup.ring([target.id]);
+    app.wakeup.wake([target.id]);
     Ok(event.into())
 }

@@ -64,7 +64,7 @@ async fn replay(
         note(&tx, caller, AuditAction::EventReplayed, &event.id, now).await?;
     }
     tx.commit().await?;
-    app.wakeup.ring(targets.into_iter().map(|target| target.id));
+    app.wakeup.wake(targets.into_iter().map(|target| target.id));
     Ok(event.into())
 }
 

@@ -59,7 +59,7 @@ async fn rotate(
     note(&tx, caller, AuditAction::SigningKeyRotated, &target.id, now).await?;
     tx.commit().await?;
     // What is about to be sent to it was addressed before.
-    app.wakeup.ring_everywhere();
+    app.wakeup.wake_everywhere();
     Ok(target.into())
 }
 

@@ -85,7 +85,7 @@ async fn activate(
     events::publish_to(&tx, &target, Purpose::Activation, activation, now).await?;
     note(&tx, caller, AuditAction::TargetActivated, &target.id, now).await?;
     tx.commit().await?;
-    app.wakeup.ring([target.id.clone()]);
+    app.wakeup.wake([target.id.clone()]);
     Ok(target.into())
 }
 
@@ -103,6 +103,6 @@ async fn deactivate(
     let target = targets::set_status(&tx, target, TargetStatus::Deactivated, now).await?;
     note(&tx, caller, AuditAction::TargetDeactivated, &target.id, now).await?;
     tx.commit().await?;
-    app.wakeup.ring_everywhere();
+    app.wakeup.wake_everywhere();
     Ok(target.into())
 }

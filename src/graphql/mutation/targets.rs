@@ -111,7 +111,7 @@ async fn add(
     begin(&tx, &app.vault, &target, now).await?;
     note(&tx, caller, AuditAction::TargetAdded, &target.id, now).await?;
     tx.commit().await?;
-    app.wakeup.ring([target.id.clone()]);
+    app.wakeup.wake([target.id.clone()]);
     Ok(target.into())
 }
 
@@ -150,7 +150,7 @@ async fn remove(
     targets::remove(&tx, &target.id).await?;
     note(&tx, caller, AuditAction::TargetRemoved, &target.id, app.now()).await?;
     tx.commit().await?;
-    app.wakeup.ring_everywhere();
+    app.wakeup.wake_everywhere();
     Ok(target.into())
 }
 

@@ -30,7 +30,7 @@ async fn failed_logins_are_throttled_and_keys_that_were_good_are_not(
         assert_eq!((status, code.as_str()), (429, "RATE_LIMITED"));
     }
     world.test.ok(PING, json!({})).await;
-    world.hand.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_secs(60));
     world.live.ok(PING, json!({})).await;
     assert_eq!(wrong(4).ask(PING, json!({})).await.status, 401);
 }

@@ -38,7 +38,7 @@ async fn an_organization_has_so_many_requests_in_ten_seconds(#[values(On::Sqlite
         );
         assert_eq!(told["cost"], Value::Null);
     }
-    world.hand.advance(WINDOW);
+    world.clock.advance(WINDOW);
     world.test.ok(PING, json!({})).await;
 }
 
@@ -52,7 +52,7 @@ async fn an_organization_has_so_many_points_in_ten_seconds() {
     let cost = rate_limit(&first.body)["cost"].as_u64().unwrap();
     assert!((200..=2_500).contains(&cost), "{cost}");
     let mut left = 2_500 - cost;
-    world.hand.advance(Duration::from_millis(2_500));
+    world.clock.advance(Duration::from_millis(2_500));
     while left >= cost {
         left -= cost;
         let answer = world.test.ask(costly, json!({})).await;
@@ -68,7 +68,7 @@ async fn an_organization_has_so_many_points_in_ten_seconds() {
     // What is cheap still goes.
     world.test.ok(PING, json!({})).await;
     world.live.ok(costly, json!({})).await;
-    world.hand.advance(Duration::from_millis(7_500));
+    world.clock.advance(Duration::from_millis(7_500));
     world.test.ok(costly, json!({})).await;
 }
 
@@ -94,7 +94,7 @@ async fn what_is_refused_is_not_done() {
         made += 1;
     }
     assert_eq!(made, 2);
-    world.hand.advance(WINDOW);
+    world.clock.advance(WINDOW);
     let list = "{ organizations { apiKeys(first: 5) { edges { node { id } } } } }";
     let keys = world.test.ok(list, json!({})).await["organizations"][0]["apiKeys"]["edges"].take();
     assert_eq!(keys.as_array().unwrap().len(), 1 + made);
@@ -118,7 +118,7 @@ async fn publishing_has_a_rate_of_its_own() {
     let too_many = world.test.ask(publish, json!({ "e": vec![event; 100] })).await;
     assert_eq!(too_many.status, 429, "there are no requests left");
     // To speak of publishing is not publishing.
-    world.hand.advance(WINDOW);
+    world.clock.advance(WINDOW);
     let spoken = "{ ping } # publishNotificationEvents";
     world.test.ok(spoken, json!({})).await;
     assert_eq!(world.test.ask(spoken, json!({})).await.status, 429);
@@ -159,6 +159,6 @@ async fn how_long_to_wait_is_in_the_header_too() {
     let world = World::with(On::Sqlite, one).await.unwrap();
     let ping = || post(&world.test, "application/json", r#"{"query": "{ ping }"}"#.to_owned());
     assert_eq!(ping().await.1, None);
-    world.hand.advance(Duration::from_millis(3_001));
+    world.clock.advance(Duration::from_millis(3_001));
     assert_eq!(ping().await.1.as_deref(), Some("7"));
 }

@@ -32,6 +32,7 @@ impl Api {
         Self { client, url: url.to_owned(), key: key.to_owned() }
     }
 
+    #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
         Self { key: key.to_owned(), ..self.clone() }
     }

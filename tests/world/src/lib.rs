@@ -57,7 +57,7 @@ pub enum On {
 /// A server and what surrounds it.
 pub struct World {
     pub app: App,
-    pub hand: ManualClock,
+    pub clock: ManualClock,
     pub receiver: Receiver,
     /// The first organization's keys of whoever runs the server.
     pub test: Api,
@@ -109,19 +109,19 @@ impl World {
         let mut world = self.without_engine().await;
         change(&mut world.settings);
         let keys = (world.test.key().to_owned(), world.live.key().to_owned());
-        Self::start(world.place, world.settings, world.hand, world.receiver, Some(keys)).await
+        Self::start(world.place, world.settings, world.clock, world.receiver, Some(keys)).await
     }
 
     /// The engine of another server on the same database.
     pub async fn replica(&self) -> Engine {
         let db = Db::open(&self.place.url).await.unwrap();
         let vault = Vault::new(&[7; 32]);
-        Engine::start(App::new(db, Clock::by_hand(&self.hand), vault, self.settings.clone()).unwrap())
+        Engine::start(App::new(db, Clock::by_hand(&self.clock), vault, self.settings.clone()).unwrap())
     }
 
     /// The API of another server on the same database.
     pub async fn second_door(&self) -> Api {
-        let (db, clock) = (Db::open(&self.place.url).await.unwrap(), Clock::by_hand(&self.hand));
+        let (db, clock) = (Db::open(&self.place.url).await.unwrap(), Clock::by_hand(&self.clock));
         let app = App::new(db, clock, Vault::new(&[7; 32]), self.settings.clone()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/graphql", listener.local_addr().unwrap());
@@ -151,12 +151,12 @@ impl World {
     async fn start(
         place: Arc<Place>,
         settings: Settings,
-        hand: ManualClock,
+        clock: ManualClock,
         receiver: Receiver,
         keys: Option<(String, String)>,
     ) -> Self {
         let db = Db::open(&place.url).await.unwrap();
-        let app = App::new(db, Clock::by_hand(&hand), Vault::new(&[7; 32]), settings.clone()).unwrap();
+        let app = App::new(db, Clock::by_hand(&clock), Vault::new(&[7; 32]), settings.clone()).unwrap();
         let (test, live) = match keys {
             Some(keys) => keys,
             None => first_keys(&app).await,
@@ -167,7 +167,7 @@ impl World {
         tokio::spawn(reprise::server::serve(app.clone(), listener, shutdown.clone()));
         let engine = Some(Engine::start(app.clone()));
         let (test, live) = (Api::new(&url, &test), Api::new(&url, &live));
-        Self { app, hand, receiver, test, live, engine, place, settings, _server: shutdown.drop_guard() }
+        Self { app, clock, receiver, test, live, engine, place, settings, _server: shutdown.drop_guard() }
     }
 
     /// Everything that is due happens now.
@@ -182,7 +182,7 @@ impl World {
 
     /// Time passes, and what is due then happens.
     pub async fn pass(&self, time: Duration) {
-        self.hand.advance(time);
+        self.clock.advance(time);
         self.settle().await;
     }
 
