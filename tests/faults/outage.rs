@@ -36,7 +36,7 @@ async fn while_the_database_is_away_the_engine_tries_now_and_then_and_does_not_s
     })
     .unwrap();
     let start = Instant::now();
-    world.app.wakeup.ring([target.parse().unwrap()]);
+    world.app.wakeup.wake([target.parse().unwrap()]);
     while calls.load(Ordering::Relaxed) < 5 {
         tokio::time::sleep(world.app.settings.pause).await;
     }

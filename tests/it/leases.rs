@@ -25,7 +25,7 @@ async fn a_result_that_comes_after_its_lease_is_recorded_and_decides_nothing(
 
     // Somebody else claims it when the lease has ended, and fails; then the first answer comes.
     world.clock.advance(world.app.settings.lease);
-    world.app.wakeup.ring_everywhere();
+    world.app.wakeup.wake_everywhere();
     world.receiver.next("/hook").await;
     gate.open();
     world.settle().await;
@@ -54,7 +54,7 @@ async fn what_was_not_begun_within_its_lease_is_left_to_whoever_claims_it_next(
 
     // As if the server had stood still for that long.
     world.clock.advance(world.app.settings.lease);
-    world.app.wakeup.ring_everywhere();
+    world.app.wakeup.wake_everywhere();
     gate.open();
     world.settle().await;
     assert_eq!(world.test.attempt_statuses(&waiting).await, ["SUCCESS"], "it was sent once");
@@ -79,7 +79,7 @@ async fn a_thousand_retries_keep_their_times_over_a_restart_and_do_not_fire_in_o
     let gate = Gate::new();
     world.receiver.script("/hook", [Answer::Held(gate.clone())]);
     world.clock.advance(Duration::from_secs(3_600));
-    world.app.wakeup.ring_everywhere();
+    world.app.wakeup.wake_everywhere();
     // All are overdue, and as many are on their way as a lane begins with.
     let first = world.app.settings.target_concurrency / 16;
     for _ in 0..1_001 + first {

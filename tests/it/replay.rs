@@ -131,7 +131,7 @@ async fn the_last_attempt_decides_nothing_once_there_is_a_replay(#[values(On::Sq
     world.receiver.take("/hook");
     world.receiver.script("/hook", answers);
     world.clock.advance(Duration::from_secs(45));
-    world.app.wakeup.ring_everywhere();
+    world.app.wakeup.wake_everywhere();
     world.receiver.next("/hook").await;
     world.test.replay(&event, None).await;
     gate.open();
