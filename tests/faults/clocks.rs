@@ -12,11 +12,11 @@ use crate::own::Own;
 use world::program::Site;
 
 /// Whoever waits longer waits for what does not come.
-const PATIENCE: Duration = Duration::from_secs(120);
+const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(120);
 
 async fn arrive(site: &Site, notifications: usize) {
     for _ in 0..notifications {
-        timeout(PATIENCE, site.receiver.next("/hook")).await.expect("a notification comes");
+        timeout(NOTIFICATION_TIMEOUT, site.receiver.next("/hook")).await.expect("a notification comes");
     }
 }
 
