@@ -2,6 +2,7 @@
 //! migrations know that there are two kinds.
 
 mod backup;
+mod call;
 mod checkpoints;
 mod connection;
 mod link;
@@ -13,6 +14,7 @@ mod sqlite_file;
 mod tables;
 mod transaction;
 mod trouble;
+mod trust;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -14,6 +14,7 @@ mod outcome;
 mod pools;
 mod resolver;
 mod routes;
+mod spread;
 mod suspicion;
 pub mod trouble;
 

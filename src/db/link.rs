@@ -16,8 +16,8 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 use tokio::time::timeout;
 
-use crate::db::connection::patiently;
-use crate::db::postgres::Trust;
+use crate::db::call;
+use crate::db::trust::Trust;
 
 /// How long the way back to the pool may take, on which the driver asks whether the connection is still
 /// answered.
@@ -83,7 +83,7 @@ impl Link {
 
     /// Undoes what was done, and goes back to its pool.
     pub async fn undo(mut self, trust: Trust) {
-        match patiently(&trust, self.say("ROLLBACK")).await {
+        match call::bounded(&trust, self.say("ROLLBACK")).await {
             Ok(()) => self.give_back(),
             Err(error) => {
                 tracing::debug!(%error, "a transaction could not be undone; its connection is closed");

@@ -5,7 +5,6 @@
 //! that is as old is used any more. What this module waits for is bounded, a ping too: a server that
 //! has vanished says nothing at all.
 
-mod trust;
 mod url;
 
 use std::path::Path;
@@ -18,10 +17,10 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector};
 use tracing::warn;
 
 use crate::db::connection::{Reader, Writing};
-use crate::db::trouble::is_uncertified;
+use crate::db::trouble::{InRecovery, is_uncertified};
+use crate::db::trust::Trust;
 use crate::db::{BUSY_TIMEOUT, Db};
 use crate::error::report;
-pub use trust::Trust;
 
 /// To read with, and as many to write with.
 const CONNECTIONS: u32 = 10;
@@ -42,11 +41,6 @@ const SESSION: [(&str, &str); 5] = [
 /// The same for those that write: thousands of values take long to plan for, and change no plan. A
 /// page of a long list needs a plan for its values.
 const WRITING_SESSION: [(&str, &str); 1] = [("plan_cache_mode", "force_generic_plan")];
-
-/// Why a connection is not used: the server only follows another one.
-#[derive(Debug, thiserror::Error)]
-#[error("the server is in recovery: it follows another one, or has not become the primary yet")]
-pub struct InRecovery;
 
 /// Opens `postgres://…`, which may be certified by these authorities too, besides the system's.
 ///

@@ -15,7 +15,8 @@ use sea_orm::{
 };
 use tokio::sync::Mutex;
 
-use crate::db::connection::{Writing, patiently};
+use crate::db::call;
+use crate::db::connection::Writing;
 use crate::db::link::Link;
 use crate::db::trouble::is_refusal;
 use crate::error::Result;
@@ -52,7 +53,7 @@ enum State {
 impl Transaction {
     /// Begins one on a connection of `pool`.
     pub(super) async fn begin(pool: &DatabaseConnection, writing: &Writing) -> Result<Self> {
-        let mut link = writing.watch(patiently(&writing.trust, Box::pin(Link::take(pool))).await)?;
+        let mut link = writing.watch(call::bounded(&writing.trust, Box::pin(Link::take(pool))).await)?;
         let begin = link.begin();
         let session = Mutex::new(Session { link: Some(link), state: State::Unanswered });
         let tx = Self { session, backend: pool.get_database_backend(), writing: writing.clone() };
@@ -117,7 +118,7 @@ impl Session {
     async fn say(&mut self, statement: &'static str, writing: &Writing) -> Result<(), DbErr> {
         self.state = State::Unanswered;
         let link = self.link.as_mut().expect("nothing but a commit that succeeded takes it away");
-        let ended = patiently(&writing.trust, Box::pin(link.say(statement))).await;
+        let ended = call::bounded(&writing.trust, Box::pin(link.say(statement))).await;
         self.leave(ended, writing)
     }
 }
@@ -130,13 +131,14 @@ impl ConnectionTrait for Transaction {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let mut session = self.session.lock().await;
-        let ended = patiently(&self.writing.trust, session.enter()?.execute(statement)).await;
+        let ended = call::bounded(&self.writing.trust, session.enter()?.execute(statement)).await;
         session.leave(ended, &self.writing)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let mut session = self.session.lock().await;
-        let ended = patiently(&self.writing.trust, session.enter()?.execute_unprepared(sql.to_owned())).await;
+        let ended =
+            call::bounded(&self.writing.trust, session.enter()?.execute_unprepared(sql.to_owned())).await;
         session.leave(ended, &self.writing)
     }
 
@@ -146,7 +148,7 @@ impl ConnectionTrait for Transaction {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let mut session = self.session.lock().await;
-        let ended = patiently(&self.writing.trust, session.enter()?.query(statement)).await;
+        let ended = call::bounded(&self.writing.trust, session.enter()?.query(statement)).await;
         session.leave(ended, &self.writing)
     }
 }

@@ -8,8 +8,12 @@ use sea_orm::sqlx;
 use sea_orm::sqlx::sqlite::SqliteError;
 use sea_orm::{DbErr, RuntimeErr};
 
-use crate::db::postgres::InRecovery;
 use crate::error::{Error, Result};
+
+/// Why a connection is not used: the server only follows another one.
+#[derive(Debug, thiserror::Error)]
+#[error("the server is in recovery: it follows another one, or has not become the primary yet")]
+pub struct InRecovery;
 
 /// How often a transaction is tried that others get in the way of, and the longest pause after the
 /// first try; it doubles with each.

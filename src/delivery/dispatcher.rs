@@ -24,8 +24,7 @@ use crate::delivery::buffer::Buffer;
 use crate::delivery::buffer::window::Feedback;
 use crate::delivery::dispatcher::database_tasks::{DatabaseTask, Done};
 use crate::delivery::dispatcher::horizon::Horizon;
-use crate::delivery::engine::Stopping;
-use crate::delivery::signal::{Reports, Signal};
+use crate::delivery::signal::{Reports, Signal, Stopping};
 use crate::delivery::writer::settle::Ended;
 use crate::store::deliveries::Backlog;
 

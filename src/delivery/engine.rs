@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
@@ -13,7 +12,7 @@ use crate::delivery::buffer::lanes::Limits;
 use crate::delivery::buffer::leases::Leases;
 use crate::delivery::buffer::renewal;
 use crate::delivery::dispatcher::Dispatcher;
-use crate::delivery::signal::Reports;
+use crate::delivery::signal::{Reports, Stopping};
 use crate::delivery::writer::settle::Ended;
 use crate::delivery::writer::{Inbox, Writer};
 use crate::delivery::{mailer, maintenance};
@@ -35,15 +34,6 @@ pub struct Engine {
     tasks: TaskTracker,
     stopping: Stopping,
     idle: mpsc::Sender<oneshot::Sender<()>>,
-}
-
-/// The two steps of stopping.
-#[derive(Debug, Clone, Default)]
-pub struct Stopping {
-    /// Nothing more is claimed.
-    pub claims: CancellationToken,
-    /// What is in flight is given back.
-    pub attempts: CancellationToken,
 }
 
 impl Engine {

@@ -2,6 +2,7 @@
 
 use entity::TargetId;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::delivery::buffer::window::Feedback;
 use crate::delivery::writer::settle::Ended;
@@ -24,4 +25,13 @@ pub struct Reports {
     pub outcomes: mpsc::Sender<Ended>,
     /// Their ends, to the dispatcher.
     pub signals: mpsc::UnboundedSender<Signal>,
+}
+
+/// The two steps of stopping.
+#[derive(Debug, Clone, Default)]
+pub struct Stopping {
+    /// Nothing more is claimed.
+    pub claims: CancellationToken,
+    /// What is in flight is given back.
+    pub attempts: CancellationToken,
 }

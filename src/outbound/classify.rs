@@ -10,10 +10,9 @@ use hyper_util::client::legacy::connect::Connected;
 use hyper_util::client::legacy::{Error, pool};
 use rustix::io::Errno;
 
-use crate::outbound::connector::{NoAuthorities, NoRoom};
 use crate::outbound::resolver::ResolveError;
 use crate::outbound::routes;
-use crate::outbound::trouble::Trouble;
+use crate::outbound::trouble::{NoAuthorities, NoRoom, Trouble};
 
 /// What an error of the client means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

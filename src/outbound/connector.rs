@@ -29,7 +29,7 @@ use crate::outbound::classify::is_of_nobody_known;
 use crate::outbound::line::Line;
 use crate::outbound::options::Options;
 use crate::outbound::resolver::Resolver;
-use crate::outbound::trouble::Trouble;
+use crate::outbound::trouble::{BoxError, NoAuthorities, NoRoom, Trouble};
 use crate::quota::files::Files;
 
 /// How long name lookup, TCP and TLS may take together.
@@ -62,18 +62,6 @@ pub enum Room {
     /// Among those that end with their request: there will be some soon.
     Passing(Arc<Semaphore>),
 }
-
-/// No more connections can be kept.
-#[derive(Debug, thiserror::Error)]
-#[error("no more connections can be kept")]
-pub struct NoRoom;
-
-/// The authorities of the system are missing, and those that were added did not sign this certificate.
-#[derive(Debug, thiserror::Error)]
-#[error("the system has no certificate authorities")]
-pub struct NoAuthorities(#[source] BoxError);
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Room {
     /// Room for so many connections that are kept.

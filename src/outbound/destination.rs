@@ -10,7 +10,7 @@ use hyper::Uri;
 use hyper::http::uri::Scheme;
 use url::{Host, Url};
 
-use crate::outbound::pools::Spread;
+use crate::outbound::spread::Spread;
 use crate::rules::ip;
 use crate::rules::uri::Policy;
 

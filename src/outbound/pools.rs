@@ -8,8 +8,6 @@
 //! How many connections may be kept is bounded by the files that the process may open. What is beyond
 //! goes by connections that are closed with their request, so that idle ones keep nobody waiting.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +19,7 @@ use tokio::time::Instant;
 use crate::outbound::connector::{Connector, Room};
 use crate::outbound::destination::Destination;
 use crate::outbound::options::Options;
+use crate::outbound::spread::SPREAD;
 use crate::quota::files::Files;
 use crate::rules::limits;
 
@@ -41,13 +40,6 @@ const CONNECTION_WINDOW: u32 = 1_024 * 1_024;
 /// How long the head of an answer over HTTP/1.1 may become while it is read: what its headers may
 /// have, and room for the status line and for what stands between names and values.
 const HEAD_BYTES: usize = limits::ANSWER_HEADER_BYTES as usize + 8 * 1_024;
-
-/// Over how many connections of HTTP/2 the requests to one target are spread at most.
-const SPREAD: usize = 32;
-/// Goodbyes within this time count as one: a single one refuses all requests of its connection.
-const ROUND: Duration = Duration::from_millis(20);
-/// After so long without one, half as many connections will do.
-const CALM: Duration = Duration::from_secs(60);
 
 /// All pools.
 #[derive(Debug)]
@@ -108,60 +100,4 @@ fn pool(connector: Connector, idle: Duration, most: usize) -> Pool {
         .http2_keep_alive_interval(SILENCE)
         .http2_keep_alive_timeout(SILENCE)
         .build(connector)
-}
-
-/// Over how many pools the requests to one target are spread: one, unless its receiver says goodbye
-/// to requests that it has not read. Each such round doubles it.
-#[derive(Debug, Default)]
-pub struct Spread {
-    /// One less than the number of pools.
-    more: AtomicUsize,
-    next: AtomicUsize,
-    changed_at: Mutex<Option<Instant>>,
-}
-
-impl Spread {
-    /// The pool whose turn it is.
-    fn next(&self, now: Instant) -> usize {
-        if self.more.load(Relaxed) == 0 {
-            return 0;
-        }
-        self.change(now, CALM, |pools| pools / 2);
-        self.next.fetch_add(1, Relaxed) % (self.more.load(Relaxed) + 1)
-    }
-
-    /// The receiver has said goodbye to a request that it had not read.
-    pub fn widen(&self, now: Instant) {
-        self.change(now, ROUND, |pools| (pools * 2).min(SPREAD));
-    }
-
-    fn change(&self, now: Instant, at_earliest: Duration, to: impl Fn(usize) -> usize) {
-        let mut changed_at = self.changed_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if changed_at.is_none_or(|at| now >= at + at_earliest) {
-            *changed_at = Some(now);
-            self.more.store(to(self.more.load(Relaxed) + 1).max(1) - 1, Relaxed);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_round_of_goodbyes_doubles_the_connections_and_calm_halves_them() {
-        let (spread, mut now) = (Spread::default(), Instant::now());
-        let pools = |now| (0..SPREAD).map(|_| spread.next(now)).max().unwrap() + 1;
-        assert_eq!(pools(now), 1);
-        for expected in [2, 4, 8, 16, 32, 32] {
-            // One goodbye refuses many requests at once.
-            (0..31).for_each(|_| spread.widen(now));
-            assert_eq!(pools(now), expected);
-            now += ROUND;
-        }
-        for expected in [16, 8, 4, 2, 1, 1] {
-            now += CALM;
-            assert_eq!(pools(now), expected);
-        }
-    }
 }

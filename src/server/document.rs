@@ -93,7 +93,7 @@ impl Documents {
             merging::merge(&document, &operation.node, &self.types, Some(&request.variables))
                 .map_err(invalid)?;
         let order =
-            merging::order(&document, &operation.node, &self.types, &request.variables).map_err(invalid)?;
+            order::of(&document, &operation.node, &self.types, &request.variables).map_err(invalid)?;
         let (class, events) = class::of(&merged, &request.variables);
         let merged = Positioned::new(merged, operation.pos);
         request.set_parsed_query(ExecutableDocument {

@@ -1,5 +1,5 @@
 //! The house stands: a module uses the floors below its own, none above and no
-//! neighbour. The floors are read from `src/lib.rs`.
+//! neighbour, and no files use each other in a circle. The floors are read from `src/lib.rs`.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -56,6 +56,81 @@ fn uses(source: &str) -> Vec<String> {
     let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
     let names = code.flat_map(|line| line.split("crate::").skip(1));
     names.map(|rest| rest.chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect()).collect()
+}
+
+/// The GraphQL types refer to each other as the schema does.
+const CIRCLES_OF_THE_SCHEMA: &str = "graphql::";
+
+/// Within a room too: what a file uses stands below it, so one can read from the bottom up.
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let files: HashMap<String, String> = sources(Path::new(SRC))
+        .iter()
+        .map(|path| (module_path(path), without_tests(&fs::read_to_string(path).unwrap()).to_owned()))
+        .collect();
+    let used: HashMap<&str, HashSet<String>> = files
+        .iter()
+        .map(|(user, source)| (user.as_str(), paths(source)))
+        .map(|(user, paths)| (user, paths.iter().filter_map(|path| file_of(&files, path)).collect()))
+        .collect();
+    assert!(used.values().map(HashSet::len).sum::<usize>() > 300, "{used:?}");
+    let mut circles: Vec<_> = used.keys().filter(|user| is_in_a_circle(&used, user)).collect();
+    circles.retain(|user| !user.starts_with(CIRCLES_OF_THE_SCHEMA));
+    circles.sort_unstable();
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+/// A file by its path in the crate, as `delivery::attempt::task`.
+fn module_path(path: &Path) -> String {
+    let relative = path.strip_prefix(SRC).unwrap().with_extension("");
+    relative.iter().map(|part| part.to_str().unwrap()).collect::<Vec<_>>().join("::")
+}
+
+fn without_tests(source: &str) -> &str {
+    source.split_once("#[cfg(test)]").map_or(source, |(code, _)| code)
+}
+
+/// All paths that a source names by `crate::`, those in braces one by one.
+fn paths(source: &str) -> HashSet<String> {
+    let code: String = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| [line, " "])
+        .collect();
+    let mut paths = HashSet::new();
+    for rest in code.split("crate::").skip(1) {
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
+        let (path, rest) = rest.split_at(end);
+        match rest.strip_prefix('{').and_then(|list| list.split_once('}')) {
+            Some((list, _)) => paths.extend(list.split(',').map(|name| format!("{path}{}", name.trim()))),
+            None => drop(paths.insert(path.to_owned())),
+        }
+    }
+    paths
+}
+
+/// The file that has what a path names, which may stand some steps up.
+fn file_of(files: &HashMap<String, String>, path: &str) -> Option<String> {
+    let mut path = path;
+    while !files.contains_key(path) {
+        path = path.rsplit_once("::")?.0;
+    }
+    Some(path.to_owned())
+}
+
+fn is_in_a_circle(used: &HashMap<&str, HashSet<String>>, start: &str) -> bool {
+    let (mut seen, mut next) = (HashSet::new(), vec![start]);
+    while let Some(user) = next.pop() {
+        for other in used[user].iter().filter(|other| *other != user) {
+            if other == start {
+                return true;
+            }
+            if seen.insert(other.as_str()) {
+                next.push(other);
+            }
+        }
+    }
+    false
 }
 
 #[test]

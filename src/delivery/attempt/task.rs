@@ -11,8 +11,7 @@ use crate::delivery::attempt::job::Job;
 use crate::delivery::attempt::send;
 use crate::delivery::buffer::Buffer;
 use crate::delivery::buffer::window::Feedback;
-use crate::delivery::engine::Stopping;
-use crate::delivery::signal::{Reports, Signal};
+use crate::delivery::signal::{Reports, Signal, Stopping};
 use crate::delivery::writer::settle::Ended;
 
 /// How long an attempt waits that could not be begun, time after time; then it makes room for others.

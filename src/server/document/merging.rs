@@ -15,14 +15,13 @@ use async_graphql_value::Value as Given;
 
 use crate::server::document::arguments::Arguments;
 use crate::server::document::blanks::Blanks;
-use crate::server::document::order::Order;
 use crate::server::document::types::{Types, base};
 
 /// How many selections there may be when all are put in. As written they are fewer; what is asked of an
 /// interface may have to be said for each of its types.
 const SELECTIONS: usize = 4_000;
 
-type Merged<T> = Result<T, ServerError>;
+pub(super) type Merged<T> = Result<T, ServerError>;
 
 /// The fields that are answered by one key.
 pub(super) type Fields<'a> = IndexMap<&'a Name, Vec<&'a Positioned<Field>>>;
@@ -60,20 +59,6 @@ pub fn merge(
     Ok((operation, merging.blanks))
 }
 
-/// The order of the answer's keys.
-///
-/// # Errors
-/// When a condition is null.
-pub fn order(
-    document: &ExecutableDocument,
-    operation: &OperationDefinition,
-    types: &Types,
-    variables: &Variables,
-) -> Merged<Order> {
-    let merging = Merging::new(document, operation, types, Some(variables));
-    Order::of(&merging, types.root(operation.ty), &[&operation.selection_set.node])
-}
-
 pub(super) struct Merging<'a> {
     document: &'a ExecutableDocument,
     pub(super) types: &'a Types,
@@ -94,7 +79,7 @@ struct Asked<'a> {
 }
 
 impl<'a> Merging<'a> {
-    fn new(
+    pub(super) fn new(
         document: &'a ExecutableDocument,
         operation: &OperationDefinition,
         types: &'a Types,

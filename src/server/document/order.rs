@@ -2,17 +2,31 @@
 //! library puts each field where it was when it was done.
 
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::SelectionSet;
-use async_graphql::{Name, ServerError, Value};
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, SelectionSet};
+use async_graphql::{Name, ServerError, Value, Variables};
 
-use crate::server::document::merging::Merging;
-use crate::server::document::types::base;
+use crate::server::document::merging::{Merged, Merging};
+use crate::server::document::types::{Types, base};
 
 /// The order of the keys of an object and of what is in it.
 #[derive(Debug, Default)]
 pub struct Order {
     /// One for each type that the object may have. What has no fields of its own has none.
     of_each: Vec<IndexMap<Name, Order>>,
+}
+
+/// The order of an answer's keys.
+///
+/// # Errors
+/// When a condition is null.
+pub fn of(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    types: &Types,
+    variables: &Variables,
+) -> Merged<Order> {
+    let merging = Merging::new(document, operation, types, Some(variables));
+    Order::of(&merging, types.root(operation.ty), &[&operation.selection_set.node])
 }
 
 impl Order {
