@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_previous_key_sealed_opens_and_the_first_key_seals() {
+    fn previous_keys_open_and_the_first_key_seals() {
         let (old, both) = (Vault::new(&OLD), Vault::with_previous(&NEW, [&OLD]));
         let sealed = old.seal("nsk_1", "the secret").unwrap();
         assert_eq!(both.open("nsk_1", &sealed).unwrap().expose_secret(), "the secret");

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_takes_is_refused_and_cannot_be_taken_afterwards() {
+    async fn a_publication_that_is_not_taken_in_time_is_withdrawn() {
         let publisher = Publisher::default();
         let mut calls = publisher.calls().unwrap();
         let refused = publisher.publish_until(publication(), ready(()), pending()).await;
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_taken_is_waited_for() {
+    async fn a_publication_that_was_taken_is_waited_for() {
         let publisher = Publisher::default();
         let mut calls = publisher.calls().unwrap();
         let ((taken, is_taken), (late, is_late)) = (oneshot::channel(), oneshot::channel());
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_taken_and_has_no_outcome_is_no_refusal() {
+    async fn a_publication_without_an_outcome_is_not_refused() {
         let publisher = Publisher::default();
         let mut calls = publisher.calls().unwrap();
         let (taken, is_taken) = oneshot::channel();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_too_many_wait_the_next_is_refused_without_having_been_handed_in() {
+    async fn when_too_many_calls_wait_the_next_is_refused_at_once() {
         let publisher = Publisher::default();
         let mut calls = publisher.calls().unwrap();
         for _ in 0..=CALLS {

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn little_is_followed_at_once() {
+    fn few_outcomes_are_written_together_with_the_next_ones() {
         for by in [1, -1, 999, -999] {
             let room = Room::new();
             room.set(by);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_has_noticed_is_no_jump() {
+    fn a_jump_that_another_replica_noticed_is_not_counted_again() {
         let room = Room::new();
         room.set(-HOUR);
         let clock = room.wall.shows();

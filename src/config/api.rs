@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_what_would_be_right() {
+    fn errors_say_what_would_be_right() {
         for (arg, remedy) in [
             ("--rate-limit=200", "200/5000"),
             ("--publishing-rate-limit=200", "200/5000"),

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_together_is_named() {
+    fn settings_that_contradict_each_other_are_named() {
         let refused = |name: &str, change: fn(&mut Settings)| {
             let mut settings = Settings::default();
             change(&mut settings);

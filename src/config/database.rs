@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_is_not_shown() {
+    fn the_password_is_not_in_debug_output() {
         let options =
             Options { database_url: "postgres://user:password@host/name".to_owned(), extra_ca: None };
         assert_eq!(format!("{options:?}"), "Options(PostgreSQL)");

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn all_who_start_at_once_have_the_same_key() {
+    fn servers_that_start_at_once_have_the_same_key() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(FILE);
         let vaults: Vec<_> = std::thread::scope(|scope| {

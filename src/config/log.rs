@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_that_lets_nothing_through_is_a_slip() {
+    fn a_log_filter_that_matches_nothing_is_refused() {
         for (filter, expected) in [
             ("info", false),
             ("info,sqlx=warn", false),

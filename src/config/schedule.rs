@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_keeps_its_default() {
+    fn omitted_values_keep_their_defaults() {
         let test = Backoff::TEST;
         for (text, expected) in [
             ("attempts=10,first=10s,factor=3,jitter=0.2", Backoff::LIVE),
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused() {
+    fn impossible_values_are_refused() {
         for text in [
             "",
             "10",

@@ -75,7 +75,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(1);
 
     #[tokio::test]
-    async fn who_waits_on_connections_that_others_gave_up_gives_up_too() {
+    async fn a_wait_on_a_distrusted_connection_is_given_up() {
         let trust = Trust::in_a_server();
         let waits = in_time(&trust, pending::<()>(), [Duration::MAX, SOON]);
         let other = in_time(&trust, pending::<()>(), [SOON * 10, SOON]);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_a_file_is_not_disturbed_by_others() {
+    async fn a_wait_for_a_file_is_not_cut_short_by_others() {
         let trust = Trust::default();
         assert_eq!(in_time(&trust, pending::<()>(), [SOON, SOON]).await, None);
         let slow = async { tokio::time::sleep(SOON * 20).await };

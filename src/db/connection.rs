@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_said_nothing_may_be_asked_again_at_once() {
+    fn a_silent_database_may_be_asked_again_at_once() {
         let writing = Writing::default();
         assert_eq!(writing.doubt(), None);
         writing.watch::<()>(Err(stuck())).unwrap_err();

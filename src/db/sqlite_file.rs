@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_file_is_refused() {
+    fn urls_that_name_no_file_are_refused() {
         for url in [
             "sqlite:",
             "sqlite://",

@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_made_before_the_end_is_not_used_and_what_comes_after_is() {
+    fn connections_made_before_trust_ended_are_not_used_and_later_ones_are() {
         let (trust, start) = (Trust::in_a_server(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let covers = |now: u64, made: u64| trust.covers_at(at(now), Duration::from_secs(now - made));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silence_ends_it_and_a_broken_connection_does_not() {
+    async fn a_silent_connection_ends_trust_and_a_broken_one_does_not() {
         let (trust, patience) = (Trust::in_a_server(), Duration::from_millis(1));
         let broken = async { Err(sqlx::Error::WorkerCrashed) };
         assert!(!trust.is_answered(broken, patience).await);

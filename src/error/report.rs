@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_is_told_once_in_a_while_with_its_number() {
+    fn a_repeated_failure_is_logged_once_per_interval_with_a_count() {
         let (mut told, now) = (Told::default(), Instant::now());
         let mut tell = |what, why: &str, after| told.count((what, why.to_owned()), now + after);
         assert_eq!(tell("a", "gone", Duration::ZERO), Some(1));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_stands_there_once() {
+    fn a_cause_is_written_once() {
         let cause = anyhow::anyhow!("refused").context("Connection Error: refused").context("opening");
         assert_eq!(causes(&cause), "opening: Connection Error: refused");
     }

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_no_payload() {
+    fn only_objects_are_payloads() {
         for text in ["", "[]", "null", "1", "{"] {
             assert!(NotificationEventNode::read(text).is_err(), "{text}");
         }

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_given_twice() {
+    fn no_answer_has_a_key_twice() {
         for text in [
             r#"{"a":1,"a":2}"#,
             r#"{"a":1,"a":1}"#,
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_not_read() {
+    fn bodies_that_are_not_json_are_not_read() {
         for text in
             ["", "01", "1.", ".5", "+1", "1e", "NaN", "-", "{1.5:1}", "{\"a\"}", "{\"\\ud800\":1}", "1 1"]
         {

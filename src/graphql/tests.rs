@@ -206,14 +206,14 @@ async fn every_error_has_a_code() {
 }
 
 #[tokio::test]
-async fn what_is_asked_of_each_item_counts() {
+async fn fields_of_each_item_count() {
     let server = Server::start().await;
     // 2 + 200 × (1 + 2 + 20 × 1): within the limit of 5,000.
     server.ask("{ notificationEvents(first: 200) { edges { cursor node { id name deliveryAttempts { edges { node { id } } } } } } }").await;
 }
 
 #[tokio::test]
-async fn what_there_is_no_room_for_is_not_begun() {
+async fn operations_without_memory_are_not_begun() {
     let server = Server::start().await;
     let ask = async |bytes: usize| {
         let document = parse_query(ADD).unwrap();

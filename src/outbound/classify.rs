@@ -153,7 +153,7 @@ mod tests {
 
     /// For memory this table is the proof: a machine that has none left for connections has none for tests.
     #[test]
-    fn what_we_lack_is_told_from_what_a_receiver_does() {
+    fn our_own_trouble_is_distinguished_from_a_receivers_fault() {
         for (errno, expected) in [
             (Errno::MFILE, Some(Trouble::Files)),
             (Errno::NFILE, Some(Trouble::Files)),

@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_refused_again_and_again_is_sent_again_ever_more_slowly() {
+    fn repeated_refusals_are_resent_more_and_more_slowly() {
         let millis = [0, 7, 8, 9, 10, 13, 14, 1_000, u32::MAX].map(|resends| pause(resends).as_millis());
         assert_eq!(millis, [0, 0, 10, 20, 40, 320, 500, 500, 500]);
     }

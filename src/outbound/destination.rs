@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_allowed_any_more_is_not_sent_to() {
+    fn targets_that_are_no_longer_allowed_get_nothing() {
         let (strict, lax) = (Policy::default(), Policy { http: true, private: true });
         for (text, end) in [
             ("https://company.com/", Ok(())),

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_host_is_told_once_in_a_while() {
+    fn each_host_is_logged_once_per_interval() {
         let (suspicions, now) = (Suspicions::default(), Instant::now());
         assert_eq!(["a", "b", "a"].map(|host| suspicions.is_news(host, now)), [true, true, false]);
         let later = now + WHILE;
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stranger_wrote_stays_on_one_short_line() {
+    fn text_of_strangers_stays_on_one_short_log_line() {
         let forged = "x\n2026-11-28T00:00:00Z  INFO reprise: all is well\u{1b}[31m".repeat(1_000);
         let expected = ServerName::try_from("localhost").unwrap().to_owned();
         let error = rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_told_once_a_minute_and_forgotten_a_minute_after_its_end() {
+    fn each_trouble_is_logged_once_a_minute_and_forgotten_a_minute_after_its_end() {
         let (troubles, now) = (Troubles::default(), Instant::now());
         assert_eq!(troubles.at(now), None);
         assert_eq!(troubles.count(Trouble::Files, now), Some(1));

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_get_their_part_and_nobody_that_of_others() {
+    fn every_lookup_gets_its_own_answer_only() {
         for (limit, [inbound, in_flight, kept, lookups]) in [
             (1_048_576, [4_096, 1_024, 1_042_848, 256]),
             (8_192, [4_048, 1_024, 2_518, 253]),

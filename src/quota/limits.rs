@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn test_has_half() {
+    fn the_test_environment_has_half_the_rate() {
         let rate = Rate { requests: 200, points: 5_000 };
         assert_eq!(rate.of(Environment::Live), rate);
         assert_eq!(rate.of(Environment::Test), Rate { requests: 100, points: 2_500 });

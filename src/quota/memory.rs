@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn an_organization_has_half_and_all_of_them_have_all_but_the_place_for_publishing() {
+    fn one_organization_may_take_half_and_all_together_leave_room_for_publishing() {
         let (memory, greedy, modest) = (Memory::new(100), organization(), organization());
         let first = memory.share(greedy.clone(), Reading);
         assert_eq!(first.grow(30), Ok(()));
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_ahead_is_used_first() {
+    fn a_draft_made_ahead_is_used_first() {
         let memory = Memory::new(100);
         let share = memory.share(organization(), Reading);
         assert_eq!(share.take_ahead(30), Ok(()));
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_turns_out_to_be_no_publishing_leaves_its_place() {
+    fn requests_that_publish_nothing_leave_the_memory_of_publishing() {
         let memory = Memory::new(100);
         let [reader, other] = [40, 20].map(|bytes| {
             let share = memory.share(organization(), Reading);

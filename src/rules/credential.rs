@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_form_is_no_key() {
+    fn text_of_another_form_is_no_key() {
         assert!(has_form_of_key(TEST_KEY));
         assert!(has_form_of_key(&key(Environment::Live, [255; 32])));
         for text in [

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn special_ipv4_addresses_are_not() {
+    fn special_ipv4_addresses_are_not_global() {
         check(false, "0.0.0.0 0.255.255.255 10.0.0.0 10.255.255.255 100.64.0.0 100.127.255.255");
         check(false, "127.0.0.1 127.255.255.255 168.63.129.16 169.254.169.254 172.16.0.0 172.31.255.255");
         check(false, "192.0.0.0 192.0.0.192 192.0.0.255 192.0.2.0 192.0.2.255 192.88.99.0 192.88.99.255");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn special_ipv6_addresses_are_not() {
+    fn special_ipv6_addresses_are_not_global() {
         check(false, ":: ::1 ::8.8.8.8 ::127.0.0.1 ::ffff:0:8.8.8.8 100::1 100:0:0:1::1 1fff:ffff::1");
         check(false, "64:ff9b::8.8.8.8 64:ff9b::10.0.0.1 64:ff9b:1::1 2002::1 2002:a00:1::1 2002:ffff::1");
         check(false, "2001::1 2001:0:4136:e378::1 2001:2::1 2001:10::1 2001:20::1 2001:30::1 2001:1ff::1");

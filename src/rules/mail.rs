@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn one_attempt_is_spoken_of_as_one() {
+    fn a_single_attempt_is_in_the_singular() {
         assert!(mail("Payments", 1, None, None).body.contains("the only attempt"));
     }
 

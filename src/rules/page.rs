@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sealed_here_is_refused() {
+    fn cursors_of_others_are_refused() {
         let cursor = cursors().seal("list", ID);
         let padded = format!("{cursor}=");
         let bare = BASE64_URL_SAFE_NO_PAD.encode(ID);
@@ -149,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_not_shown() {
+    fn the_key_is_not_in_debug_output() {
         assert!(!format!("{:?}", cursors()).contains('7'));
     }
 
     proptest! {
         #[test]
-        fn whatever_is_sealed_opens_again(list in "[^\0]*", id: String) {
+        fn sealed_values_open_again(list in "[^\0]*", id: String) {
             prop_assert_eq!(cursors().open(&list, &cursors().seal(&list, &id)).unwrap(), id);
         }
 

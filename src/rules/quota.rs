@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_begins_with_the_first_use_and_gives_so_much() {
+    fn a_window_begins_with_the_first_use_and_has_a_limit() {
         let mut used = Used::default();
         for (amount, millis, taken, remaining) in [
             (6, 0, Ok(()), 4),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_can_be_used_again() {
+    fn returned_amounts_can_be_used_again() {
         let mut used = Used::default();
         used.take(10, QUOTA, at(0)).unwrap();
         used.give_back(3);

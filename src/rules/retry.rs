@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_moves_a_pause_by_a_fifth_to_either_side() {
+    fn jitter_moves_a_pause_by_a_fifth_to_either_side() {
         for (random, millis) in [(0.0, 8_000), (0.25, 9_000), (0.5, 10_000), (1.0, 12_000)] {
             let pause = Backoff::LIVE.after(1, random).unwrap();
             assert_eq!(pause.as_millis(), millis, "{random}");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_may_put_a_retry_off_but_not_for_ever() {
+    fn a_receiver_may_delay_a_retry_up_to_a_limit() {
         let now = Timestamp::from_millis(784_111_777_000);
         for (text, millis) in [
             ("120", Some(120_000)),

@@ -259,7 +259,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_shown_is_read_back(millis in 0..4_102_444_800_000_i64) {
+        fn displayed_ids_parse_again(millis in 0..4_102_444_800_000_i64) {
             let shown = Timestamp::from_millis(millis).to_string();
             let read = filter("equals", &shown).bounds().unwrap();
             prop_assert_eq!(&read, &bounds(Some(millis), Some(millis)));

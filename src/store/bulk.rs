@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sought_is_filled_up_too() {
+    fn lists_of_sought_values_are_padded_too() {
         assert!(filled_up(Vec::<i32>::new()).is_empty());
         assert_eq!(filled_up([1]), [1]);
         assert_eq!(filled_up([1, 2, 3]), [1, 2, 3, 3]);

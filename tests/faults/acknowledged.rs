@@ -84,7 +84,7 @@ async fn serve(site: &Site) -> Server {
 
 #[rstest]
 #[tokio::test]
-async fn what_is_acknowledged_after_a_full_or_failing_disk_is_there(
+async fn everything_acknowledged_after_a_full_or_failing_disk_is_stored(
     #[values(Manner::Full, Manner::Failing)] manner: Manner,
 ) {
     let disk = Disk::new(manner);
@@ -115,7 +115,7 @@ async fn what_is_acknowledged_after_a_full_or_failing_disk_is_there(
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_before_a_disk_turned_read_only_is_there() {
+async fn everything_acknowledged_before_a_disk_turned_read_only_is_stored() {
     let disk = Disk::new(Manner::ReadOnly);
     let site = Site::at(&disk.url()).await;
     let [key, _] = site.make_keys();

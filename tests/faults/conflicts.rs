@@ -43,7 +43,7 @@ async fn is_waited_for(db: &DatabaseConnection) {
 #[case("addSubscriptionsToNotificationTarget", json!({ "subscriptions": ["PAYMENT_CARD_CLOSED"] }))]
 #[case("rotateNotificationTargetSigningKey", json!({}))]
 #[tokio::test]
-async fn a_change_that_another_came_before_is_made_anew(
+async fn a_change_that_conflicts_with_an_earlier_one_is_repeated(
     #[case] mutation: &str,
     #[case] mut input: serde_json::Value,
 ) {
@@ -63,7 +63,7 @@ async fn a_change_that_another_came_before_is_made_anew(
 }
 
 #[tokio::test]
-async fn who_is_chosen_to_end_a_deadlock_tries_again() {
+async fn the_victim_of_a_deadlock_tries_again() {
     let _faults = FailScenario::setup();
     let Some(world) = World::on(On::Postgres).await else { return };
     let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
@@ -87,7 +87,7 @@ async fn who_is_chosen_to_end_a_deadlock_tries_again() {
 }
 
 #[tokio::test]
-async fn outcomes_that_another_came_before_are_written_down_anew() {
+async fn outcomes_that_conflict_with_an_earlier_write_are_written_again() {
     let _faults = FailScenario::setup();
     let Some((world, _owner)) = serializable().await else { return };
     let gate = Gate::new();

@@ -38,7 +38,7 @@ async fn a_database_is_reached_by_addresses_and_by_its_socket() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_trusted_by_whom_the_system_the_url_or_the_settings_name() {
+async fn authorities_of_the_system_the_url_and_the_settings_are_trusted() {
     install_crypto();
     let stranger = Authority::new();
     let Some((_own, port)) = Own::start_with_tls(&stranger) else { return };

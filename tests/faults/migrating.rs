@@ -70,7 +70,7 @@ async fn a_migration_that_was_cut_off_is_completed_by_the_next_start(
 
 #[rstest]
 #[tokio::test]
-async fn whoever_only_looks_leaves_an_older_database_as_it_is(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn read_commands_do_not_migrate_an_older_database(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = quiet_world(on).await else { return };
     let url = empty_database(&world).await;
     let with_file = if world.app.db.is_shared() { url.clone() } else { format!("{url}?mode=rwc") };

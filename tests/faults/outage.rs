@@ -23,7 +23,7 @@ async fn while_the_database_is_away_the_server_says_so_and_afterwards_it_goes_on
 }
 
 #[tokio::test]
-async fn while_the_database_is_away_the_engine_tries_now_and_then_and_does_not_spin() {
+async fn while_the_database_is_away_the_engine_retries_with_pauses() {
     let _faults = FailScenario::setup();
     let Some(own) = Own::start() else { return };
     let world = World::at(&own.url()).await;

@@ -34,7 +34,7 @@ fn is_our_failure(body: &Value) -> bool {
 
 #[rstest]
 #[tokio::test]
-async fn before_the_commit_nothing_was_promised_and_nothing_is_there(
+async fn before_the_commit_nothing_is_acknowledged_and_nothing_is_stored(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let _faults = FailScenario::setup();
@@ -70,7 +70,7 @@ async fn after_the_commit_it_is_delivered_even_if_nobody_was_told(
 
 #[rstest]
 #[tokio::test]
-async fn what_was_claimed_and_not_sent_is_sent_when_the_lease_ends(
+async fn claimed_but_unsent_deliveries_are_sent_when_the_lease_ends(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let _faults = FailScenario::setup();
@@ -89,7 +89,7 @@ async fn what_was_claimed_and_not_sent_is_sent_when_the_lease_ends(
 
 #[rstest]
 #[tokio::test]
-async fn what_was_sent_and_not_recorded_is_sent_again_with_the_same_id(
+async fn a_sent_but_unrecorded_notification_is_sent_again_with_the_same_id(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let _faults = FailScenario::setup();
@@ -131,9 +131,7 @@ async fn settling_that_fails_half_way_is_done_again_and_counts_once(
 
 #[rstest]
 #[tokio::test]
-async fn outcomes_that_cannot_be_written_down_keep_nobody_from_publishing(
-    #[values(On::Sqlite, On::Postgres)] on: On,
-) {
+async fn publishing_goes_on_while_outcomes_cannot_be_written(#[values(On::Sqlite, On::Postgres)] on: On) {
     let _faults = FailScenario::setup();
     let Some(world) = World::on(on).await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;

@@ -58,7 +58,7 @@ async fn a_wrong_password_ends_the_start_at_once() {
 #[case::database(|url: &mut Url| url.set_path("/reprise_nowhere"))]
 #[case::user(|url: &mut Url| url.set_username("nobody_we_know").unwrap())]
 #[tokio::test]
-async fn what_does_not_heal_ends_the_start_at_once(#[case] spoil: fn(&mut Url)) {
+async fn errors_that_do_not_heal_end_the_start_at_once(#[case] spoil: fn(&mut Url)) {
     let Some(world) = World::on(On::Postgres).await else { return };
     let mut url = Url::parse(world.database_url()).unwrap();
     spoil(&mut url);

@@ -39,7 +39,7 @@ async fn own_id(api: &Api) -> String {
 
 #[rstest]
 #[tokio::test]
-async fn every_change_is_told_with_its_key_its_subject_and_its_time(
+async fn every_change_is_in_the_trail_with_its_key_subject_and_time(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let Some(world) = World::on(on).await else { return };
@@ -97,7 +97,7 @@ async fn every_change_is_told_with_its_key_its_subject_and_its_time(
 
 #[rstest]
 #[tokio::test]
-async fn what_changed_nothing_is_not_told(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn changes_without_effect_are_not_in_the_trail(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     let api = &world.live;
     let target = world.active_target(api, "/hook", &[ISSUED]).await;

@@ -88,7 +88,7 @@ async fn a_copy_made_under_load_is_whole_and_private_and_takes_the_place_of_the_
 }
 
 #[tokio::test]
-async fn what_is_no_sound_copy_is_not_restored_and_changes_nothing() {
+async fn an_unsound_copy_is_not_restored_and_changes_nothing() {
     let site = site().await;
     site.make_keys();
     let at = |name: &str| site.folder.path().join(name);

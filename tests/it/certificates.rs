@@ -57,7 +57,7 @@ async fn readiness(api: &Api) -> Value {
 }
 
 #[tokio::test]
-async fn a_system_without_authorities_is_no_receivers_fault() {
+async fn a_system_without_authorities_is_not_blamed_on_receivers() {
     let mut site = Site::new(On::Sqlite).await.unwrap();
     site.set("SSL_CERT_FILE", "/nowhere");
     site.set("SSL_CERT_DIR", "/nowhere");

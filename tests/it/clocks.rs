@@ -114,7 +114,7 @@ async fn a_clock_that_was_put_right_while_no_server_ran_is_believed() {
 }
 
 #[tokio::test]
-async fn replicas_agree_whoever_notices_first() {
+async fn replicas_agree_no_matter_which_notices_first() {
     let Some(world) = database(On::Postgres).await else { return };
     let mut one = Watch::begin(&world.app.db, START).await;
     let mut other = Watch::begin(&world.app.db, START).await;

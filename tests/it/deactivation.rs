@@ -122,7 +122,7 @@ async fn deactivation_by_hand_skips_what_waits_and_lets_finish_what_is_in_flight
 
 #[rstest]
 #[tokio::test]
-async fn what_was_missed_is_found_by_the_filter_and_replayed(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn missed_events_are_found_by_the_filter_and_replayed(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
     let delivered = world.test.publish(ISSUED).await;
@@ -226,7 +226,7 @@ async fn wait_until_swept(world: &World, target: &str) {
 
 #[rstest]
 #[tokio::test]
-async fn what_waits_in_memory_for_a_removed_target_is_not_sent(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn deliveries_in_memory_for_a_removed_target_are_not_sent(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
     let gate = Gate::new();

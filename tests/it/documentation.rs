@@ -181,7 +181,7 @@ fn the_table_of_limits_has_the_numbers_of_the_code() {
 
 /// What the server writes above the level of information, operators can look up.
 #[test]
-fn lines_of_the_log_that_warn_are_explained() {
+fn every_warning_in_the_log_is_explained() {
     let page = read("docs/operate.md");
     let table = page.split_once("\n## Log\n").unwrap().1.split("\n## ").next().unwrap();
     let told: Vec<&str> = code(table).map(|line| line.trim_end_matches('…').trim_end()).collect();

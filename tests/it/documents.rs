@@ -26,7 +26,7 @@ fn many(number: usize, part: impl Fn(usize) -> String) -> String {
 }
 
 #[tokio::test]
-async fn what_asks_for_too_much_is_refused_at_once() {
+async fn documents_beyond_the_limits_are_refused_at_once() {
     let world = World::on(On::Sqlite).await.unwrap();
     let nested = |open: &str| format!("{{ node(id: {}", open.repeat(60_000 / open.len()));
     let literal =
@@ -72,7 +72,7 @@ async fn what_asks_for_too_much_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn what_asks_for_just_enough_is_answered() {
+async fn documents_at_the_limits_are_answered() {
     let world = World::on(On::Sqlite).await.unwrap();
     for document in [
         format!("{{ {} }}", "ping ".repeat(2_000)),
@@ -173,7 +173,7 @@ async fn a_payload_may_hold_any_text(#[values(On::Sqlite, On::Postgres)] on: On)
 }
 
 #[tokio::test]
-async fn an_answer_does_not_hold_a_payload_over_and_over() {
+async fn an_answer_does_not_hold_one_payload_many_times() {
     let world = World::on(On::Sqlite).await.unwrap();
     let input = json!({ "events": [{ "name": ISSUED, "node": { "text": "x".repeat(250_000) } }] });
     let published =

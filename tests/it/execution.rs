@@ -86,7 +86,7 @@ async fn different_keys_are_different_calls_and_conflicting_ones_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_merged_costs_once() {
+async fn merged_fields_cost_once() {
     let rated = |settings: &mut Settings| settings.limits.api = Some(Rate { requests: 100, points: 10_000 });
     let world = World::with(On::Sqlite, rated).await.unwrap();
     let cost = |body: &Value| body["extensions"]["rateLimit"]["cost"].as_u64().unwrap();
@@ -132,7 +132,7 @@ async fn fields_of_one_key_are_answered_together() {
 }
 
 #[tokio::test]
-async fn what_is_skipped_wholly_is_answered_as_an_empty_object() {
+async fn a_selection_that_is_skipped_wholly_is_an_empty_object() {
     let world = World::on(On::Sqlite).await.unwrap();
     let event = world.test.publish(ISSUED).await;
     let target = world.test.add_target("https://example.com/", &[ISSUED]).await;

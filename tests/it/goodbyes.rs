@@ -38,10 +38,7 @@ async fn attempts(world: &World, target: &str) -> Vec<Value> {
 #[case::few_and_slowly("ssl http2", "keepalive_requests 7; http2_max_concurrent_streams 2;")]
 #[case::few_over_http_1("ssl", "keepalive_requests 7;")]
 #[tokio::test]
-async fn what_a_receiver_did_not_read_before_its_goodbye_is_no_attempt(
-    #[case] listen: &str,
-    #[case] settings: &str,
-) {
+async fn requests_not_read_before_a_goodbye_are_no_attempts(#[case] listen: &str, #[case] settings: &str) {
     let address = nginx::address();
     let identity = authority().identity(&[&address.ip().to_string()]);
     let Some(nginx) = Nginx::start(address, listen, identity, settings).await else { return };

@@ -40,7 +40,7 @@ async fn a_result_that_comes_after_its_lease_is_recorded_and_decides_nothing(
 
 #[rstest]
 #[tokio::test]
-async fn what_was_not_begun_within_its_lease_is_left_to_whoever_claims_it_next(
+async fn an_attempt_not_begun_within_its_lease_is_left_to_the_next_claim(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let Some(world) = World::with(on, |settings| settings.target_concurrency = 1).await else { return };

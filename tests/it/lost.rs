@@ -29,9 +29,9 @@ const PUT_OFF: Duration = Duration::from_secs(15);
 const ALONE: &str = "REPRISE_TEST_ALONE";
 
 #[rstest]
-#[case("a_machine_without_a_route_uses_nobodys_patience")]
-#[case("a_resolver_that_says_try_again_uses_nobodys_patience")]
-#[case("a_machine_without_a_free_port_uses_nobodys_patience")]
+#[case("a_machine_without_a_route_makes_no_failed_attempts")]
+#[case("a_resolver_that_says_try_again_makes_no_failed_attempts")]
+#[case("a_machine_without_a_free_port_makes_no_failed_attempts")]
 #[case("a_busy_target_moves_with_its_name")]
 fn alone(#[case] story: &str) {
     let unshare = || {
@@ -97,7 +97,7 @@ async fn waits_and_comes_through(world: &World, target: &str, why: &str, cure: i
 
 #[tokio::test]
 #[ignore = "`alone` runs it in a network of its own"]
-async fn a_machine_without_a_route_uses_nobodys_patience() {
+async fn a_machine_without_a_route_makes_no_failed_attempts() {
     let Some(world) = world().await else { return };
     let there = SocketAddr::from(([192, 0, 2, 1], 8_080));
     let target = world.live.add_target(&format!("http://{there}/hook"), &[ISSUED]).await;
@@ -117,7 +117,7 @@ async fn a_machine_without_a_route_uses_nobodys_patience() {
 
 #[tokio::test]
 #[ignore = "`alone` runs it in a network of its own"]
-async fn a_machine_without_a_free_port_uses_nobodys_patience() {
+async fn a_machine_without_a_free_port_makes_no_failed_attempts() {
     let Some(world) = world().await else { return };
     let receiver = Receiver::start_plain().await.unwrap();
     let ports = "/proc/sys/net/ipv4/ip_local_port_range";
@@ -137,7 +137,7 @@ async fn a_machine_without_a_free_port_uses_nobodys_patience() {
 
 #[tokio::test]
 #[ignore = "`alone` runs it in a network of its own"]
-async fn a_resolver_that_says_try_again_uses_nobodys_patience() {
+async fn a_resolver_that_says_try_again_makes_no_failed_attempts() {
     let Some(world) = world().await else { return };
     let names = Names::start().await;
     names.say(NAME, Say::TryAgain);

@@ -67,7 +67,7 @@ async fn strict_mail_servers_take_it(
 }
 
 #[tokio::test]
-async fn the_server_says_hello_by_the_name_that_it_was_given() {
+async fn the_server_greets_by_the_configured_name() {
     let mailbox = Mailbox::open();
     let smtp = Smtp { ehlo_name: Some("reprise.company.com".to_owned()), ..mailbox.smtp() };
     let world = world(On::Sqlite, smtp, |_| {}).await.unwrap();
@@ -150,7 +150,7 @@ async fn an_address_of_an_odd_form_gets_its_mail(
 
 #[rstest]
 #[tokio::test]
-async fn one_that_was_given_up_is_told_with_its_target(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn a_mail_that_was_given_up_is_shown_at_its_target(#[values(On::Sqlite, On::Postgres)] on: On) {
     let mailbox = Mailbox::open();
     mailbox.refuse(usize::MAX);
     let Some(world) = world(on, mailbox.smtp(), |_| {}).await else { return };
@@ -170,7 +170,7 @@ async fn one_that_was_given_up_is_told_with_its_target(#[values(On::Sqlite, On::
 
 #[rstest]
 #[tokio::test]
-async fn those_that_were_claimed_together_are_sent_side_by_side(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn deliveries_claimed_together_are_sent_concurrently(#[values(On::Sqlite, On::Postgres)] on: On) {
     const CLAIMED: usize = 10;
     let mailbox = Mailbox::open();
     let Some(world) = world(on, mailbox.smtp(), |_| {}).await else { return };

@@ -18,7 +18,7 @@ const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 
 #[rstest]
 #[tokio::test]
-async fn active_targets_receive_it_deactivated_ones_miss_it_others_hear_nothing(
+async fn active_targets_receive_an_event_deactivated_ones_miss_it_others_get_nothing(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let Some(world) = World::on(on).await else { return };
@@ -50,7 +50,7 @@ async fn active_targets_receive_it_deactivated_ones_miss_it_others_hear_nothing(
 
 #[rstest]
 #[tokio::test]
-async fn an_event_that_nobody_heard_of_has_no_attempts_at_all(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn an_event_without_subscribers_has_no_attempts(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     let event = world.test.publish(ISSUED).await;
     let fields = "... on NotificationEvent { deliveryAttempts { edges { node { id } } } }";
@@ -191,7 +191,7 @@ async fn a_key_used_twice_in_one_call_answers_the_first_event_twice(
 
 #[rstest]
 #[tokio::test]
-async fn customers_publish_in_test_only_and_platforms_for_everybody(
+async fn integrators_publish_in_test_only_and_platforms_for_every_organization(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let Some(world) = World::on(on).await else { return };

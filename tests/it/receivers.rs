@@ -67,7 +67,7 @@ async fn ten_megabytes_are_not_read_to_their_end(#[values(On::Sqlite, On::Postgr
 
 #[rstest]
 #[tokio::test]
-async fn whoever_hangs_or_drips_runs_into_the_deadline(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn receivers_that_hang_or_drip_run_into_the_deadline(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(mut world) = World::on(on).await else { return };
     world.active_target(&world.live, "/hook", &[ISSUED]).await;
     // Within the longer one a head comes for certain; its body never ends.

@@ -34,7 +34,7 @@ async fn each_attempt_comes_in_time(world: &World, api: &Api, first_pause: u64, 
 
 #[rstest]
 #[tokio::test]
-async fn a_receiver_that_has_too_much_to_do_can_put_a_retry_off(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn a_busy_receiver_can_delay_a_retry(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
     // As a proxy joins what it says itself with what the receiver has said.
@@ -54,9 +54,7 @@ async fn a_receiver_that_has_too_much_to_do_can_put_a_retry_off(#[values(On::Sql
 
 #[rstest]
 #[tokio::test]
-async fn what_is_new_does_not_wait_behind_all_that_is_tried_again(
-    #[values(On::Sqlite, On::Postgres)] on: On,
-) {
+async fn new_events_do_not_wait_behind_retries(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
     world.receiver.script("/hook", [Answer::Status(500)]);
@@ -90,7 +88,7 @@ async fn in_test_four_attempts_in_about_a_minute(#[values(On::Sqlite, On::Postgr
 
 #[rstest]
 #[tokio::test]
-async fn every_attempt_is_stamped_and_signed_anew(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn every_attempt_has_its_own_stamp_and_signature(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
     world.receiver.script("/hook", [Answer::Status(500), Answer::Status(200)]);
@@ -144,7 +142,7 @@ async fn a_restart_in_the_middle_of_retries_changes_nothing(#[values(On::Sqlite,
 
 #[rstest]
 #[tokio::test]
-async fn what_a_dead_worker_had_claimed_is_due_again_when_its_lease_ends(
+async fn claims_of_a_dead_worker_are_due_again_when_the_lease_ends(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let Some(world) = World::on(on).await else { return };

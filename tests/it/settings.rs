@@ -108,10 +108,7 @@ async fn a_start_without_a_key_leaves_no_database_behind(#[case] file: &str, #[c
 #[case(0o640, false)]
 #[case(0o400, false)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_everybody_can_read_is_not_taken_without_a_word(
-    #[case] mode: u32,
-    #[case] is_told: bool,
-) {
+async fn a_file_that_everybody_can_read_is_warned_of(#[case] mode: u32, #[case] is_told: bool) {
     let site = Site::new(On::Sqlite).await.unwrap();
     let [key, database] = ["reprise.key", "reprise.db"].map(|name| site.folder.path().join(name));
     fs::write(&key, "07".repeat(32)).unwrap();
@@ -196,7 +193,7 @@ async fn words_may_be_written_in_capitals() {
 }
 
 #[tokio::test]
-async fn a_folder_in_the_place_of_the_database_is_told() {
+async fn a_folder_in_place_of_the_database_is_refused_with_the_reason() {
     let site = Site::new(On::Sqlite).await.unwrap();
     let folder = site.folder.path().join("data");
     fs::create_dir(&folder).unwrap();
@@ -223,7 +220,7 @@ async fn a_folder_in_the_place_of_the_database_is_told() {
 }
 
 #[tokio::test]
-async fn what_ends_a_start_is_a_line_of_the_log_for_programs() {
+async fn a_failed_start_is_a_json_line_of_the_log() {
     let site = Site::new(On::Sqlite).await.unwrap();
     let complaint = site.complaint(&["serve", "--log-format", "json", "--lease", "1s"]);
     let lines: Vec<Value> = complaint.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -279,7 +276,7 @@ async fn the_exchange_of_the_encryption_key_is_told_to_scripts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_that_nobody_could_be_shown_are_told_of() {
+async fn keys_that_could_not_be_shown_are_reported() {
     let site = Site::new(On::Sqlite).await.unwrap();
     site.make_keys();
     let organization = {

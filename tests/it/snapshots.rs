@@ -19,7 +19,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const LEASE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn what_was_settled_while_a_snapshot_is_open_is_not_read_again() {
+async fn looks_do_not_read_deliveries_settled_under_an_open_snapshot() {
     let Some(world) = World::on(On::Postgres).await else { return };
     let target: TargetId = world.active_target(&world.test, "/hook", &[ISSUED]).await.parse().unwrap();
     let world = world.without_engine().await;
@@ -130,7 +130,7 @@ async fn a_look_at_known_targets_finds_what_became_due_since(#[values(On::Sqlite
 
 #[rstest]
 #[tokio::test]
-async fn a_retry_is_made_without_anybody_ringing_for_it(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn a_retry_is_made_without_a_wakeup(#[values(On::Sqlite, On::Postgres)] on: On) {
     let look_often = |settings: &mut Settings| settings.look_interval = Duration::from_millis(20);
     let Some(world) = World::with(on, look_often).await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;

@@ -119,7 +119,7 @@ async fn clients_that_name_media_types_in_their_own_ways_are_answered() {
 }
 
 #[tokio::test]
-async fn who_accepts_nothing_in_particular_and_who_begins_with_a_mark_is_answered() {
+async fn an_empty_accept_header_and_a_byte_order_mark_are_fine() {
     let world = World::on(On::Sqlite).await.unwrap();
     let ping = r#"{"query": "{ ping }"}"#;
     for (accept, body) in [
@@ -135,7 +135,7 @@ async fn who_accepts_nothing_in_particular_and_who_begins_with_a_mark_is_answere
 
 /// What Go, Java and JavaScript send for a number that they hold as one with a fraction.
 #[tokio::test]
-async fn an_integer_may_be_written_with_a_fraction_of_nothing() {
+async fn an_integer_may_be_written_with_a_zero_fraction() {
     let world = World::on(On::Sqlite).await.unwrap();
     let query = "query($first: Int) { notificationEvents(first: $first) { edges { cursor } } }";
     for (first, expected) in [("20", 200), ("20.0", 200), ("2e1", 200), ("20.5", 400), ("\"20\"", 400)] {
@@ -146,7 +146,7 @@ async fn an_integer_may_be_written_with_a_fraction_of_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_done_to_a_body_on_its_way_is_not_passed_over() {
+async fn encoded_bodies_are_refused() {
     let world = World::on(On::Sqlite).await.unwrap();
     let chunks = "15\r\n{\"query\": \"{ ping }\"}\r\n0\r\n\r\n";
     let authorization = world.test.authorization();
@@ -172,7 +172,7 @@ async fn what_was_done_to_a_body_on_its_way_is_not_passed_over() {
 }
 
 #[tokio::test]
-async fn what_is_empty_counts_as_left_out() {
+async fn empty_values_count_as_absent() {
     let world = World::on(On::Sqlite).await.unwrap();
     let (_, stranger) = world.stranger().await;
     let page = |after: &str| {
@@ -193,7 +193,7 @@ async fn what_is_empty_counts_as_left_out() {
 }
 
 #[tokio::test]
-async fn who_asks_by_get_is_told_to_post() {
+async fn a_get_is_told_to_post() {
     let world = World::on(On::Sqlite).await.unwrap();
     let get = async |path: &str| {
         let response = world.test.client().get(world.test.at(path)).send().await.unwrap();

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_repeated() {
+    fn unreadable_values_are_not_repeated() {
         for url in [
             "postgres://u:theSecret@host:port/n",
             "mysql://u:theSecret@host/n",
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_url_says_of_sessions_is_kept() {
+    fn session_settings_in_the_url_are_kept() {
         let options = read("postgres://u@h/n?options=-c%20jit%3Don&options[geqo]=off", None).unwrap();
         assert_eq!(options.get_options(), Some("-c jit=on -c geqo=off"));
     }

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_is_remembered_by_whoever_asks_with_what_he_read_before() {
+    fn a_removal_is_remembered_by_readers_with_an_older_row() {
         let (recipients, target, other) = (Recipients::new(Vault::new(&[7; 32])), target(), target());
         remember(&recipients, &target);
         remember(&recipients, &other);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_told_apart() {
+    fn damage_is_distinguished() {
         let vault = Vault::new(&[7; 32]);
         let damage = |uri: &str, keys: &[signing_key::Model]| {
             Recipient::new(target::Model { uri: uri.to_owned(), ..target() }, keys, &vault).unwrap_err()
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_address_tells_of_a_deactivation() {
+    fn the_latest_recipient_shows_a_deactivation() {
         let (recipients, before) = (Recipients::new(Vault::new(&[7; 32])), target());
         remember(&recipients, &before);
         let after = target::Model { epoch: 1, ..before.clone() };

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_noted_during_a_full_look_is_known_after_it() {
+    fn targets_noted_during_a_full_look_are_known_after_it() {
         let (mut horizon, before, during) = (looked(&[]), TargetId::new(NOON), TargetId::new(NOON));
         horizon.note(&before);
         assert_eq!(horizon.reach(NOON), Reach::Known(vec![(before, NOON - MARGIN)]));

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_there_is_no_room_for_is_told_by_whose_fault_it_is() {
+    fn a_refusal_for_memory_says_who_has_used_it() {
         let weight = weight(1_000);
         assert!(weight.add(400).is_ok());
         assert!(matches!(weight.add(101), Err(Error::BadArgument(_))));

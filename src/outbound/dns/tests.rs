@@ -30,7 +30,7 @@ async fn is_found(lookups: &Lookups, name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn names_that_never_answer_do_not_keep_those_waiting_that_did() {
+async fn names_that_never_answer_do_not_delay_names_that_did() {
     let lookups = Lookups::with(1, 2, NEVER);
     assert!(is_found(&lookups, "good.com").await);
     let dead = |number| lookups.look_up(&format!("{number}.dead.com"), |_| pending());
@@ -56,7 +56,7 @@ async fn a_name_is_looked_up_once_for_all_who_wait() {
 }
 
 #[tokio::test]
-async fn what_panics_is_no_answer_and_does_not_stay_on_the_list() {
+async fn a_lookup_that_panics_has_no_answer_and_leaves_no_trace() {
     let lookups = Lookups::new(8);
     let panic = lookups.look_up("good.com", |_| async { panic!("on purpose") });
     assert_eq!(panic.await, Err(Miss::NoAnswer));
@@ -64,7 +64,7 @@ async fn what_panics_is_no_answer_and_does_not_stay_on_the_list() {
 }
 
 #[tokio::test]
-async fn a_dead_name_is_left_alone_for_a_while_and_one_that_is_only_unknown_is_not() {
+async fn a_dead_name_is_not_looked_up_for_a_while_an_unknown_one_is() {
     let (all_slow, all_quick) = (Lookups::with(1, 1, Duration::ZERO), Lookups::with(1, 1, NEVER));
     for lookups in [&all_slow, &all_quick] {
         assert_eq!(lookups.look_up("a.com", unknown).await, Err(Miss::Unknown));
@@ -75,7 +75,7 @@ async fn a_dead_name_is_left_alone_for_a_while_and_one_that_is_only_unknown_is_n
 }
 
 #[tokio::test]
-async fn a_resolver_that_does_not_answer_for_anybody_is_never_a_names_fault() {
+async fn a_resolver_that_answers_nobody_is_not_blamed_on_a_name() {
     let lookups = Lookups::with(1, 1, NEVER);
     assert!(is_found(&lookups, "b.com").await);
     for _ in 0..100 {
@@ -100,7 +100,7 @@ async fn a_name_without_an_answer_while_others_have_some_is_dead_until_it_is_fou
 }
 
 #[tokio::test]
-async fn who_gives_up_on_a_name_that_waits_for_its_turn_proves_nothing() {
+async fn giving_up_on_a_queued_name_proves_nothing() {
     let lookups = Lookups::with(1, 1, NEVER);
     let first = lookups.look_up("first.com", |_| pending());
     let second = lookups.look_up("second.com", find);
@@ -120,7 +120,7 @@ async fn who_gives_up_on_a_name_that_waits_for_its_turn_proves_nothing() {
 }
 
 #[test]
-fn the_longer_it_is_dead_the_longer_it_is_left_alone() {
+fn a_name_that_stays_dead_is_looked_up_less_and_less_often() {
     let seconds = [0, 1, 2, 3, 4, 1_000].map(|times| pause(times).as_secs());
     assert_eq!(seconds, [5, 10, 20, 40, 60, 60]);
 }

@@ -66,7 +66,7 @@ fn malformed_uris_are_refused() {
 }
 
 #[test]
-fn what_is_not_encoded_is_refused_wherever_it_stands() {
+fn unencoded_characters_are_refused_in_every_part() {
     for character in ['"', '<', '>', '^', '`', '{', '|', '}'] {
         for rest in ["/", "/a?b=", "?"] {
             refuse(STRICT, "the character", &format!("https://company.com{rest}{character}"));
@@ -188,7 +188,7 @@ fn every_spelling_of_a_public_address_is_that_address() {
 }
 
 #[test]
-fn who_works_on_his_own_machine_is_told_the_two_flags() {
+fn local_uris_are_refused_with_the_two_flags_that_allow_them() {
     let told = |uri: &str| STRICT.check(uri).unwrap_err().description;
     for host in ["localhost", "receiver.local", "127.0.0.1", "[::1]"] {
         assert!(told(&format!("http://{host}:8080/")).ends_with("with `--allow-http-targets`."), "{host}");
@@ -283,7 +283,7 @@ fn plausible() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn whatever_is_accepted_is_what_the_rules_want(uri in prop_oneof![any::<String>(), plausible()]) {
+    fn accepted_uris_obey_the_rules(uri in prop_oneof![any::<String>(), plausible()]) {
         let Ok(url) = STRICT.check(&uri) else { return Ok(()) };
         prop_assert_eq!(url.scheme(), "https");
         prop_assert!(url.username().is_empty() && url.password().is_none() && url.fragment().is_none());

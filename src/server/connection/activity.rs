@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_nobody_takes_is_waited_for_whatever_else_is_written() {
+    fn an_answer_that_the_client_does_not_read_times_out_despite_other_writes() {
         let start = Instant::now();
         let activity = Arc::new(Activity::new(start));
         let [lazy, eager] = [1, 2].map(|_| Underway::begin(&activity, Version::HTTP_2).answer(start));
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_worked_for_has_time_unless_he_takes_nothing() {
+    fn a_client_that_waits_for_us_has_time_unless_it_reads_nothing() {
         let start = Instant::now();
         let activity = Arc::new(Activity::new(start));
         assert_eq!(activity.waiting_since(), Some(start));

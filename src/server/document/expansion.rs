@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_too_deep_is_told_with_numbers() {
+    fn deep_nesting_is_refused_with_numbers() {
         let fields = |depth: usize| format!("{{ {} a {} }}", "a {".repeat(depth - 1), "}".repeat(depth - 1));
         assert!(!is_refused(&fields(FIELDS)));
         let message = check(&parse_query(fields(FIELDS + 1)).unwrap()).unwrap_err().message;
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_is_told_but_not_over_and_over() {
+    fn introspection_is_answered_within_limits() {
         let lists = |depth: usize| {
             format!(
                 "{{ __schema {{ types {{ {} name {} }} }} }}",

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_too_deep_is_refused_before_it_is_parsed() {
+    fn deep_nesting_is_refused_before_parsing() {
         for open in ["[", "{a:", "[{a:", "{ a ", "...{", "[#\n", "[\"\\\"\",", "[\"]\""] {
             assert!(check(&nested(open, 20)).is_ok(), "{open}");
             assert!(check(&nested(open, 10_000)).is_err(), "{open}");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_strings_and_comments_is_not_nested() {
+    fn brackets_in_strings_and_comments_do_not_nest() {
         let brackets = "[".repeat(1_000);
         for document in [
             format!("{{ a(b: \"{brackets}\") }}"),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_hides_from_the_count() {
+    fn everything_is_counted() {
         let brackets = "[".repeat(1_000);
         for document in [
             // The parser reads two quotes as a string if the block has no end.
@@ -175,7 +175,7 @@ mod tests {
 
         /// Whatever passes can be parsed with the stack that there is.
         #[test]
-        fn what_passes_does_not_overflow_the_stack(
+        fn accepted_documents_do_not_overflow_the_stack(
             parts in prop::collection::vec(
                 prop::sample::select(vec![
                     "{", "[", "(", "}", "]", ")", "a", ":", "\"", "\"\"\"", "\\", "\n", "#", "$", "...", "on A", "@", "1",

@@ -106,7 +106,7 @@ fn each_key_of_the_answer_stands_once() {
 }
 
 #[test]
-fn what_an_interface_has_for_all_and_more_for_some_is_said_for_each() {
+fn fields_of_an_interface_and_of_its_members_merge_for_each_member() {
     use async_graphql::parser::parse_query;
     let types = Types::of_schema(
         "interface I { x: X } type A implements I { x: X } type B implements I { x: X }
@@ -120,7 +120,7 @@ fn what_an_interface_has_for_all_and_more_for_some_is_said_for_each() {
 }
 
 #[test]
-fn what_was_added_is_taken_out_of_the_answer_and_nothing_else() {
+fn only_added_fields_are_taken_out_of_the_answer() {
     let mut blanks = Blanks::default();
     blanks.add(&[]);
     blanks.add(&[Name::new("list"), Name::new("of")]);

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_has_so_many_values_and_room_for_them() {
+    fn the_number_of_values_in_a_body_is_limited_and_their_memory_is_taken() {
         let organization = OrganizationId::new(Timestamp::from_millis(1_700_000_000_000));
         let is_refused = |memory: usize, values: usize| {
             let share = Memory::new(memory).share(organization.clone(), Purpose::Reading);

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_was_waited_for_is_taken_off() {
+    async fn the_time_waited_is_subtracted() {
         let mut deadline = Deadline(Duration::from_millis(5));
         assert!(deadline.wait(ready(())).await.is_ok());
         assert!(deadline.wait(pending::<()>()).await.is_err());

@@ -24,7 +24,7 @@ async fn a_connection_that_was_closed_while_it_was_idle_is_not_an_attempt(
 
 #[rstest]
 #[tokio::test]
-async fn what_may_have_been_read_is_not_sent_twice_in_one_attempt(
+async fn requests_that_may_have_been_read_are_not_resent_in_one_attempt(
     #[values(On::Sqlite, On::Postgres)] on: On,
 ) {
     let Some(world) = World::on(on).await else { return };
@@ -36,9 +36,7 @@ async fn what_may_have_been_read_is_not_sent_twice_in_one_attempt(
 
 #[rstest]
 #[tokio::test]
-async fn what_was_refused_unread_is_sent_again_in_the_same_attempt(
-    #[values(On::Sqlite, On::Postgres)] on: On,
-) {
+async fn requests_refused_unread_are_resent_in_the_same_attempt(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     world.active_target(&world.live, "/hook", &[ISSUED]).await;
     let refusals = vec![Answer::Refuse; 12];
@@ -67,7 +65,7 @@ async fn an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(
 
 #[rstest]
 #[tokio::test]
-async fn while_all_of_them_are_at_it_another_target_is_served(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn while_all_of_them_misbehave_another_target_is_served(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::with(on, |settings| settings.outbound.concurrency = 64).await else { return };
     let mut rogues = Vec::new();
     for act in [

@@ -109,7 +109,7 @@ async fn a_head_that_is_too_long_is_refused_before_its_end(#[values(On::Sqlite, 
 
 #[rstest]
 #[tokio::test]
-async fn floods_end_in_time_and_are_not_swallowed(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn floods_end_in_time_and_are_not_read_whole(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(mut world) = World::on(on).await else { return };
     let rogue = active_rogue(&world, []).await;
     let (chunked, kilobyte) = (head("transfer-encoding: chunked\r\n\r\n"), "y".repeat(1_024));

@@ -10,7 +10,7 @@ use world::{On, World};
 
 #[rstest]
 #[tokio::test]
-async fn what_is_inside_is_not_dialled_and_not_told(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn inside_addresses_are_neither_dialled_nor_revealed(#[values(On::Sqlite, On::Postgres)] on: On) {
     // They were added while that was allowed; afterwards the server was started without the switch.
     let Some(mut world) = World::with(on, |settings| settings.outbound.uris.http = true).await else {
         return;

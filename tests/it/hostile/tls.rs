@@ -24,7 +24,7 @@ async fn certificates_must_be_valid_now_and_for_the_name(#[values(On::Sqlite, On
 
 #[rstest]
 #[tokio::test]
-async fn what_is_not_tls_1_2_or_later_is_refused(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn protocols_before_tls_1_2_are_refused(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::on(on).await else { return };
     let hasty = World::with(on, |settings| settings.outbound.deadline = SHORT).await.unwrap();
     // What a server that knows TLS 1.1 at best answers to a greeting: its hello, or an alert.

@@ -11,7 +11,7 @@ use super::{ENOUGH, ISSUED, PING, SHORT, address, connect, header, rest, waiting
 use world::{On, World};
 
 #[tokio::test]
-async fn who_sends_nothing_or_drips_is_sent_away() {
+async fn clients_that_send_nothing_or_drip_are_disconnected() {
     let for_header = World::with(On::Sqlite, waiting(|for_| for_.header = SHORT)).await.unwrap();
     for (first, answered) in [
         ("", ""),
@@ -53,7 +53,7 @@ async fn is_sent_away(world: &World, first: &str, answered: &str) {
 }
 
 #[tokio::test]
-async fn who_takes_nothing_of_the_answers_is_sent_away() {
+async fn clients_that_read_no_answers_are_disconnected() {
     let world = World::with(On::Sqlite, waiting(|for_| for_.write = SHORT)).await.unwrap();
     let query = r#"{"query": "{ __schema { types { name description fields { name description } } } }"}"#;
     let request = format!("{}{query}", header(&world.test, &format!("content-length: {}\r\n", query.len())));

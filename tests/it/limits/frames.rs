@@ -96,7 +96,7 @@ async fn a_request_in_frames_is_answered() {
 }
 
 #[tokio::test]
-async fn who_takes_requests_back_as_fast_as_they_are_made_is_sent_away() {
+async fn clients_that_reset_requests_rapidly_are_disconnected() {
     let world = World::on(On::Sqlite).await.unwrap();
     let mut stream = speak(&world.test, &[]).await;
     let cancel = |id| [begin(&world.test, id, 0), frame(RST_STREAM, 0, id, &[0, 0, 0, 8])].concat();
@@ -108,7 +108,7 @@ async fn who_takes_requests_back_as_fast_as_they_are_made_is_sent_away() {
 }
 
 #[tokio::test]
-async fn more_requests_at_once_than_there_may_be_are_refused_one_by_one() {
+async fn concurrent_requests_beyond_the_limit_are_refused_one_by_one() {
     let world = World::on(On::Sqlite).await.unwrap();
     let mut stream = speak(&world.test, &[]).await;
     let all: Vec<u8> = streams(200).flat_map(|id| begin(&world.test, id, 0)).collect();
@@ -184,7 +184,7 @@ async fn headers_that_are_too_long_are_refused_and_the_next_request_is_not() {
 }
 
 #[tokio::test]
-async fn who_floods_and_hears_nothing_is_sent_away() {
+async fn clients_that_flood_and_read_nothing_are_disconnected() {
     let world = World::with(On::Sqlite, waiting(|for_| for_.write = SHORT)).await.unwrap();
     for kind in [PING, SETTINGS] {
         let payload: &[u8] = if kind == PING { &[7; 8] } else { &[] };
@@ -222,7 +222,7 @@ async fn ping_until_hung_up_on(stream: TcpStream) {
 }
 
 #[tokio::test]
-async fn who_takes_no_answer_is_sent_away_despite_pings() {
+async fn clients_that_read_no_answer_are_disconnected_despite_pings() {
     let world = World::with(On::Sqlite, waiting(|for_| for_.write = SHORT)).await.unwrap();
     let mut stream = speak(&world.test, &nothing()).await;
     stream.write_all(&ask(&world.test, 1, PING_QUERY)).await.unwrap();
@@ -254,7 +254,7 @@ async fn publish_long(api: &Api) {
 }
 
 #[tokio::test]
-async fn readers_who_have_filled_their_place_are_refused_at_once_and_publishing_goes_on() {
+async fn readers_beyond_their_memory_are_refused_at_once_and_publishing_goes_on() {
     let little = |settings: &mut Settings| settings.limits.memory = 4 * 1_024 * 1_024;
     let world = World::with(On::Sqlite, little).await.unwrap();
     let (modest, _) = world.stranger().await;

@@ -35,7 +35,7 @@ async fn ask_long(api: &Api) -> Answer {
 }
 
 #[tokio::test]
-async fn who_sends_too_much_at_a_time_is_refused_and_others_are_served() {
+async fn a_client_that_sends_too_much_is_refused_and_others_are_served() {
     let world = World::with(On::Sqlite, little).await.unwrap();
     let ((greedy, _), (second, _)) = (world.stranger().await, world.stranger().await);
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
@@ -73,7 +73,7 @@ async fn publish_long(api: &Api, events: usize) {
 }
 
 #[tokio::test]
-async fn rows_count_as_they_are_read_whatever_of_them_is_asked_for() {
+async fn rows_count_as_they_are_read_no_matter_which_fields_are_asked_for() {
     let world = World::with(On::Sqlite, |settings| settings.limits.memory = 12 * MEBIBYTE).await.unwrap();
     let api = &world.live;
     for _ in 0..8 {

@@ -18,7 +18,7 @@ fn rate_limit(body: &Value) -> &Value {
 
 #[rstest]
 #[tokio::test]
-async fn an_organization_has_so_many_requests_in_ten_seconds(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn requests_of_an_organization_are_limited_per_ten_seconds(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::with(on, limited).await else { return };
     let (_, their_live) = world.stranger().await;
     for (api, requests, used) in [(&world.test, 100, 1), (&world.live, 200, 0), (&their_live, 200, 0)] {
@@ -43,7 +43,7 @@ async fn an_organization_has_so_many_requests_in_ten_seconds(#[values(On::Sqlite
 }
 
 #[tokio::test]
-async fn an_organization_has_so_many_points_in_ten_seconds() {
+async fn points_of_an_organization_are_limited_per_ten_seconds() {
     let world = World::with(On::Sqlite, limited).await.unwrap();
     let costly =
         "{ notificationEvents(first: 200) { edges { node { id node { __typename } organization: __typename
@@ -73,7 +73,7 @@ async fn an_organization_has_so_many_points_in_ten_seconds() {
 }
 
 #[tokio::test]
-async fn what_can_never_be_paid_is_no_matter_of_waiting() {
+async fn costs_beyond_the_whole_rate_are_refused_without_a_retry_time() {
     let world = World::with(On::Sqlite, limited).await.unwrap();
     let query = "{ notificationEvents(first: 200) { edges { node { deliveryAttempts(first: 20) { edges { node { id } } } } } } }";
     assert_eq!(world.live.ask(query, json!({})).await.status, 200);
@@ -83,7 +83,7 @@ async fn what_can_never_be_paid_is_no_matter_of_waiting() {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_not_done() {
+async fn refused_mutations_change_nothing() {
     let one = |settings: &mut Settings| settings.limits.api = Some(Rate { requests: 1_000, points: 40 });
     let world = World::with(On::Sqlite, one).await.unwrap();
     let input = json!({ "input": { "secretKey": { "name": "x" } } });
@@ -127,7 +127,7 @@ async fn publishing_has_a_rate_of_its_own() {
 }
 
 #[tokio::test]
-async fn every_answer_to_a_caller_tells_the_rate_limit_and_none_to_a_stranger() {
+async fn every_answer_to_a_caller_shows_the_rate_limit_and_none_to_a_stranger() {
     let world = World::with(On::Sqlite, limited).await.unwrap();
     for (media_type, body, status) in [
         ("application/json", r#"{"query": "{ ping }"}"#.to_owned(), 200),
@@ -154,7 +154,7 @@ async fn every_answer_to_a_caller_tells_the_rate_limit_and_none_to_a_stranger() 
 }
 
 #[tokio::test]
-async fn how_long_to_wait_is_in_the_header_too() {
+async fn the_wait_is_in_the_header_too() {
     let one = |settings: &mut Settings| settings.limits.api = Some(Rate { requests: 1, points: 10 });
     let world = World::with(On::Sqlite, one).await.unwrap();
     let ping = || post(&world.test, "application/json", r#"{"query": "{ ping }"}"#.to_owned());

@@ -54,7 +54,7 @@ async fn only_publishing_takes_more_than_a_mebibyte() {
 
 /// Whoever is still sending when the answer comes sees the answer, and no connection that breaks off.
 #[tokio::test]
-async fn who_sends_too_much_gets_to_hear_it_though_he_goes_on_sending() {
+async fn a_client_that_goes_on_sending_still_gets_the_refusal() {
     let world = World::on(On::Sqlite).await.unwrap();
     let api = &world.test;
     for (request, status) in [
@@ -73,7 +73,7 @@ async fn who_sends_too_much_gets_to_hear_it_though_he_goes_on_sending() {
 /// The same with clients that people use, if they are on this machine (in CI they are): both send all before
 /// they read.
 #[tokio::test(flavor = "multi_thread")]
-async fn node_and_python_get_to_hear_why_they_are_refused() {
+async fn node_and_python_read_the_refusal_of_a_body_that_is_too_large() {
     const NODE: &str = "
         const [url, header, body, authorization] = process.argv.slice(1);
         const headers = { authorization, 'content-type': 'application/json', x: 'y'.repeat(+header) };

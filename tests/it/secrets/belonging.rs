@@ -94,7 +94,7 @@ async fn a_database_from_before_keys_were_recorded_gets_the_one_that_opens_it(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_damaged_keeps_nobody_from_starting(#[values(On::Sqlite, On::Postgres)] on: On) {
+async fn damaged_secrets_do_not_prevent_a_start(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(site) = Site::new(on).await else { return };
     let [_, key] = site.make_keys();
     let server = site.serve().await;

@@ -99,7 +99,7 @@ fn a_lane_that_was_not_filled_waits_to_be_fed_again() {
 }
 
 #[test]
-fn what_is_new_leaves_half_of_a_lane_to_what_waits_in_the_database() {
+fn new_events_leave_half_of_a_lane_to_the_backlog() {
     let (mut lanes, one) = (Lanes::<()>::new(LIMITS), target());
     let promised = |lanes: &mut Lanes<()>| (0..LIMITS.held).take_while(|_| lanes.promise(&one, 1)).count();
     lanes.feed(one.clone());
@@ -139,7 +139,7 @@ fn heavy_deliveries_take_more_room() {
 }
 
 #[test]
-fn a_lane_whose_target_has_too_much_to_do_holds_little_until_something_ends_well() {
+fn a_lane_of_an_overloaded_target_holds_little_until_an_attempt_succeeds() {
     let (mut lanes, one) = (Lanes::new(LIMITS), target());
     lanes.feed(one.clone());
     while claim_all(&mut lanes) > 0 {}
@@ -164,7 +164,7 @@ fn a_slow_target_gets_its_heavy_deliveries_one_by_one() {
 }
 
 #[test]
-fn what_waits_too_long_for_a_slow_target_is_taken_out_of_the_stock() {
+fn deliveries_that_wait_too_long_for_a_slow_target_are_let_go() {
     let (mut lanes, one) = (Lanes::new(LIMITS), target());
     for (item, weight) in [("first", 5), ("old", 3), ("old", 3), ("new", 1)] {
         assert!(lanes.promise(&one, weight));
@@ -192,7 +192,7 @@ fn a_promise_that_is_not_kept_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_waits_for_its_turn_is_not_sent_yet() {
+fn deliveries_that_wait_for_their_turn_are_not_sent_yet() {
     for (pace, unsent) in [(Duration::from_secs(1), 1), (Duration::ZERO, 0)] {
         let (mut lanes, one) = (Lanes::new(Limits { pace, ..LIMITS }), target());
         assert!(lanes.unsent().is_empty());
