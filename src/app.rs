@@ -100,7 +100,7 @@ impl App {
             wakeup,
             notifier,
             heartbeat: Heartbeat::default(),
-            publisher: Publisher::default(),
+            publisher: Publisher::new(settings.limits.waits),
             logins,
             ledger,
             removal: Removal::default(),

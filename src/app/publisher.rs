@@ -3,31 +3,24 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use entity::event;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use crate::error::{Error, Result};
+use crate::quota::limits::Waits;
 use crate::store::events::Publication;
 
 /// How many calls may wait.
 const CALLS: usize = 256;
-
-/// How long a call may wait to be taken, and then for its outcome.
-const UNTIL_TAKEN: Duration = Duration::from_secs(3);
-const UNTIL_RECORDED: Duration = Duration::from_secs(12);
-
-/// How long publishing may take in all.
-pub const IN_ALL: Duration =
-    UNTIL_TAKEN.saturating_add(UNTIL_RECORDED).saturating_add(Duration::from_secs(1));
 
 /// Where events are handed in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Publisher {
     calls: mpsc::Sender<Call>,
     waiting: Arc<Mutex<Option<Calls>>>,
+    waits: Waits,
 }
 
 /// The calls that wait, in the order in which they came.
@@ -67,21 +60,20 @@ impl Call {
     }
 }
 
-impl Default for Publisher {
-    fn default() -> Self {
-        let (calls, waiting) = mpsc::channel(CALLS);
-        Self { calls, waiting: Arc::new(Mutex::new(Some(waiting))) }
-    }
-}
-
 impl Publisher {
+    /// One whose callers wait for so long.
+    pub fn new(waits: Waits) -> Self {
+        let (calls, waiting) = mpsc::channel(CALLS);
+        Self { calls, waiting: Arc::new(Mutex::new(Some(waiting))), waits }
+    }
+
     /// Records the events and their deliveries: all or none, and on disk when it answers (D1, D7).
     ///
     /// # Errors
     /// [`Error::Unavailable`] if nobody took them in time: then they are not recorded. Once they are taken
     /// the outcome is waited for, and if it does not come in time either, that is said.
     pub async fn publish(&self, publication: Publication) -> Result<Vec<event::Model>> {
-        self.publish_until(publication, sleep(UNTIL_TAKEN), sleep(UNTIL_RECORDED)).await
+        self.publish_until(publication, sleep(self.waits.taking), sleep(self.waits.recording)).await
     }
 
     /// The same, with two ends of patience: before it was taken, and after.
@@ -140,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_publication_that_is_not_taken_in_time_is_withdrawn() {
-        let publisher = Publisher::default();
+        let publisher = Publisher::new(Waits::default());
         let mut calls = publisher.calls().unwrap();
         let refused = publisher.publish_until(publication(), ready(()), pending()).await;
         assert!(matches!(refused, Err(Error::Unavailable(_))));
@@ -149,7 +141,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_publication_that_was_taken_is_waited_for() {
-        let publisher = Publisher::default();
+        let publisher = Publisher::new(Waits::default());
         let mut calls = publisher.calls().unwrap();
         let ((taken, is_taken), (late, is_late)) = (oneshot::channel(), oneshot::channel());
         let recording = async {
@@ -169,7 +161,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_publication_without_an_outcome_is_not_refused() {
-        let publisher = Publisher::default();
+        let publisher = Publisher::new(Waits::default());
         let mut calls = publisher.calls().unwrap();
         let (taken, is_taken) = oneshot::channel();
         let recording = async {
@@ -185,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn when_too_many_calls_wait_the_next_is_refused_at_once() {
-        let publisher = Publisher::default();
+        let publisher = Publisher::new(Waits::default());
         let mut calls = publisher.calls().unwrap();
         for _ in 0..=CALLS {
             let refused = publisher.publish_until(publication(), ready(()), pending()).await;

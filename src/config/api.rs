@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::config::number::{duration, number};
-use crate::quota::limits::{ApiLimits, FailedLogins, Rate, Timeouts};
+use crate::quota::limits::{ApiLimits, FailedLogins, Rate, Timeouts, Waits};
 
 const MEBIBYTE: usize = 1_024 * 1_024;
 
@@ -76,6 +76,7 @@ impl Options {
                 idle: self.idle_timeout,
                 write: self.write_timeout,
             },
+            waits: Waits::default(),
             api: self.rate_limit.0,
             publishing: self.publishing_rate_limit.0,
             failed_logins: self.failed_logins.0,

@@ -26,6 +26,8 @@ pub struct ApiLimits {
     pub connections: usize,
     /// How long what a client sends and takes may take.
     pub timeouts: Timeouts,
+    /// How long the database may keep a caller waiting.
+    pub waits: Waits,
     /// How many bytes requests and their answers may take in memory; one organization half of it.
     pub memory: usize,
     /// What one organization may ask for in LIVE in ten seconds (G12); in TEST it is half as much.
@@ -51,6 +53,17 @@ pub struct Timeouts {
     pub write: Duration,
 }
 
+/// How long a caller waits for our own database. What is beyond that is refused, or not known.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// A request in all, but for publishing.
+    pub request: Duration,
+    /// Events until the writer takes them; they are refused after that.
+    pub taking: Duration,
+    /// Events from then on until they are recorded.
+    pub recording: Duration,
+}
+
 /// Requests and points in a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -69,6 +82,13 @@ pub struct FailedLogins {
     pub in_all: u32,
 }
 
+impl Default for Waits {
+    fn default() -> Self {
+        let [request, taking, recording] = [4, 3, 12].map(Duration::from_secs);
+        Self { request, taking, recording }
+    }
+}
+
 impl Default for ApiLimits {
     fn default() -> Self {
         Self {
@@ -79,6 +99,7 @@ impl Default for ApiLimits {
                 idle: Duration::from_secs(75),
                 write: Duration::from_secs(30),
             },
+            waits: Waits::default(),
             memory: 256 * 1_024 * 1_024,
             api: Some(Rate { requests: 200, points: 5_000 }),
             publishing: Some(Rate { requests: 20_000, points: 1_000_000 }),

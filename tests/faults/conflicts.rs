@@ -21,7 +21,7 @@ const SERIALIZABLE: &str = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET de
 async fn serializable() -> Option<(World, World)> {
     let owner = World::on(On::Postgres).await?.without_engine().await;
     beside(&owner).await.execute_unprepared(SERIALIZABLE).await.unwrap();
-    Some((World::at(owner.database_url()).await, owner))
+    Some((World::at(owner.database_url(), |_| {}).await, owner))
 }
 
 /// Waits until somebody waits for a lock that this connection holds.
@@ -110,7 +110,7 @@ async fn under_serializable_isolation_replicas_lose_nothing_and_publish_no_key_t
     let _faults = FailScenario::setup();
     let Some((world, owner)) = serializable().await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
-    let replica = World::at(owner.database_url()).await;
+    let replica = World::at(owner.database_url(), |_| {}).await;
     let door = replica.test.with_key(world.test.key());
     let publishing = async |publisher: usize| {
         let mut acknowledged = Vec::new();

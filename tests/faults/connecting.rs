@@ -119,7 +119,7 @@ async fn the_url_and_the_role_have_the_last_word_about_sessions(
     let Some(own) = Own::start() else { return };
     let operator = Database::connect(own.url()).await.unwrap();
     operator.execute_unprepared(statement).await.unwrap();
-    let world = World::at(&format!("{}&{parameter}", own.url())).await;
+    let world = World::at(&format!("{}&{parameter}", own.url()), |_| {}).await;
     let show = |name: &str| Statement::from_string(DbBackend::Postgres, format!("SHOW {name}"));
     let tx = world.app.db.begin().await.unwrap();
     for (name, value) in [("jit", "off"), ("idle_in_transaction_session_timeout", "2s")] {

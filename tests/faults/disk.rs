@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::endurance::{endure, endure_refusing, publish};
 use crate::own::{Own, beside, cut, set_read_only};
-use world::{On, World};
+use world::{On, World, impatient};
 
 /// An event name that no target subscribes to.
 const UNHEARD: &str = "PAYMENT_CARD_CLOSED";
@@ -34,7 +34,7 @@ async fn a_full_disk_under_postgres_refuses_and_loses_nothing() {
     let Some(own) = Own::start() else { return };
     own.crash();
     own.recover_confined(ROOM);
-    let (world, events) = (World::at(&own.url()).await, big_events());
+    let (world, events) = (World::at(&own.url(), impatient).await, big_events());
     let make_room = async || {
         own.crash();
         own.recover();
@@ -45,7 +45,7 @@ async fn a_full_disk_under_postgres_refuses_and_loses_nothing() {
 #[tokio::test]
 async fn a_postgres_that_has_become_read_only_loses_nothing() {
     let _faults = FailScenario::setup();
-    let Some(world) = World::on(On::Postgres).await else { return };
+    let Some(world) = World::with(On::Postgres, impatient).await else { return };
     let operator = beside(&world).await;
     let set = async |is_read_only| {
         set_read_only(&operator, is_read_only).await;

@@ -8,7 +8,7 @@ use crate::endurance::{ISSUED, becomes, endure, is_clean, publish};
 use crate::own::{Own, beside, cut, set_read_only};
 use crate::proxy::Proxy;
 use world::program::Site;
-use world::{On, World};
+use world::{On, World, impatient};
 
 /// Every connection of a server is asked to write something.
 async fn all_write(world: &World) {
@@ -32,7 +32,7 @@ async fn a_name_that_leads_to_a_standby_for_a_while_does_no_harm() {
     let Some(primary) = Own::start() else { return };
     let standby = primary.standby();
     let proxy = Proxy::before(&primary.url()).await;
-    let world = World::at(proxy.url.as_str()).await;
+    let world = World::at(proxy.url.as_str(), impatient).await;
     let astray = async || {
         proxy.lead_to(Some(&standby.url()));
         proxy.hang_up();
@@ -47,7 +47,7 @@ async fn a_standby_that_becomes_the_primary_is_used_at_once() {
     let _faults = FailScenario::setup();
     let Some(primary) = Own::start() else { return };
     let proxy = Proxy::before(&primary.url()).await;
-    let world = World::at(proxy.url.as_str()).await;
+    let world = World::at(proxy.url.as_str(), impatient).await;
     let standby = primary.standby();
     let fail = async || {
         primary.crash();
@@ -60,7 +60,7 @@ async fn a_standby_that_becomes_the_primary_is_used_at_once() {
 #[tokio::test]
 async fn after_one_session_that_may_not_write_no_older_one_is_used() {
     let _faults = FailScenario::setup();
-    let Some(world) = World::on(On::Postgres).await else { return };
+    let Some(world) = World::with(On::Postgres, impatient).await else { return };
     let operator = beside(&world).await;
     let read_only = async || {
         set_read_only(&operator, true).await;
@@ -76,7 +76,7 @@ async fn a_primary_that_vanishes_without_a_word_is_given_up() {
     let _faults = FailScenario::setup();
     let Some(behind) = World::on(On::Postgres).await else { return };
     let proxy = Proxy::before(behind.database_url()).await;
-    let world = World::at(proxy.url.as_str()).await;
+    let world = World::at(proxy.url.as_str(), impatient).await;
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
     all_write(&world).await;
     proxy.fall_silent();

@@ -12,13 +12,13 @@ use serde_json::json;
 use crate::endurance::{ISSUED, becomes, endure, publish};
 use crate::own::{Own, beside, cut};
 use crate::proxy::Proxy;
-use world::{On, World};
+use world::{On, World, impatient};
 
 #[tokio::test]
 async fn while_the_database_is_away_the_server_says_so_and_afterwards_it_goes_on() {
     let _faults = FailScenario::setup();
     let Some(own) = Own::start() else { return };
-    let world = World::at(&own.url()).await;
+    let world = World::at(&own.url(), impatient).await;
     endure(&world, async || own.crash(), async || own.recover()).await;
 }
 
@@ -26,7 +26,7 @@ async fn while_the_database_is_away_the_server_says_so_and_afterwards_it_goes_on
 async fn while_the_database_is_away_the_engine_retries_with_pauses() {
     let _faults = FailScenario::setup();
     let Some(own) = Own::start() else { return };
-    let world = World::at(&own.url()).await;
+    let world = World::at(&own.url(), impatient).await;
     let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
     own.crash();
     let calls = Arc::new(AtomicU32::new(0));
@@ -50,7 +50,7 @@ async fn a_database_that_is_slow_delays_and_loses_nothing() {
     let _faults = FailScenario::setup();
     let Some(behind) = World::on(On::Postgres).await else { return };
     let proxy = Proxy::before(behind.database_url()).await;
-    let world = World::at(proxy.url.as_str()).await;
+    let world = World::at(proxy.url.as_str(), impatient).await;
     proxy.delay(Some(Duration::from_millis(20)));
     endure(
         &world,
@@ -65,14 +65,14 @@ async fn a_database_that_says_nothing_at_all_is_not_waited_for() {
     let _faults = FailScenario::setup();
     let Some(behind) = World::on(On::Postgres).await else { return };
     let proxy = Proxy::before(behind.database_url()).await;
-    let world = World::at(proxy.url.as_str()).await;
+    let world = World::at(proxy.url.as_str(), impatient).await;
     endure(&world, async || proxy.delay(None), async || proxy.delay(Some(Duration::ZERO))).await;
 }
 
 #[tokio::test]
 async fn a_file_that_another_process_holds_is_waited_for() {
     let _faults = FailScenario::setup();
-    let world = World::on(On::Sqlite).await.unwrap();
+    let world = World::with(On::Sqlite, impatient).await.unwrap();
     let other = beside(&world).await;
     let say = async |statement| {
         other.execute_unprepared(statement).await.unwrap();
@@ -95,7 +95,7 @@ async fn a_file_that_another_process_holds_is_told_before_anybody_writes() {
 #[tokio::test]
 async fn when_others_hold_all_connections_the_server_waits_for_one() {
     let _faults = FailScenario::setup();
-    let Some(world) = World::on(On::Postgres).await else { return };
+    let Some(world) = World::with(On::Postgres, impatient).await else { return };
     let held = tokio::sync::Mutex::new(Vec::new());
     let take_all = async || {
         while let Ok(tx) = world.app.db.begin().await {

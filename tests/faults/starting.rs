@@ -39,7 +39,7 @@ async fn a_server_waits_for_a_database_that_starts_after_it() {
 #[tokio::test]
 async fn a_wrong_password_ends_the_start_at_once() {
     let Some(own) = Own::start() else { return };
-    let world = World::at(&own.url()).await;
+    let world = World::at(&own.url(), |_| {}).await;
     let role = "CREATE ROLE stranger LOGIN PASSWORD 'the right one'";
     beside(&world).await.execute_unprepared(role).await.unwrap();
     fs::write(own.files().join("pg_hba.conf"), "local all all scram-sha-256\n").unwrap();

@@ -25,7 +25,11 @@ const PING: &str = "{ ping }";
 
 /// The limits of the contract.
 fn limited(settings: &mut Settings) {
-    settings.limits = ApiLimits { timeouts: settings.limits.timeouts, ..ApiLimits::default() };
+    settings.limits = ApiLimits {
+        timeouts: settings.limits.timeouts,
+        waits: settings.limits.waits,
+        ..ApiLimits::default()
+    };
 }
 
 /// Status, `retry-after` and body of the answer to a POST.

@@ -112,7 +112,7 @@ async fn publishers_replays_and_the_engine_do_not_wait_for_each_other() {
     for path in ["/one", "/two", "/three"] {
         targets.push(world.active_target(&world.test, path, &[ISSUED]).await);
     }
-    let replica = World::at(world.database_url()).await;
+    let replica = World::at(world.database_url(), |_| {}).await;
     let doors = [world.test.clone(), replica.test.with_key(world.test.key())];
     // The same keys, in every order of two callers.
     let publish = async |caller: usize| {

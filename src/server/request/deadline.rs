@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
-use crate::app::publisher;
+use crate::quota::limits::Waits;
 
-const IN_ALL: Duration = Duration::from_secs(4);
+/// What the answer to publishing may take besides.
+const ANSWERING: Duration = Duration::from_secs(1);
 
 /// What is left of that time.
 #[derive(Debug)]
@@ -23,13 +24,13 @@ pub struct Late;
 
 impl Deadline {
     /// That of a request that has not waited yet.
-    pub fn full() -> Self {
-        Self(IN_ALL)
+    pub fn full(waits: Waits) -> Self {
+        Self(waits.request)
     }
 
     /// Waits for the outcome of publishing instead, which has an end of its own.
-    pub fn leave_to_publisher(&mut self) {
-        self.0 += publisher::IN_ALL;
+    pub fn leave_to_publisher(&mut self, waits: Waits) {
+        self.0 += waits.taking + waits.recording + ANSWERING;
     }
 
     /// Waits as long as it lasts.

@@ -87,7 +87,7 @@ async fn serve(
     body: Body,
 ) -> Response {
     let media = media::negotiate(&headers).unwrap_or(Media::Json);
-    let mut deadline = Deadline::full();
+    let mut deadline = Deadline::full(endpoint.app.settings.limits.waits);
     let caller = match endpoint.admit(&headers, &peer, &mut deadline).await {
         Ok(caller) => caller,
         Err(refusal) => {
@@ -162,7 +162,7 @@ impl Endpoint {
         let request = graphql::prepare(request, &self.app, caller.clone(), share).data(charge.clone());
         let request = request.data(Arc::clone(&work.admission));
         if charge.class() == RequestClass::Publishing {
-            deadline.leave_to_publisher();
+            deadline.leave_to_publisher(self.app.settings.limits.waits);
         }
         let Ok(mut executed) = deadline.wait(self.schema.execute(request)).await else {
             let may_be_done = work.changes && work.admission.has_begun();

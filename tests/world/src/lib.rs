@@ -30,7 +30,7 @@ use reprise::app::{App, Settings};
 use reprise::clock::{Clock, ManualClock};
 use reprise::db::Db;
 use reprise::delivery::Engine;
-use reprise::quota::limits::Timeouts;
+use reprise::quota::limits::{Timeouts, Waits};
 use reprise::rules::credential;
 use reprise::store::claims::{self, Demand};
 use reprise::store::{Scope, api_keys, organizations};
@@ -86,9 +86,9 @@ impl World {
         Some(Self::begin(Place::new(on).await?, change).await)
     }
 
-    /// A world on a database of the story's own.
-    pub async fn at(url: &str) -> Self {
-        Self::begin(Place::at(folder(), url.to_owned(), None), |_| {}).await
+    /// A world on a database of the story's own, with settings of its own.
+    pub async fn at(url: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::begin(Place::at(folder(), url.to_owned(), None), change).await
     }
 
     async fn begin(place: Place, change: impl FnOnce(&mut Settings)) -> Self {
@@ -260,11 +260,17 @@ fn settings(place: &Place) -> Settings {
     // What a story holds back, or a slow machine is slow about, runs into no deadline.
     settings.outbound.deadline = LONG;
     settings.limits.timeouts = Timeouts { header: LONG, body: LONG, idle: LONG, write: LONG };
+    settings.limits.waits = Waits { request: LONG, taking: LONG, recording: LONG };
     // The clock stands still, so no window of them would ever end.
     settings.limits.api = None;
     settings.limits.publishing = None;
     settings.limits.failed_logins = None;
     settings
+}
+
+/// For stories about a database that does not answer: callers wait for it no longer than they do by default.
+pub fn impatient(settings: &mut Settings) {
+    settings.limits.waits = Waits::default();
 }
 
 /// The certificate authority of all receivers.
