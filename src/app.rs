@@ -2,6 +2,7 @@
 //! mail server, the wakeup that wakes the delivery engine, and the settings.
 
 pub mod heartbeat;
+pub mod log;
 pub mod notifier;
 pub mod publisher;
 pub mod removal;

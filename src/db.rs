@@ -8,6 +8,7 @@ mod connection;
 mod link;
 mod ownership;
 mod postgres;
+mod presence;
 mod probe;
 mod soundness;
 mod sqlite_file;
@@ -162,7 +163,7 @@ async fn open_sqlite(file: &SqliteFile) -> anyhow::Result<Db> {
     let reader = Database::connect(sqlite_options(file, READERS)).await.with_context(cannot_open)?;
     let writing = Writing::default();
     tokio::spawn(checkpoints::run(reader.clone(), writing.committed()));
-    let reader = Reader::new(reader, READERS, writing.trust.clone());
+    let reader = Reader::new(reader, READERS, &writing);
     Ok(Db { reader, writer, writing })
 }
 

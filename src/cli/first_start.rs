@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use tempfile::NamedTempFile;
 use tracing::{info, warn};
 
-use crate::app::App;
+use crate::app::{App, log};
 use crate::auth::issue_keys::{self, Issued};
 use crate::cli::output;
 use crate::config::encryption;
@@ -34,8 +34,9 @@ async fn prepare_once(app: &App) -> Result<Option<[Issued; 2]>> {
     if !organizations::list(&tx).await?.is_empty() {
         return Ok(None);
     }
-    let (_, keys) = issue_keys::organization(&tx, NAME, ApiKeyKind::Platform, app.now()).await?;
+    let (organization, keys) = issue_keys::organization(&tx, NAME, ApiKeyKind::Platform, app.now()).await?;
     tx.commit().await?;
+    log::organization_made(&organization, keys.each_ref().map(|key| &key.row));
     Ok(Some(keys))
 }
 

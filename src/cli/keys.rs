@@ -5,11 +5,11 @@ use anyhow::{Context, anyhow};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use entity::{ApiKeyId, ApiKeyKind, AuditAction, Environment, OrganizationId, api_key};
 
-use crate::app::timekeeper;
+use crate::app::{log, timekeeper};
 use crate::auth::issue_keys::{self, Order};
 use crate::cli::output::Table;
 use crate::cli::{credentials, output, rotation};
-use crate::config::database;
+use crate::config::{self, database};
 use crate::rules::text;
 use crate::store::audit::{self, Note};
 use crate::store::{Scope, api_keys, organizations};
@@ -46,6 +46,8 @@ pub struct Create {
     output: output::Options,
     #[command(flatten)]
     database: database::Options,
+    #[command(flatten)]
+    log: config::log::Options,
 }
 
 /// Which keys to list: all.
@@ -67,6 +69,8 @@ pub struct Revoke {
     output: output::Options,
     #[command(flatten)]
     database: database::Options,
+    #[command(flatten)]
+    log: config::log::Options,
 }
 
 /// Does it.
@@ -80,6 +84,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn create(options: Create) -> anyhow::Result<()> {
+    options.log.start()?;
     text::name(&options.name).map_err(|violation| anyhow!("--name: {}", violation.description))?;
     let db = options.database.open_existing().await?;
     let now = timekeeper::now(&db).await?;
@@ -91,6 +96,7 @@ async fn create(options: Create) -> anyhow::Result<()> {
     let order = Order { kind: options.kind, name: &options.name, by: None };
     let issued = issue_keys::key(&tx, &scope, order, now).await?;
     tx.commit().await?;
+    log::key_made(&issued.row);
     let id = &issued.row.id;
     let what = format!(
         "{id} is made, but could not be shown; end it with `reprise keys revoke {id}`, and make another"
@@ -105,18 +111,23 @@ async fn list(options: List) -> anyhow::Result<()> {
 }
 
 async fn revoke(options: Revoke) -> anyhow::Result<()> {
+    options.log.start()?;
     let db = options.database.open_existing().await?;
     let now = timekeeper::now(&db).await?;
     let tx = db.begin().await?;
     let mut key =
         api_keys::find(&tx, &options.id).await?.with_context(|| format!("there is no key {}", options.id))?;
-    if key.revoked_at.is_none() {
+    let is_valid = key.revoked_at.is_none();
+    if is_valid {
         key = api_keys::revoke(&tx, key, now).await?;
         let scope = Scope { organization: key.organization_id.clone(), environment: key.environment };
         let note = Note { key: None, action: AuditAction::ApiKeyRevoked, subject: key.id.to_string() };
         audit::add(&tx, &scope, note, now).await?;
     }
     tx.commit().await?;
+    if is_valid {
+        log::key_revoked(&key);
+    }
     options.output.print(&table([key]))
 }
 

@@ -3,11 +3,11 @@
 use anyhow::anyhow;
 use entity::{ApiKeyKind, organization};
 
-use crate::app::timekeeper;
+use crate::app::{log, timekeeper};
 use crate::auth::issue_keys;
 use crate::cli::output::Table;
 use crate::cli::{credentials, output};
-use crate::config::database;
+use crate::config::{self, database};
 use crate::rules::text;
 use crate::store::organizations;
 
@@ -29,6 +29,8 @@ pub struct Create {
     output: output::Options,
     #[command(flatten)]
     database: database::Options,
+    #[command(flatten)]
+    log: config::log::Options,
 }
 
 /// Which organizations to list: all.
@@ -49,6 +51,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn create(options: Create) -> anyhow::Result<()> {
+    options.log.start()?;
     text::name(&options.name).map_err(|violation| anyhow!("NAME: {}", violation.description))?;
     let db = options.database.open().await?;
     let now = timekeeper::now(&db).await?;
@@ -56,6 +59,7 @@ async fn create(options: Create) -> anyhow::Result<()> {
     let (organization, keys) =
         issue_keys::organization(&tx, &options.name, ApiKeyKind::Integrator, now).await?;
     tx.commit().await?;
+    log::organization_made(&organization, keys.each_ref().map(|key| &key.row));
     let id = &organization.id;
     let what = format!(
         "{id} is made, but its keys could not be shown; make others with `reprise keys create --organization {id}`"

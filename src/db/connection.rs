@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::db::call::{self, STATEMENT_TIMEOUT, stuck};
 use crate::db::link::Link;
+use crate::db::presence::Presence;
 use crate::db::trouble::{is_read_only, is_refusal, takes_nothing};
 use crate::db::trust::Trust;
 use crate::error::Result;
@@ -29,15 +30,17 @@ const AFTERMATH: Duration = Duration::from_secs(3);
 pub struct Reader {
     pool: DatabaseConnection,
     trust: Trust,
+    presence: Presence,
     lists: Arc<Semaphore>,
 }
 
 impl Reader {
     /// A pool of so many connections. Long lists leave a quarter of them to short questions: who asks, and
     /// what events are recorded with, must not wait for those who read.
-    pub(super) fn new(pool: DatabaseConnection, connections: u32, trust: Trust) -> Self {
+    pub(super) fn new(pool: DatabaseConnection, connections: u32, writing: &Writing) -> Self {
         let lists = usize::try_from(connections - connections.div_ceil(4)).unwrap_or(1).max(1);
-        Self { pool, trust, lists: Arc::new(Semaphore::new(lists)) }
+        let (trust, presence) = (writing.trust.clone(), writing.presence.clone());
+        Self { pool, trust, presence, lists: Arc::new(Semaphore::new(lists)) }
     }
 
     pub(super) async fn close(self) -> Result<(), DbErr> {
@@ -49,6 +52,7 @@ impl Reader {
         &self,
         ask: impl for<'a> FnOnce(&'a mut Link) -> BoxFuture<'a, Result<T, DbErr>>,
     ) -> Result<T, DbErr> {
+        let begun_at = Instant::now();
         let answered = async {
             let mut link = Link::take(&self.pool).await?;
             let ended = ask(&mut link).await;
@@ -57,7 +61,9 @@ impl Reader {
             }
             ended
         };
-        call::bounded(&self.trust, answered).await
+        let ended = call::bounded(&self.trust, answered).await;
+        self.presence.note(begun_at, &ended);
+        ended
     }
 }
 
@@ -69,6 +75,7 @@ pub struct Writing {
     doubted_until: Arc<Mutex<Option<Instant>>>,
     commits: watch::Sender<()>,
     pub(super) trust: Trust,
+    pub(super) presence: Presence,
 }
 
 impl Writing {

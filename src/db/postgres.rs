@@ -63,12 +63,9 @@ pub async fn open(url: &str, authorities: Option<&Path>) -> anyhow::Result<Db> {
     let writer = pool(CONNECTIONS, &trust, &[&SESSION[..], &WRITING_SESSION].concat());
     let reader = pool(CONNECTIONS, &trust, &SESSION);
     let [writer, reader] = [writer, reader].map(|pool| pool.connect_lazy_with(options.clone()));
-    let writing = Writing::trusting(trust.clone());
-    Ok(Db {
-        reader: Reader::new(connection(reader), CONNECTIONS, trust),
-        writer: connection(writer),
-        writing,
-    })
+    let writing = Writing::trusting(trust);
+    let reader = Reader::new(connection(reader), CONNECTIONS, &writing);
+    Ok(Db { reader, writer: connection(writer), writing })
 }
 
 /// A pool of one connection like those of `pool`, to listen with. Whoever drops a listener waits for the

@@ -14,6 +14,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
 };
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::db::call;
 use crate::db::connection::Writing;
@@ -53,11 +54,19 @@ enum State {
 impl Transaction {
     /// Begins one on a connection of `pool`.
     pub(super) async fn begin(pool: &DatabaseConnection, writing: &Writing) -> Result<Self> {
-        let mut link = writing.watch(call::bounded(&writing.trust, Box::pin(Link::take(pool))).await)?;
+        let begun_at = Instant::now();
+        let taken = call::bounded(&writing.trust, Box::pin(Link::take(pool))).await;
+        if taken.is_err() {
+            writing.presence.note(begun_at, &taken);
+        }
+        let mut link = writing.watch(taken)?;
         let begin = link.begin();
         let session = Mutex::new(Session { link: Some(link), state: State::Unanswered });
         let tx = Self { session, backend: pool.get_database_backend(), writing: writing.clone() };
-        tx.session.lock().await.say(begin, writing).await?;
+        // Not before: a connection from the pool may be that to a server that is away.
+        let begun = tx.session.lock().await.say(begin, writing).await;
+        writing.presence.note(begun_at, &begun);
+        begun?;
         Ok(tx)
     }
 

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use crate::delivery::attempt::log;
 use crate::delivery::attempt::recipients::Recipients;
 use crate::delivery::buffer::Buffer;
 use crate::delivery::buffer::lanes::Limits;
@@ -104,6 +105,7 @@ impl Engine {
             self.stopping.attempts.cancel();
             tokio::time::timeout(GIVING_BACK, self.tasks.wait()).await.ok();
         }
+        log::tell_left_out();
     }
 
     /// Waits until nothing is due and nothing in flight, mails are sent and expired rows removed:

@@ -7,6 +7,7 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::app::log::{self, Cause};
 use crate::error::{Result, report};
 use crate::store::{events, signing_keys, targets};
 
@@ -32,7 +33,10 @@ pub async fn remove_expired(app: &App) -> Result<()> {
         let targets = targets::remove_deactivated(&tx, until - app.settings.removal_after, BATCH).await?;
         let keys = signing_keys::remove_expired(&tx, until, BATCH).await?;
         tx.commit().await?;
-        if events.max(targets).max(keys) < BATCH {
+        for (target, organization) in &targets {
+            log::removed(organization, target, Cause::Expired);
+        }
+        if events.max(targets.len() as u64).max(keys) < BATCH {
             break;
         }
     }

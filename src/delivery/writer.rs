@@ -16,13 +16,14 @@ pub mod settle;
 use std::sync::Arc;
 use std::time::Duration;
 
+use entity::TargetStatus;
 use fail::fail_point;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::app::publisher::{Answer, Call, Calls};
-use crate::app::{App, Wakeup};
+use crate::app::{App, Wakeup, log};
 use crate::clock::Clock;
 use crate::db::{Db, Transaction, Tries};
 use crate::delivery::buffer::Buffer;
@@ -30,6 +31,7 @@ use crate::delivery::writer::ingest::{Draft, Ingest, Recorded};
 use crate::delivery::writer::settle::{Batch, Ended, Settling};
 use crate::error::{Error, Result, report};
 use crate::store::events::Publication;
+use crate::store::settlement::Change;
 
 /// How many events, and how many outcomes, may share a transaction: more would keep others from
 /// writing for too long.
@@ -122,7 +124,7 @@ impl Writer {
         work.is_committing = false;
         let (tx, written) = context.write(work).await?;
         work.is_committing = true;
-        let is_stale = written.deactivated;
+        let is_stale = written.has_deactivated();
         let look_ahead = async {
             if ahead.is_none() && owed.is_none() {
                 *ahead = context.look_ahead(inbox).await;
@@ -235,24 +237,24 @@ impl Context {
         }
         let now = self.clock.now();
         let tx = self.db.begin().await?;
-        let deactivated = self.settling.settle(&tx, &work.batch, now).await?;
-        let recorded = match work.draft.take() {
-            Some(_) if deactivated => {
-                let draft = self.ingest.draft(&tx, &work.publications, now).await?;
-                self.ingest.record(&tx, draft, now).await?
+        let changes = self.settling.settle(&tx, &work.batch, now).await?;
+        let mut written = Written { recorded: Recorded::default(), changes };
+        if let Some(mut draft) = work.draft.take() {
+            if written.has_deactivated() {
+                draft = self.ingest.draft(&tx, &work.publications, now).await?;
             }
-            Some(draft) => self.ingest.record(&tx, draft, now).await?,
-            None => Recorded::default(),
-        };
+            written.recorded = self.ingest.record(&tx, draft, now).await?;
+        }
         fail_point!("before-commit", |_| Err(anyhow::anyhow!("a fault was injected").into()));
-        Ok((tx, Written { recorded, deactivated }))
+        Ok((tx, written))
     }
 
     /// Brings it to the disk, and tells everybody.
     async fn commit(&self, tx: Transaction, written: Written, work: &mut Work) -> Result<()> {
         tx.commit().await?;
         fail_point!("before-answer", |_| Err(anyhow::anyhow!("a fault was injected").into()));
-        if written.deactivated {
+        written.changes.iter().for_each(log::status_changed);
+        if written.has_deactivated() {
             self.wakeup.wake_everywhere();
         }
         let events = written.recorded.hand_over(&self.wakeup);
@@ -270,7 +272,14 @@ impl Context {
 #[derive(Debug)]
 struct Written {
     recorded: Recorded,
-    deactivated: bool,
+    changes: Vec<Change>,
+}
+
+impl Written {
+    /// Whether what waits for a target has to be skipped.
+    fn has_deactivated(&self) -> bool {
+        self.changes.iter().any(|change| change.target.status == TargetStatus::Deactivated)
+    }
 }
 
 impl Work {

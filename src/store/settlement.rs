@@ -33,11 +33,24 @@ pub struct Outcome {
     pub not_before: Option<Timestamp>,
 }
 
+/// A target whose status has changed, and what decided that.
+#[derive(Debug)]
+pub struct Change {
+    /// The target as it is now.
+    pub target: target::Model,
+    /// The attempt that decided it.
+    pub outcome: Outcome,
+}
+
 impl Outcome {
+    /// Which attempt of its delivery it is: 1, 2, …
+    pub fn number(&self) -> u32 {
+        self.delivery.attempts.unsigned_abs() + 1
+    }
+
     /// Whether it was the last attempt that the schedule has.
     fn is_last(&self, terms: &Terms<'_>) -> bool {
-        let failed = self.delivery.attempts.unsigned_abs() + 1;
-        terms.backoff_of(self).after(failed, 0.0).is_none()
+        terms.backoff_of(self).after(self.number(), 0.0).is_none()
     }
 
     /// What the receiver asked for counts for events only: an activation has its minute (T4).
@@ -84,8 +97,13 @@ struct Verdict {
     succeeded: bool,
 }
 
-/// Settles outcomes. Answers whether a target was deactivated, so that what waits for it has to be skipped.
-pub async fn settle(tx: &impl ConnectionTrait, outcomes: &[Outcome], terms: &Terms<'_>) -> Result<bool> {
+/// Settles outcomes. Answers whose status has changed: what waits for a target that was deactivated has to be
+/// skipped.
+pub async fn settle(
+    tx: &impl ConnectionTrait,
+    outcomes: &[Outcome],
+    terms: &Terms<'_>,
+) -> Result<Vec<Change>> {
     let targets = find_targets(tx, outcomes, terms).await?;
     let verdicts: Vec<Verdict> = outcomes
         .iter()
@@ -212,8 +230,8 @@ fn place_of(outcome: &Outcome) -> (&EventId, &TargetId) {
 /// What the ends of deliveries mean for their targets.
 #[derive(Default)]
 struct Ends<'a> {
-    verified: HashSet<&'a TargetId>,
-    unverified: HashSet<&'a TargetId>,
+    verified: HashMap<&'a TargetId, &'a Outcome>,
+    unverified: HashMap<&'a TargetId, &'a Outcome>,
     /// Of each target a delivery that failed all its attempts, one of the latest epoch.
     exhausted: HashMap<&'a TargetId, &'a Outcome>,
 }
@@ -223,10 +241,10 @@ impl<'a> Ends<'a> {
         let target = &outcome.delivery.target_id;
         match (outcome.delivery.purpose, outcome.attempt.status) {
             (Purpose::Activation, AttemptStatus::Success) => {
-                self.verified.insert(target);
+                self.verified.insert(target, outcome);
             }
             (Purpose::Activation, AttemptStatus::Failure) => {
-                self.unverified.insert(target);
+                self.unverified.insert(target, outcome);
             }
             (Purpose::Event, AttemptStatus::Failure) => {
                 let latest = self.exhausted.entry(target).or_insert(outcome);
@@ -243,8 +261,8 @@ impl<'a> Ends<'a> {
         tx: &impl ConnectionTrait,
         mut targets: HashMap<TargetId, target::Model>,
         terms: &Terms<'_>,
-    ) -> Result<bool> {
-        let mut deactivated = false;
+    ) -> Result<Vec<Change>> {
+        let mut changes = Vec::new();
         for (id, outcome) in self.exhausted {
             // What was queued before an earlier deactivation has had its consequence.
             let is_concerned = |target: &&target::Model| {
@@ -252,24 +270,27 @@ impl<'a> Ends<'a> {
             };
             if let Some(target) = targets.get(id).filter(is_concerned) {
                 let target = deactivate(tx, target.clone(), outcome, terms).await?;
-                targets.insert(id.clone(), target);
-                deactivated = true;
+                targets.insert(id.clone(), target.clone());
+                changes.push(Change { target, outcome: outcome.clone() });
             }
         }
-        for id in &self.verified {
+        for (id, outcome) in &self.verified {
             if let Some(target) = pending(&targets, id) {
-                targets::set_status(tx, target, TargetStatus::Active, terms.now).await?;
+                let target = targets::set_status(tx, target, TargetStatus::Active, terms.now).await?;
+                changes.push(Change { target, outcome: (*outcome).clone() });
             }
         }
-        for id in self.unverified.difference(&self.verified) {
+        for (id, outcome) in self.unverified.iter().filter(|(id, _)| !self.verified.contains_key(*id)) {
             // A target that was never active stays pending and can be activated by hand (T4).
             if let Some(target) = pending(&targets, id).filter(|target| target.activated_at.is_some())
                 && !is_being_activated(tx, id).await?
             {
-                targets::set_status(tx, target, TargetStatus::ActivationFailed, terms.now).await?;
+                let status = TargetStatus::ActivationFailed;
+                let target = targets::set_status(tx, target, status, terms.now).await?;
+                changes.push(Change { target, outcome: (*outcome).clone() });
             }
         }
-        Ok(deactivated)
+        Ok(changes)
     }
 }
 
@@ -292,7 +313,7 @@ async fn deactivate(
             target_id: &target.id,
             uri: &target.uri,
             event_id: &outcome.delivery.event_id,
-            attempts: outcome.delivery.attempts.unsigned_abs() + 1,
+            attempts: outcome.number(),
             reason: outcome.attempt.failure_reason,
             response_code: outcome.attempt.response_code,
             at: terms.now,

@@ -1,7 +1,9 @@
 //! The targets: adding, changing and removing them, and the one function
 //! through which a status changes.
 
-use entity::{NotificationEventName, TargetId, TargetStatus, Timestamp, subscription, target};
+use entity::{
+    NotificationEventName, OrganizationId, TargetId, TargetStatus, Timestamp, subscription, target,
+};
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, JoinType, PaginatorTrait,
@@ -208,11 +210,15 @@ pub async fn remove(tx: &impl ConnectionTrait, id: &TargetId) -> Result<()> {
     Ok(())
 }
 
-/// Removes up to `limit` targets that have been deactivated since before `until` (T11).
-pub async fn remove_deactivated(tx: &impl ConnectionTrait, until: Timestamp, limit: u64) -> Result<u64> {
-    let forgotten: Vec<TargetId> = target::Entity::find()
+/// Removes up to `limit` targets that have been deactivated since before `until` (T11), and answers which.
+pub async fn remove_deactivated(
+    tx: &impl ConnectionTrait,
+    until: Timestamp,
+    limit: u64,
+) -> Result<Vec<(TargetId, OrganizationId)>> {
+    let forgotten: Vec<(TargetId, OrganizationId)> = target::Entity::find()
         .select_only()
-        .column(target::Column::Id)
+        .columns([target::Column::Id, target::Column::OrganizationId])
         .filter(target::Column::Status.eq(TargetStatus::Deactivated))
         .filter(target::Column::DeactivatedAt.lt(until))
         .limit(limit)
@@ -220,6 +226,7 @@ pub async fn remove_deactivated(tx: &impl ConnectionTrait, until: Timestamp, lim
         .into_tuple()
         .all(tx)
         .await?;
-    let removed = target::Entity::delete_many().filter(target::Column::Id.is_in(forgotten)).exec(tx).await?;
-    Ok(removed.rows_affected)
+    let ids = forgotten.iter().map(|(id, _)| id.clone());
+    target::Entity::delete_many().filter(target::Column::Id.is_in(ids)).exec(tx).await?;
+    Ok(forgotten)
 }

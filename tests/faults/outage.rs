@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::endurance::{ISSUED, becomes, endure, publish};
 use crate::own::{Own, beside, cut};
 use crate::proxy::Proxy;
+use world::program::Site;
 use world::{On, World, impatient};
 
 #[tokio::test]
@@ -20,6 +21,22 @@ async fn while_the_database_is_away_the_server_says_so_and_afterwards_it_goes_on
     let Some(own) = Own::start() else { return };
     let world = World::at(&own.url(), impatient).await;
     endure(&world, async || own.crash(), async || own.recover()).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_back_is_told_with_how_long_it_was_away() {
+    let _faults = FailScenario::setup();
+    let Some(own) = Own::start() else { return };
+    let mut site = Site::at(&own.url()).await;
+    site.set("REPRISE_LOG_FORMAT", "json");
+    let mut server = site.serve().await;
+    own.crash();
+    // The same failure is told for the second time: it has been away for seconds.
+    while server.next_entry().await["times"].as_u64().is_none_or(|times| times == 1) {}
+    own.recover();
+    let back = server.entry("the database is back", &[]).await;
+    assert_eq!(back["level"], "INFO");
+    assert!(back["duration_ms"].as_u64().is_some_and(|away| away >= 1_000), "{back}");
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ mod keys;
 mod leases;
 mod limits;
 mod locks;
+mod log;
 mod lost;
 mod mail;
 mod maintenance;

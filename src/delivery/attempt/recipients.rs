@@ -53,12 +53,12 @@ enum Damage {
 }
 
 impl Damage {
-    fn report(&self, id: &TargetId) {
+    fn report(&self, target_id: &TargetId) {
         let (Self::Keys(error) | Self::Uri(error)) = self;
         let error = format!("{error:#}");
         match self {
-            Self::Keys(_) => tracing::error!(%id, error, "deliveries wait for the encryption key"),
-            Self::Uri(_) => tracing::error!(%id, error, "deliveries wait for a URI that can be read"),
+            Self::Keys(_) => tracing::error!(%target_id, error, "deliveries wait for the encryption key"),
+            Self::Uri(_) => tracing::error!(%target_id, error, "deliveries wait for a URI that can be read"),
         }
     }
 }

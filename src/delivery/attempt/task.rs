@@ -5,10 +5,11 @@ use std::time::Duration;
 use entity::{TargetId, delivery};
 use fail::fail_point;
 use tokio::time::sleep;
+use tracing::{Instrument, info_span};
 
 use crate::app::App;
 use crate::delivery::attempt::job::Job;
-use crate::delivery::attempt::send;
+use crate::delivery::attempt::{log, send};
 use crate::delivery::buffer::Buffer;
 use crate::delivery::buffer::window::Feedback;
 use crate::delivery::signal::{Reports, Signal, Stopping};
@@ -21,11 +22,18 @@ const PAUSES: [Duration; 3] =
 /// Makes one attempt, after a wait, and hands its outcome over; only then its slot in the lane is free.
 pub async fn deliver(app: App, job: Job, wait: Duration, stopping: Stopping, mut slot: Slot) {
     let delivery = job.delivery.clone();
+    let recipient = job.contents.as_ref().map(|contents| contents.recipient.clone());
+    let (target_id, event_id) = (&delivery.target_id, &delivery.event_id);
+    // Whatever is logged on the way says for which attempt.
+    let span = info_span!("attempt", %target_id, %event_id, attempt = delivery.attempts + 1);
     let ended = tokio::select! {
-        ended = carry(&app, job, wait, &mut slot) => ended,
+        ended = carry(&app, job, wait, &mut slot).instrument(span) => ended,
         () = stopping.attempts.cancelled() => Some(Ended::GivenBack(delivery)),
     };
     let Some(ended) = ended else { return };
+    if let Ended::Attempted(outcome) = &ended {
+        log::ended(recipient.as_ref().map(|recipient| &recipient.target.organization_id), outcome);
+    }
     fail_point!("sent", |_| {});
     slot.hand_over(ended).await;
 }
@@ -47,7 +55,7 @@ async fn carry(app: &App, mut job: Job, wait: Duration, slot: &mut Slot) -> Opti
         }
         let delivery = &job.delivery;
         if !slot.buffer.leases().is_running(delivery, app.now()) {
-            tracing::warn!(event = %delivery.event_id, "a lease ran out before its delivery was begun");
+            tracing::warn!(event_id = %delivery.event_id, "a lease ran out before its delivery was begun");
             return None;
         }
         let Some(contents) = &job.contents else { return Some(Ended::Gone(job.delivery)) };

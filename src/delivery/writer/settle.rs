@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::rules::mail::Conditions;
 use crate::rules::retry::Schedules;
 use crate::store::claims;
-use crate::store::settlement::{self, Outcome, Terms};
+use crate::store::settlement::{self, Change, Outcome, Terms};
 
 /// For how long a delivery is put off that could not be attempted.
 const PUT_OFF: Duration = Duration::from_secs(15);
@@ -84,18 +84,22 @@ impl Settling {
         Self { schedules: settings.schedules.clone(), mails: app.mail.is_some().then_some(conditions) }
     }
 
-    /// Settles, in a transaction that is still to be committed. Answers whether a target was deactivated, so
-    /// that what waits for it has to be skipped.
-    pub async fn settle(&self, tx: &impl ConnectionTrait, batch: &Batch, now: Timestamp) -> Result<bool> {
+    /// Settles, in a transaction that is still to be committed. Answers whose status has changed.
+    pub async fn settle(
+        &self,
+        tx: &impl ConnectionTrait,
+        batch: &Batch,
+        now: Timestamp,
+    ) -> Result<Vec<Change>> {
         if batch.is_empty() {
-            return Ok(false);
+            return Ok(Vec::new());
         }
         let Self { schedules, mails } = self;
         let terms = Terms { schedules, mails: *mails, random: rand::random, now };
-        let deactivated = settlement::settle(tx, &batch.attempted, &terms).await?;
+        let changes = settlement::settle(tx, &batch.attempted, &terms).await?;
         claims::give_back(tx, &batch.given_back, now).await?;
         claims::give_back(tx, &batch.put_off, now + PUT_OFF).await?;
         claims::remove(tx, &batch.gone).await?;
-        Ok(deactivated)
+        Ok(changes)
     }
 }

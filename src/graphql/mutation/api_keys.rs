@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object};
 use entity::{ApiKeyKind, AuditAction};
 
-use crate::app::App;
+use crate::app::{App, log};
 use crate::auth::Caller;
 use crate::auth::issue_keys::{self, Order};
 use crate::error::{Error, Path, Result, Violations};
@@ -78,6 +78,7 @@ async fn create(app: &App, caller: &Caller, input: &CreateSecretApiKeyInput) -> 
     let order = Order { kind: ApiKeyKind::Integrator, name, by: Some(&caller.key) };
     let issued = issue_keys::key(&tx, &caller.scope, order, now).await?;
     tx.commit().await?;
+    log::key_made(&issued.row);
     Ok(issued.into())
 }
 
@@ -98,5 +99,6 @@ async fn revoke(app: &App, caller: &Caller, input: &RevokeApiKeyInput) -> Result
     let key = api_keys::revoke(&tx, key, now).await?;
     note(&tx, caller, AuditAction::ApiKeyRevoked, &key.id, now).await?;
     tx.commit().await?;
+    log::key_revoked(&key);
     Ok(key.into())
 }

@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, Object};
 use entity::{ApiKeyKind, AuditAction};
 
-use crate::app::App;
+use crate::app::{App, log};
 use crate::auth::{Caller, issue_keys};
 use crate::error::{Error, Result, Violations};
 use crate::graphql::api_key::ApiKey;
@@ -50,6 +50,7 @@ async fn create(app: &App, caller: &Caller, input: &CreateOrganizationInput) -> 
     let (row, keys) = issue_keys::organization(&tx, &input.display_name, ApiKeyKind::Integrator, now).await?;
     note(&tx, caller, AuditAction::OrganizationCreated, &row.id, now).await?;
     tx.commit().await?;
+    log::organization_made(&row, keys.each_ref().map(|key| &key.row));
     let [test_key, live_key] = keys.map(ApiKey::from);
     Ok(CreatedOrganization { organization: Organization(row), test_key, live_key })
 }

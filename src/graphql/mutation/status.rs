@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, Object};
 use entity::{AuditAction, NotificationEventName, Purpose, TargetStatus};
 
-use crate::app::App;
+use crate::app::{App, log};
 use crate::auth::Caller;
 use crate::error::Result;
 use crate::graphql::context::{app, caller};
@@ -85,6 +85,7 @@ async fn activate(
     events::publish_to(&tx, &target, Purpose::Activation, activation, now).await?;
     note(&tx, caller, AuditAction::TargetActivated, &target.id, now).await?;
     tx.commit().await?;
+    log::activation_begun(&target);
     app.wakeup.wake([target.id.clone()]);
     Ok(target.into())
 }
@@ -103,6 +104,7 @@ async fn deactivate(
     let target = targets::set_status(&tx, target, TargetStatus::Deactivated, now).await?;
     note(&tx, caller, AuditAction::TargetDeactivated, &target.id, now).await?;
     tx.commit().await?;
+    log::deactivated_by_hand(&target);
     app.wakeup.wake_everywhere();
     Ok(target.into())
 }

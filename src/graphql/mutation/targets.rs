@@ -7,6 +7,7 @@ use entity::{AuditAction, NotificationEventName, Purpose, Timestamp, target};
 use sea_orm::ConnectionTrait;
 
 use crate::app::App;
+use crate::app::log::{self, Cause};
 use crate::auth::Caller;
 use crate::error::{Path, Result, Violations};
 use crate::graphql::context::{app, caller};
@@ -111,6 +112,7 @@ async fn add(
     begin(&tx, &app.vault, &target, now).await?;
     note(&tx, caller, AuditAction::TargetAdded, &target.id, now).await?;
     tx.commit().await?;
+    log::activation_begun(&target);
     app.wakeup.wake([target.id.clone()]);
     Ok(target.into())
 }
@@ -150,6 +152,7 @@ async fn remove(
     targets::remove(&tx, &target.id).await?;
     note(&tx, caller, AuditAction::TargetRemoved, &target.id, app.now()).await?;
     tx.commit().await?;
+    log::removed(&target.organization_id, &target.id, Cause::ByHand);
     app.wakeup.wake_everywhere();
     Ok(target.into())
 }

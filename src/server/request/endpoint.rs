@@ -33,7 +33,7 @@ use crate::server::request::media::{self, Media};
 use crate::server::request::{body, client_ip};
 use crate::server::response::refusal::{NO_ROOM, Refusal, no_room};
 use crate::server::response::request_id::RequestId;
-use crate::server::response::{answer, rate_limit};
+use crate::server::response::{answer, observe, rate_limit};
 
 /// Longer bodies are not parsed on the threads that the delivery engine runs on, and few at a time.
 const LONG: usize = 64 * 1_024;
@@ -95,6 +95,7 @@ async fn serve(
             return refusal.answer(media, &id);
         }
     };
+    observe::name_caller(&caller);
     let charge = RateCharge::of(&endpoint.app.ledger, &caller.scope);
     // Until it is known what is asked, the platform's services are taken to publish.
     let purpose = if caller.is_platform() { Purpose::Publishing } else { Purpose::Reading };

@@ -13,8 +13,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
-use tracing::{Instrument, Span, field, info, info_span};
+use tracing::{Instrument, Span, field, info_span};
 
+use crate::auth::Caller;
 use crate::graphql::codes;
 use crate::server::request::media::{self, Media};
 use crate::server::response::refusal::Refusal;
@@ -25,6 +26,9 @@ const OPERATION_CHARS: usize = 64;
 
 /// How much of a path is logged. None of ours is longer.
 const PATH: usize = 48;
+
+/// What is asked again and again by programs, so that nobody wants to read it.
+const PROBES: [&str; 2] = ["/healthz", "/readyz"];
 
 /// What a key begins with, whatever its environment.
 const KEY: &str = "sk_";
@@ -40,14 +44,25 @@ fn shown(path: &str) -> String {
 /// The outermost layer.
 pub async fn observe(mut request: Request, next: Next) -> Response {
     let id = RequestId::random();
-    let span = info_span!("request", request_id = %id, operation = field::Empty);
+    let (operation, organization, key_id) = (field::Empty, field::Empty, field::Empty);
+    let span = info_span!("request", request_id = %id, operation, organization, key_id);
+    let is_probe = PROBES.contains(&request.uri().path());
     request.extensions_mut().insert(id.clone());
     async {
         let (start, method, path) = (Instant::now(), request.method().clone(), shown(request.uri().path()));
         let mut response = answer(request, next, &id).await;
         add_headers(&mut response, &id);
-        let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        info!(%method, path, status = response.status().as_u16(), millis, "answered");
+        let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(%method, path, status = response.status().as_u16(), duration_ms, "answered")
+            };
+        }
+        if is_probe {
+            line!(debug)
+        } else {
+            line!(info)
+        }
         response
     }
     .instrument(span)
@@ -62,6 +77,13 @@ pub fn name_operation(name: &str) {
     if is_name {
         Span::current().record("operation", name);
     }
+}
+
+/// Lets the lines of this request in the log say who asked, by the id of the key.
+pub fn name_caller(caller: &Caller) {
+    let span = Span::current();
+    span.record("organization", field::display(&caller.scope.organization));
+    span.record("key_id", field::display(&caller.key));
 }
 
 async fn answer(request: Request, next: Next, id: &RequestId) -> Response {

@@ -153,6 +153,32 @@ impl Server {
         }
     }
 
+    /// The next line of a log for programs.
+    pub async fn next_entry(&mut self) -> Value {
+        let Some(line) = self.lines.recv().await else {
+            panic!("it ended: {}", self.log.join("\n"));
+        };
+        self.log.push(line.clone());
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    /// Waits for the entry with this message and these fields in a log for programs, unless it was heard before.
+    pub async fn entry(&mut self, message: &str, fields: &[(&str, &str)]) -> Value {
+        let is_it = |entry: &Value| {
+            entry["message"] == message && fields.iter().all(|(name, value)| entry[*name] == *value)
+        };
+        let heard = self.log.iter().filter_map(|line| serde_json::from_str(line).ok());
+        if let Some(entry) = heard.into_iter().find(is_it) {
+            return entry;
+        }
+        loop {
+            let entry = self.next_entry().await;
+            if is_it(&entry) {
+                return entry;
+            }
+        }
+    }
+
     /// Waits until it listens, or has ended; then answers what it said.
     pub async fn listens(&mut self) -> Result<(), String> {
         while let Some(line) = self.lines.recv().await {
