@@ -64,9 +64,9 @@ impl Transaction {
         let session = Mutex::new(Session { link: Some(link), state: State::Unanswered });
         let tx = Self { session, backend: pool.get_database_backend(), writing: writing.clone() };
         // Not before: a connection from the pool may be that to a server that is away.
-        let begun = tx.session.lock().await.say(begin, writing).await;
-        writing.presence.note(begun_at, &begun);
-        begun?;
+        let answered = tx.session.lock().await.say(begin, writing).await;
+        writing.presence.note(begun_at, &answered);
+        answered?;
         Ok(tx)
     }
 

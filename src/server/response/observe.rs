@@ -59,9 +59,9 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
             };
         }
         if is_probe {
-            line!(debug)
+            line!(debug);
         } else {
-            line!(info)
+            line!(info);
         }
         response
     }
