@@ -188,7 +188,9 @@ fn every_line_of_the_log_is_explained() {
     let mut lines = 0;
     for source in files("src").iter().map(|path| fs::read_to_string(path).unwrap()) {
         let product = source.split("#[cfg(test)]").next().unwrap();
-        for call in ["warn!(", "error!(", "info!(", "line!("].iter().flat_map(|name| product.split(name).skip(1)) {
+        for call in
+            ["warn!(", "error!(", "info!(", "line!("].iter().flat_map(|name| product.split(name).skip(1))
+        {
             let Some(message) = message(call) else { continue };
             let is_told = told.iter().any(|told| !told.is_empty() && message.starts_with(told));
             assert!(is_told, "docs/operate.md does not explain {message:?}");
