@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write, stdout};
 
 use anyhow::Context;
 use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr;
 
 use crate::rules::text::is_unprintable;
 
@@ -70,12 +71,14 @@ impl Table {
         let heads = self.columns.iter().map(|column| column.to_uppercase()).collect();
         let rows = self.rows.iter().map(|row| row.iter().map(|cell| shown(cell.as_deref())).collect());
         let lines: Vec<Vec<String>> = std::iter::once(heads).chain(rows).collect();
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+        let width = |column: usize| lines.iter().map(|line| line[column].width()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
         let mut text = String::new();
         for line in &lines {
-            let cells = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
-            let line = cells.collect::<Vec<_>>().join("  ");
+            // Formatting would fill up by characters, of which a terminal shows some in two columns, some in none.
+            let filled_up =
+                |(cell, &width): (&String, &usize)| cell.clone() + &" ".repeat(width - cell.width());
+            let line = line.iter().zip(&widths).map(filled_up).collect::<Vec<_>>().join("  ");
             writeln!(text, "{}", line.trim_end()).expect("a string takes everything");
         }
         text
@@ -114,6 +117,18 @@ mod tests {
     fn people_see_columns() {
         let text = "ID      NAME       REVOKED\nkey_1   Büro \u{fffd}[2J  -\nkey_22  a          2026-01-01\n";
         assert_eq!(table().to_text(), text);
+    }
+
+    #[test]
+    fn columns_stay_under_each_other_whatever_a_name_is_written_in() {
+        let names = ["Company", "株式会社", "🎉 Party", "Cafe\u{301}", "नमस्ते"];
+        let row = |name: &str| vec![Some(name.to_owned()), Some("org_1".to_owned())];
+        let text = Table::new(&["name", "id"], names.map(row)).to_text();
+        let columns =
+            text.lines().map(|line| line.split_at(line.find("org_1").unwrap_or(line.len() - 2)).0.width());
+        assert_eq!(columns.collect::<Vec<_>>(), [10; 6], "{text}");
+        let padded = ["Company   org_1", "株式会社  org_1", "🎉 Party  org_1", "Cafe\u{301}      org_1"];
+        assert_eq!(text.lines().skip(1).take(4).collect::<Vec<_>>(), padded);
     }
 
     #[test]
