@@ -78,7 +78,41 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use clap::{Args, Command, FromArgMatches};
+
     use super::*;
+    use crate::config::schedule::Changes;
+    use crate::rules::retry::{Backoff, Schedules};
+
+    /// The flags, without the variables that may be set where the tests run.
+    fn flags() -> Command {
+        let command = Options::augment_args(Command::new("reprise").no_binary_name(true));
+        command.mut_args(|arg| arg.env(None::<&str>))
+    }
+
+    #[test]
+    fn the_defaults_of_the_flags_are_those_of_the_settings() {
+        let none = flags().try_get_matches_from([""; 0]).unwrap();
+        let settings = Options::from_arg_matches(&none).unwrap().settings().unwrap();
+        assert_eq!(format!("{settings:#?}"), format!("{:#?}", Settings::default()));
+    }
+
+    #[test]
+    fn the_help_tells_the_default_schedules() {
+        let other = Backoff { attempts: 99, first: Duration::ZERO, factor: 99, jitter: 0.99 };
+        let Schedules { live, test, activation, .. } = Schedules::default();
+        for (flag, expected) in
+            [("live-retries", live), ("test-retries", test), ("activation-retries", activation)]
+        {
+            let flags = flags();
+            let arg = flags.get_arguments().find(|arg| arg.get_long() == Some(flag)).unwrap();
+            let help = arg.get_help().unwrap().to_string();
+            let told = help.split_once("[default: ").unwrap().1.trim_end_matches(']');
+            assert_eq!(told.parse::<Changes>().unwrap().apply(&other), expected, "{help}");
+        }
+    }
 
     #[test]
     fn an_address_has_a_port_and_may_be_that_of_this_machine() {

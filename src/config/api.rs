@@ -127,18 +127,10 @@ mod tests {
     use clap::{Args, Command, FromArgMatches};
 
     use super::*;
-    use crate::app::Settings;
 
     fn parse(args: &[&str]) -> Result<Options, clap::Error> {
         let command = Options::augment_args(Command::new("reprise").no_binary_name(true));
         Options::from_arg_matches(&command.try_get_matches_from(args)?)
-    }
-
-    #[test]
-    fn the_defaults_of_the_flags_are_those_of_the_settings() {
-        let options = parse(&[]).unwrap();
-        assert_eq!(format!("{:?}", options.limits()), format!("{:?}", ApiLimits::default()));
-        assert_eq!(options.activations(), Settings::default().activations);
     }
 
     #[test]
