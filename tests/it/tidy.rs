@@ -176,6 +176,76 @@ fn citations(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// With `--log-format json` a line is one object, in which the fields of an event stand beside these; those
+/// of a span stand beside its name.
+#[test]
+fn no_key_stands_twice_in_a_line_of_the_log() {
+    let events = &["error!(", "warn!(", "info!(", "debug!(", "trace!(", "event!("][..];
+    let spans = &["span!("][..];
+    let mut seen = 0;
+    for path in sources(Path::new(SRC)) {
+        let source = fs::read_to_string(&path).unwrap();
+        for (macros, taken) in
+            [(events, &["timestamp", "level", "message", "target", "span"][..]), (spans, &["name"])]
+        {
+            for call in macros.iter().flat_map(|name| source.split(name).skip(1)) {
+                let mut fields: Vec<_> =
+                    parts(call).iter().filter_map(|part| field(part)).map(str::to_owned).collect();
+                seen += fields.len();
+                fields.sort_unstable();
+                let twice = fields.windows(2).find(|two| two[0] == two[1]).map(|two| &two[0]);
+                let wrong = fields.iter().find(|field| taken.contains(&field.as_str())).or(twice);
+                assert_eq!(wrong, None, "in the log of {}", path.display());
+            }
+        }
+    }
+    assert!(seen > 40, "{seen}");
+}
+
+#[test]
+fn the_fields_of_a_log_line_are_found_in_its_source() {
+    for (call, expected) in [
+        (r#"%target, level = f(1, "a, b"), "text: {}", f(x)); other(message = 1)"#, &["target", "level"][..]),
+        (r#"target: "sql", ?error, "a \" b, c = {c}")"#, &["error"]),
+        (r"parent: &span, Level::INFO, mail.id = %id)", &["mail.id"]),
+        (r#""request", request_id = %id, operation = field::Empty)"#, &["request_id", "operation"]),
+        (r#""only a text")"#, &[]),
+    ] {
+        let parts = parts(call);
+        assert_eq!(parts.iter().filter_map(|part| field(part)).collect::<Vec<_>>(), expected, "{call}");
+    }
+}
+
+/// The parts of a call, from its opening bracket on.
+fn parts(call: &str) -> Vec<String> {
+    let (mut parts, mut depth, mut is_quoted, mut is_escaped) = (vec![String::new()], 1, false, false);
+    for c in call.chars() {
+        match c {
+            _ if is_quoted => (is_quoted, is_escaped) = (is_escaped || c != '"', !is_escaped && c == '\\'),
+            '"' => is_quoted = true,
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' if depth == 1 => break,
+            ')' | ']' | '}' => depth -= 1,
+            ',' if depth == 1 => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        parts.last_mut().unwrap().push(c);
+    }
+    parts
+}
+
+/// The name of the field that a part of a call is, if it is one.
+fn field(part: &str) -> Option<&str> {
+    let part = part.trim().trim_start_matches(['%', '?']);
+    let end = part.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').unwrap_or(part.len());
+    let (name, rest) = part.split_at(end);
+    let is_field = !name.is_empty() && (rest.is_empty() || rest.trim_start().starts_with('='));
+    is_field.then_some(name)
+}
+
 /// Programs go by codes, so each that can be told stands in the documents.
 #[test]
 fn the_codes_of_errors_are_those_of_the_documents() {

@@ -55,7 +55,7 @@ enum Damage {
 impl Damage {
     fn report(&self, target_id: &TargetId) {
         let (Self::Keys(error) | Self::Uri(error)) = self;
-        let error = format!("{error:#}");
+        let (target_id, error) = (id, format!("{error:#}"));
         match self {
             Self::Keys(_) => tracing::error!(%target_id, error, "deliveries wait for the encryption key"),
             Self::Uri(_) => tracing::error!(%target_id, error, "deliveries wait for a URI that can be read"),
