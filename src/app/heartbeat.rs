@@ -1,9 +1,10 @@
 //! Whether the delivery engine is alive, for whoever watches the process.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity::Timestamp;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// The last sign of life. Cheap to clone; all clones show the same.
@@ -25,7 +26,7 @@ impl Default for Heartbeat {
 impl Heartbeat {
     /// The engine has seen the database, and what has been due for longest in it.
     pub fn beat(&self, oldest_due_at: Option<Timestamp>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Beat { at: Instant::now(), oldest_due_at };
+        *self.0.lock() = Beat { at: Instant::now(), oldest_due_at };
     }
 
     /// How long ago that was.
@@ -40,6 +41,6 @@ impl Heartbeat {
     }
 
     fn last(&self) -> Beat {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 }

@@ -1,10 +1,11 @@
 //! Where events are handed in to be recorded: callers wait here for the writer of
 //! the delivery engine, which records many calls in one transaction.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use entity::event;
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
@@ -106,7 +107,7 @@ impl Publisher {
 
     /// The calls, for the one who answers them; none, if somebody does already.
     pub fn calls(&self) -> Option<Calls> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.waiting.lock().take()
     }
 }
 

@@ -1,9 +1,9 @@
 //! How far the time has come that the removal of what has expired goes by.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use entity::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::error::Result;
 use crate::rules::removal;
@@ -51,6 +51,6 @@ impl Removal {
     }
 
     fn reached(&self) -> MutexGuard<'_, Option<Reached>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

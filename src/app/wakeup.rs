@@ -4,9 +4,10 @@
 //! is found at the next regular look.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use entity::TargetId;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// Wakes one sleeper. Cheap to clone; all clones wake the same one.
@@ -53,11 +54,11 @@ impl Wakeup {
 
     /// What there is to do until now, without waiting.
     pub fn take(&self) -> Due {
-        std::mem::take(&mut *self.0.due.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.0.due.lock())
     }
 
     fn change(&self, change: impl FnOnce(&mut Due)) {
-        change(&mut self.0.due.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.0.due.lock());
         self.0.notify.notify_one();
     }
 }

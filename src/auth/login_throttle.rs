@@ -6,10 +6,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use entity::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::quota::limits::FailedLogins;
 use crate::rules::quota::Used;
@@ -75,8 +75,8 @@ impl LoginThrottle {
         self.state().known.remove(hash);
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().expect("nobody panics while holding the state")
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock()
     }
 }
 

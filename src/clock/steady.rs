@@ -5,9 +5,10 @@
 //! meant to, within a tenth, and time never goes back.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use entity::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::Runner;
 
@@ -113,7 +114,7 @@ impl Steady {
     }
 
     fn course(&self) -> MutexGuard<'_, Course> {
-        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+        self.course.lock()
     }
 }
 

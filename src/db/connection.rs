@@ -1,13 +1,14 @@
 //! Reading by a pool of connections, and a look at whether writing works.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_stream::try_stream;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
+use parking_lot::{Mutex, MutexGuard};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, Statement, StreamTrait,
 };
@@ -120,7 +121,7 @@ impl Writing {
     }
 
     fn doubted_until(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.doubted_until.lock().unwrap_or_else(PoisonError::into_inner)
+        self.doubted_until.lock()
     }
 }
 

@@ -1,8 +1,9 @@
 //! Which connections are still believed to lead where they should.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use sea_orm::sqlx;
 use tokio::time::{Instant, timeout};
 
@@ -44,7 +45,7 @@ impl Trust {
     }
 
     fn ended_at(&self) -> Option<MutexGuard<'_, Option<Instant>>> {
-        Some(self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(self.0.as_ref()?.lock())
     }
 
     /// Whether a call was answered well. That no answer came in time ends the trust in all connections; that

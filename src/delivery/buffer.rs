@@ -7,9 +7,10 @@ pub mod leases;
 pub mod renewal;
 pub mod window;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use entity::{DeliveryState, TargetId, Timestamp, delivery};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 use crate::delivery::attempt::job::Job;
@@ -41,7 +42,7 @@ impl Buffer {
 
     /// The lanes.
     pub fn lanes(&self) -> MutexGuard<'_, Lanes<Job>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lanes.lock()
     }
 
     /// The leases.

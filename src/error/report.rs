@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::error::Error;
 
@@ -23,7 +24,7 @@ pub fn report(what: &'static str, error: &Error) {
         Error::Internal(error) | Error::Unknown(error) => causes(error),
         told => told.to_string(),
     };
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut told = TOLD.lock();
     let times = told.get_or_insert_default().count((what, error.clone()), Instant::now());
     drop(told);
     if let Some(times) = times {

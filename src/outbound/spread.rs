@@ -1,9 +1,9 @@
 //! Over how many pools the requests to one target are spread.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Over how many connections of HTTP/2 the requests to one target are spread at most.
@@ -39,7 +39,7 @@ impl Spread {
     }
 
     fn change(&self, now: Instant, at_earliest: Duration, to: impl Fn(usize) -> usize) {
-        let mut changed_at = self.changed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed_at = self.changed_at.lock();
         if changed_at.is_none_or(|at| now >= at + at_earliest) {
             *changed_at = Some(now);
             self.more.store(to(self.more.load(Relaxed) + 1).max(1) - 1, Relaxed);

@@ -4,9 +4,9 @@
 //! line, because what stands in a certificate was written by a stranger.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// For how long the same host is not told again, and how many are remembered.
@@ -30,7 +30,7 @@ impl Suspicions {
     }
 
     fn is_news(&self, host: &str, now: Instant) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.0.lock();
         if told.len() >= REMEMBERED {
             told.retain(|_, at| now - *at < WHILE);
         }

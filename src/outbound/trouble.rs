@@ -5,9 +5,10 @@
 //! as long as it goes on.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// For how long one is told after it was met, and not told again in the log.
@@ -70,7 +71,7 @@ impl Troubles {
 
     /// How often it was met since it was told last, if it is to be told now.
     fn count(&self, trouble: Trouble, now: Instant) -> Option<u64> {
-        let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut met = self.0.lock();
         let Some(met) = met.get_mut(&trouble) else {
             met.insert(trouble, Met { last: now, told: now, times: 0 });
             return Some(1);
@@ -89,7 +90,7 @@ impl Troubles {
     }
 
     fn at(&self, now: Instant) -> Option<Trouble> {
-        let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let met = self.0.lock();
         let (trouble, met) = met.iter().max_by_key(|(_, met)| met.last)?;
         (now < met.last + WHILE).then_some(*trouble)
     }

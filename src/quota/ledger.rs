@@ -3,10 +3,11 @@
 //! A request is counted before its document is parsed, its points before anything of it is done.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use entity::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::Clock;
 use crate::quota::limits::{ApiLimits, Rate, WINDOW};
@@ -179,7 +180,7 @@ impl RateCharge {
     }
 
     fn charged(&self) -> MutexGuard<'_, Charged> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -209,7 +210,7 @@ impl Charged {
     }
 
     fn usage<T>(&self, now: Timestamp, look: impl FnOnce(&mut Usage) -> T) -> T {
-        let mut used = self.ledger.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.ledger.used.lock();
         if used.len() >= REMEMBERED {
             used.retain(|_, usage| !usage.has_ended(now));
         }

@@ -21,11 +21,12 @@ pub(in crate::server) mod validation;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
 use async_graphql::{Name, Positioned, Request, ServerError, Value};
 use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::graphql::{self, codes};
 use crate::quota::RequestClass;
@@ -132,7 +133,7 @@ impl Documents {
     }
 
     fn kept(&self) -> MutexGuard<'_, LruCache<String, Arc<ExecutableDocument>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 }
 

@@ -4,9 +4,10 @@
 //! so reading the row again is enough to know that the recipient still holds.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use entity::{TargetId, Timestamp, signing_key, target};
+use parking_lot::{Mutex, MutexGuard};
 use sea_orm::ConnectionTrait;
 use secrecy::ExposeSecret;
 
@@ -161,7 +162,7 @@ impl Recipients {
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<TargetId, Option<Arc<Recipient>>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! What this process has claimed and not settled, and until when it is ours.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use entity::{Timestamp, delivery};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::store::claims::{Claim, claim_of};
 
@@ -55,6 +56,6 @@ impl Leases {
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Claim, Timestamp>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -5,10 +5,11 @@
 //! ends. The rows that it reads are counted as they come ([`PayloadBudget`](super::weight::PayloadBudget)), and use up
 //! first what was taken ahead.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use async_graphql::parser::types::{ExecutableDocument, Selection, SelectionSet};
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::quota::memory::{Full, Share};
@@ -59,7 +60,7 @@ impl Admission {
     pub async fn wait_for_turn(&self) {
         if let Some(turns) = &self.turns {
             let turn = Arc::clone(turns).acquire_owned().await.ok();
-            *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+            *self.turn.lock() = turn;
         }
         self.has_begun.store(true, Ordering::Release);
     }

@@ -4,9 +4,10 @@
 //! wait the longest goes first. No client is disconnected while we work for it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::http::Version;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::quota::limits::Timeouts;
@@ -96,7 +97,7 @@ impl Activity {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
