@@ -1,9 +1,11 @@
 //! What this process has claimed: the lanes that it waits in, and the leases that
 //! keep it ours. The dispatcher takes from it, the writer adds to it.
 
+pub mod holding;
 pub mod lane;
 pub mod lanes;
 pub mod leases;
+pub mod part;
 pub mod renewal;
 pub mod window;
 

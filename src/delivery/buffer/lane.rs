@@ -4,16 +4,20 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
+use crate::delivery::buffer::holding::{Holding, Stage};
+use crate::delivery::buffer::part::OneIn;
 use crate::delivery::buffer::window::{Feedback, Window};
 
-/// Of what may be held and is free, a lane may have one part in so many; and one in so many until its
-/// target has shown that it keeps up, from then on so much more with each success.
-const SHARE: usize = 2;
-pub const SHARE_UNPROVEN: usize = 32;
-const PER_SUCCESS: usize = 8;
-/// A lane holds no more than for so many rounds of all the requests that it may have in flight; for one,
-/// if its target has too much to do.
+/// The part that a lane may have of the room which it has and which is free.
+const SHARE: OneIn = OneIn(2);
+/// The same until its target has shown that it keeps up, and by how many units of weight it grows with
+/// each success.
+pub const SHARE_UNPROVEN: OneIn = OneIn(32);
+const GROWTH: usize = 8;
+/// For how many rounds of all the requests that it may have in flight a lane holds deliveries at most, and
+/// for how many if its target has too much to do.
 pub const ROUNDS: usize = 256;
+const ROUNDS_IF_SLOW: usize = 1;
 
 /// Something in stock, and its weight.
 pub type Stocked<T> = (T, usize);
@@ -23,10 +27,8 @@ pub type Stocked<T> = (T, usize);
 pub struct Lane<T> {
     /// What is to be sent, in this order.
     pub stock: VecDeque<Stocked<T>>,
-    /// How many requests have been sent and not ended.
-    pub in_flight: usize,
-    /// The weight of what is in stock, in flight, or promised a place.
-    pub held: usize,
+    /// How much of it is promised a place, in stock, and in flight.
+    pub holding: Holding,
     /// How many requests may be in flight.
     pub window: Window,
     /// How many requests have ended well since one showed that the target was overloaded.
@@ -37,10 +39,6 @@ pub struct Lane<T> {
     pub next_turn: Instant,
     /// What its deliveries weighed lately.
     pub usual_weight: Option<usize>,
-    /// It stands among those that have something due in the database.
-    pub is_hungry: bool,
-    /// It stands among those that have something in stock.
-    pub is_ready: bool,
 }
 
 impl<T> Lane<T> {
@@ -48,24 +46,21 @@ impl<T> Lane<T> {
     pub fn new(most: usize) -> Self {
         Self {
             stock: VecDeque::new(),
-            in_flight: 0,
-            held: 0,
+            holding: Holding::default(),
             window: Window::new(most),
             successes: 0,
             is_slow: false,
             next_turn: Instant::now(),
             usual_weight: None,
-            is_hungry: false,
-            is_ready: false,
         }
     }
 
     /// How much it may hold while so much is free in all: one delivery at least, if that fits.
     pub fn share(&self, free: usize) -> usize {
-        let (rest, rounds) = (self.held + free, if self.is_slow { 1 } else { ROUNDS });
-        let part = (rest / SHARE).min(rest / SHARE_UNPROVEN + PER_SUCCESS * self.successes);
-        let one = self.weight();
-        part.max(one.min(rest)).min(self.window.get() * rounds * one)
+        let room = self.holding.weight() + free;
+        let part = SHARE.of(room).min(SHARE_UNPROVEN.of(room) + GROWTH * self.successes);
+        let (one, rounds) = (self.weight(), if self.is_slow { ROUNDS_IF_SLOW } else { ROUNDS });
+        part.max(one.min(room)).min(self.window.get() * rounds * one)
     }
 
     /// What one delivery weighs, as far as is known.
@@ -73,18 +68,38 @@ impl<T> Lane<T> {
         self.usual_weight.unwrap_or(1).max(1)
     }
 
+    /// A delivery goes from one stage to another, in this lane and so among all. Nothing else changes these
+    /// counts.
+    pub fn pass(&mut self, all: &mut Holding, weight: usize, from: Option<Stage>, to: Option<Stage>) {
+        self.holding.pass(weight, from, to);
+        all.pass(weight, from, to);
+    }
+
+    /// Takes something into the stock.
+    pub fn put(&mut self, item: T, weight: usize) {
+        self.usual_weight = Some(self.usual_weight.map_or(weight, |usual| (usual * 7 + weight).div_ceil(8)));
+        self.stock.push_back((item, weight));
+    }
+
+    /// Takes out of the stock what is to go, so many at most: what would be sent first goes first.
+    pub fn withdraw(&mut self, is_out: impl Fn(&T) -> bool, limit: usize) -> Vec<Stocked<T>> {
+        let (mut out, mut kept) = (Vec::new(), Vec::new());
+        while out.len() < limit
+            && let Some(stocked) = self.stock.pop_front()
+        {
+            if is_out(&stocked.0) { out.push(stocked) } else { kept.push(stocked) }
+        }
+        kept.into_iter().rev().for_each(|stocked| self.stock.push_front(stocked));
+        out
+    }
+
     /// A request has ended.
     pub fn learn(&mut self, feedback: Feedback) {
-        self.window.learn(feedback, self.in_flight);
+        self.window.learn(feedback, self.holding.in_flight.count);
         match feedback {
             Feedback::Well => (self.successes, self.is_slow) = (self.successes + 1, false),
             Feedback::Overloaded => (self.successes, self.is_slow) = (0, true),
             Feedback::Otherwise => {}
         }
-    }
-
-    /// Nothing is due, as far as is known, held or in flight.
-    pub fn is_quiet(&self) -> bool {
-        self.in_flight == 0 && self.held == 0 && !self.is_hungry
     }
 }

@@ -4,13 +4,16 @@
 //! The fuller the whole is, the less may a single lane take, and a lane that has
 //! been quiet always finds room (`lane`). What does not fit stays in the database.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use entity::{TargetId, Timestamp};
+use hashlink::LinkedHashSet;
 use tokio::time::Instant;
 
+use crate::delivery::buffer::holding::{Holding, Stage};
 use crate::delivery::buffer::lane::{Lane, Stocked};
+use crate::delivery::buffer::part::OneIn;
 use crate::delivery::buffer::window::Feedback;
 use crate::store::claims::Demand;
 
@@ -27,8 +30,13 @@ pub struct Limits {
     pub pace: Duration,
 }
 
-/// Of the requests that are free, a lane may have one part in so many.
-const SHARE_IN_FLIGHT: usize = 16;
+/// The part that a lane may have in flight of the requests that are free.
+const SHARE_IN_FLIGHT: OneIn = OneIn(16);
+/// The part of a lane that what is new may fill while something waits in the database.
+const SHARE_OF_NEW: OneIn = OneIn(2);
+/// The part of a lane that is still full when it is worth refilling: more often, it would be refilled in
+/// crumbs, a claim for each.
+const REFILLED_AT: OneIn = OneIn(2);
 /// How many lanes, and how many deliveries, one claim is made for: more would keep others from
 /// writing for too long.
 const LANES_PER_CLAIM: usize = 16;
@@ -40,18 +48,16 @@ const FIRST_CLAIM: usize = 64;
 #[derive(Debug)]
 pub struct Lanes<T> {
     limits: Limits,
-    in_flight: usize,
-    /// The weight of all that is in flight, in stock, or promised a place.
-    held: usize,
-    /// How many places are promised.
-    promised: usize,
+    /// What all of them together hold.
+    all: Holding,
     /// Nothing more is let in.
     is_closed: bool,
     by_target: HashMap<TargetId, Lane<T>>,
-    /// The lanes that have something due in the database, longest waiting first.
-    hungry: VecDeque<TargetId>,
-    /// The lanes that have something in stock, and perhaps room to send it; next one first.
-    ready: VecDeque<TargetId>,
+    /// Whose lanes have something due in the database, longest waiting first.
+    hungry: LinkedHashSet<TargetId>,
+    /// Whose lanes have something in stock, and perhaps room to send it; next one first. A lane without room
+    /// stands here again when one of its requests has ended.
+    ready: LinkedHashSet<TargetId>,
 }
 
 /// What is to be sent, its weight, and how long it has to wait for its turn.
@@ -62,48 +68,39 @@ impl<T> Lanes<T> {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            in_flight: 0,
-            held: 0,
-            promised: 0,
+            all: Holding::default(),
             is_closed: false,
             by_target: HashMap::new(),
-            hungry: VecDeque::new(),
-            ready: VecDeque::new(),
+            hungry: LinkedHashSet::new(),
+            ready: LinkedHashSet::new(),
         }
     }
 
     /// Something is due for the target in the database.
     pub fn feed(&mut self, target: TargetId) {
-        let lane = self.lane(&target);
-        if !lane.is_hungry {
-            lane.is_hungry = true;
-            self.hungry.push_back(target);
-        }
+        self.lane(&target);
+        stand_in(&mut self.hungry, target);
     }
 
     /// What to claim now: for lanes that have something due, and room that is worth a claim; since when it may
     /// be due, others know.
     pub fn demands(&self) -> Vec<Demand> {
-        let mut free = self.limits.held.saturating_sub(self.held);
+        let mut free = self.free();
         // Many that are hungry at once divide what is free.
         let portion = free / self.hungry.len().max(1);
-        let mut demands = Vec::new();
-        let mut asked = 0;
+        let (mut demands, mut left) = (Vec::new(), DELIVERIES_PER_CLAIM);
         for target in &self.hungry {
             let Some(lane) = self.by_target.get(target) else { continue };
-            let weight = lane.weight();
-            let size = self.room(lane, free).min(portion.max(weight)) / weight;
-            let size = size.min(DELIVERIES_PER_CLAIM - asked);
-            let size = if lane.usual_weight.is_none() { size.min(FIRST_CLAIM) } else { size };
+            let size = self.demand(lane, free, portion).min(left);
             if size > 0 {
-                (free, asked) = (free.saturating_sub(size * weight), asked + size);
+                (free, left) = (free.saturating_sub(size * lane.weight()), left - size);
                 demands.push(Demand {
                     target: target.clone(),
                     size: size as u64,
                     since: Timestamp::default(),
                 });
             }
-            if demands.len() == LANES_PER_CLAIM || asked == DELIVERIES_PER_CLAIM {
+            if demands.len() == LANES_PER_CLAIM || left == 0 {
                 break;
             }
         }
@@ -115,18 +112,16 @@ impl<T> Lanes<T> {
     pub fn claimed(&mut self, demands: &[Demand], brought: impl Iterator<Item = (TargetId, Stocked<T>)>) {
         let mut counts: HashMap<TargetId, u64> = HashMap::new();
         for (target, (item, weight)) in brought {
-            self.hold(&target, weight);
-            self.stock(&target, item, weight);
+            self.stock(&target, item, weight, None);
             *counts.entry(target).or_default() += 1;
         }
-        let asked: HashSet<&TargetId> = demands.iter().map(|demand| &demand.target).collect();
-        self.hungry.retain(|target| !asked.contains(target));
+        for Demand { target, .. } in demands {
+            self.hungry.remove(target);
+        }
         for demand in demands {
             // First attempts, or retries, may be more than were let in.
-            let is_filled = counts.get(&demand.target).is_some_and(|count| *count >= demand.retries());
-            self.lane(&demand.target).is_hungry = is_filled;
-            if is_filled {
-                self.hungry.push_back(demand.target.clone());
+            if counts.get(&demand.target).is_some_and(|count| *count >= demand.retries()) {
+                self.feed(demand.target.clone());
             }
             self.forget_if_quiet(&demand.target);
         }
@@ -135,50 +130,51 @@ impl<T> Lanes<T> {
     /// Promises a place to something new, unless the lane is full. Half of it is left to what waits in
     /// the database, if something does.
     pub fn promise(&mut self, target: &TargetId, weight: usize) -> bool {
-        let free = self.limits.held.saturating_sub(self.held);
+        let free = self.free();
         let has_room = match self.by_target.get(target) {
-            Some(lane) => lane.held + weight <= lane.share(free) / if lane.is_hungry { 2 } else { 1 },
+            Some(lane) => {
+                let share = lane.share(free);
+                let most = if self.hungry.contains(target) { SHARE_OF_NEW.of(share) } else { share };
+                lane.holding.weight() + weight <= most
+            }
             None => weight <= Lane::<T>::new(self.limits.per_lane).share(free),
         };
         if self.is_closed || !has_room {
             return false;
         }
-        self.hold(target, weight);
-        self.promised += 1;
+        self.pass(target, weight, None, Some(Stage::Promised));
         true
     }
 
     /// The promised place is not needed.
     pub fn release(&mut self, target: &TargetId, weight: usize) {
-        self.promised -= 1;
-        self.let_go(target, weight);
+        self.pass(target, weight, Some(Stage::Promised), None);
         self.forget_if_quiet(target);
     }
 
     /// Takes in what was promised a place.
     pub fn put(&mut self, target: &TargetId, item: T, weight: usize) {
-        self.promised -= 1;
-        self.stock(target, item, weight);
+        self.stock(target, item, weight, Some(Stage::Promised));
     }
 
     /// What is to be sent next; lanes take turns.
     pub fn next(&mut self, now: Instant) -> Option<Next<T>> {
-        while self.in_flight < self.limits.in_flight {
+        while self.all.in_flight.count < self.limits.in_flight {
             let target = self.ready.pop_front()?;
-            let share = ((self.limits.in_flight - self.in_flight) / SHARE_IN_FLIGHT).max(1);
-            // What a lane had in stock may have been withdrawn, and the lane forgotten.
             let Some(lane) = self.by_target.get_mut(&target) else { continue };
-            lane.is_ready = false;
-            if lane.in_flight < lane.window.get().min(share)
-                && let Some((item, weight)) = lane.stock.pop_front()
-            {
-                let turn = lane.next_turn.max(now);
-                lane.next_turn = turn + self.limits.pace;
-                lane.in_flight += 1;
-                self.in_flight += 1;
-                self.get_ready(&target);
-                return Some((item, weight, turn - now));
+            let free = self.limits.in_flight - self.all.in_flight.count;
+            let most = lane.window.get().min(SHARE_IN_FLIGHT.of(free).max(1));
+            if lane.holding.in_flight.count >= most {
+                continue;
             }
+            let Some((item, weight)) = lane.stock.pop_front() else { continue };
+            lane.pass(&mut self.all, weight, Some(Stage::Stocked), Some(Stage::InFlight));
+            let turn = lane.next_turn.max(now);
+            lane.next_turn = turn + self.limits.pace;
+            if !lane.stock.is_empty() {
+                self.ready.insert(target);
+            }
+            return Some((item, weight, turn - now));
         }
         None
     }
@@ -186,11 +182,11 @@ impl<T> Lanes<T> {
     /// A request of the target has ended.
     pub fn freed(&mut self, target: &TargetId, weight: usize, feedback: Feedback) {
         if let Some(lane) = self.by_target.get_mut(target) {
-            lane.in_flight -= 1;
+            lane.pass(&mut self.all, weight, Some(Stage::InFlight), None);
             lane.learn(feedback);
-            self.in_flight -= 1;
-            self.let_go(target, weight);
-            self.get_ready(target);
+            if !lane.stock.is_empty() {
+                stand_in(&mut self.ready, target.clone());
+            }
             self.forget_if_quiet(target);
         }
     }
@@ -198,7 +194,8 @@ impl<T> Lanes<T> {
     /// The targets of what may still have to be sent: it is in stock, or waits for its turn.
     pub fn unsent(&self) -> Vec<TargetId> {
         let is_paced = !self.limits.pace.is_zero();
-        let is_unsent = |lane: &Lane<T>| !lane.stock.is_empty() || (is_paced && lane.in_flight > 0);
+        let is_unsent =
+            |lane: &Lane<T>| !lane.stock.is_empty() || (is_paced && lane.holding.in_flight.count > 0);
         let unsent = self.by_target.iter().filter(|(_, lane)| is_unsent(lane));
         unsent.map(|(target, _)| target.clone()).collect()
     }
@@ -209,39 +206,23 @@ impl<T> Lanes<T> {
         lane.into_iter().flat_map(|lane| &mut lane.stock).map(|(item, _)| item)
     }
 
-    /// Takes out of the stock of lanes whose targets do not keep up what is not to wait there any longer:
+    /// Takes out of the stock of a lane what is not to wait there any longer, if its target does not keep up:
     /// up to so many, those first that would be sent first.
-    pub fn withdraw(&mut self, is_out: impl Fn(&T) -> bool, limit: usize) -> Vec<T> {
-        let mut out = Vec::new();
-        let mut quiet = Vec::new();
-        for (target, lane) in self.by_target.iter_mut().filter(|(_, lane)| lane.is_slow) {
-            while out.len() < limit
-                && let Some((item, weight)) = lane.stock.pop_front_if(|(item, _)| is_out(item))
-            {
-                lane.held -= weight;
-                self.held -= weight;
-                out.push(item);
-            }
-            if lane.is_quiet() {
-                quiet.push(target.clone());
-            }
-        }
-        for target in quiet {
-            self.by_target.remove(&target);
-        }
-        out
+    pub fn withdraw(&mut self, target: &TargetId, is_out: impl Fn(&T) -> bool, limit: usize) -> Vec<T> {
+        let is_slow = self.by_target.get(target).is_some_and(|lane| lane.is_slow);
+        if is_slow { self.take_out(target, is_out, limit) } else { Vec::new() }
     }
 
     /// Lets nothing more in, and hands out what is in stock.
     pub fn close(&mut self) -> Vec<T> {
         self.is_closed = true;
-        let stock = self.by_target.values_mut().flat_map(|lane| lane.stock.drain(..));
-        stock.map(|(item, _)| item).collect()
+        let targets: Vec<TargetId> = self.by_target.keys().cloned().collect();
+        targets.iter().flat_map(|target| self.take_out(target, |_| true, usize::MAX)).collect()
     }
 
     /// Whether somebody was promised a place and has not come yet.
     pub fn are_expecting(&self) -> bool {
-        self.promised > 0
+        self.all.promised.count > 0
     }
 
     /// There is more due than can be taken.
@@ -261,56 +242,76 @@ impl<T> Lanes<T> {
 
     /// Nothing is due, as far as is known, nothing held and nothing in flight.
     pub fn are_quiet(&self) -> bool {
-        self.by_target.is_empty()
+        let are_quiet = self.by_target.is_empty();
+        debug_assert!(
+            !are_quiet || (self.all.is_empty() && self.hungry.is_empty() && self.ready.is_empty()),
+            "{:?} of no lane",
+            self.all
+        );
+        are_quiet
     }
 
-    fn lane(&mut self, target: &TargetId) -> &mut Lane<T> {
+    /// How much more may be held, in units of weight.
+    fn free(&self) -> usize {
+        self.limits.held.saturating_sub(self.all.weight())
+    }
+
+    /// The lane of the target, and the counts of all.
+    fn lane(&mut self, target: &TargetId) -> (&mut Lane<T>, &mut Holding) {
         let most = self.limits.per_lane;
-        self.by_target.entry(target.clone()).or_insert_with(|| Lane::new(most))
+        let lane = self.by_target.entry(target.clone()).or_insert_with(|| Lane::new(most));
+        (lane, &mut self.all)
     }
 
-    fn room(&self, lane: &Lane<T>, free: usize) -> usize {
-        if self.is_closed {
+    /// How many deliveries to claim for a lane, while so much is free in all and so much its portion of that.
+    fn demand(&self, lane: &Lane<T>, free: usize, portion: usize) -> usize {
+        let (held, share, weight) = (lane.holding.weight(), lane.share(free), lane.weight());
+        if self.is_closed || held > REFILLED_AT.of(share) {
             return 0;
         }
-        let share = lane.share(free);
-        // A lane that is more than half full would be refilled in crumbs, a claim for each.
-        if lane.held * 2 > share { 0 } else { share - lane.held }
+        let most = if lane.usual_weight.is_none() { FIRST_CLAIM } else { DELIVERIES_PER_CLAIM };
+        ((share - held).min(portion.max(weight)) / weight).min(most)
     }
 
-    fn hold(&mut self, target: &TargetId, weight: usize) {
-        self.held += weight;
-        self.lane(target).held += weight;
+    fn pass(&mut self, target: &TargetId, weight: usize, from: Option<Stage>, to: Option<Stage>) {
+        let (lane, all) = self.lane(target);
+        lane.pass(all, weight, from, to);
     }
 
-    fn let_go(&mut self, target: &TargetId, weight: usize) {
-        self.held -= weight;
-        self.lane(target).held -= weight;
+    fn stock(&mut self, target: &TargetId, item: T, weight: usize, from: Option<Stage>) {
+        let (lane, all) = self.lane(target);
+        lane.pass(all, weight, from, Some(Stage::Stocked));
+        lane.put(item, weight);
+        stand_in(&mut self.ready, target.clone());
     }
 
-    fn stock(&mut self, target: &TargetId, item: T, weight: usize) {
-        let lane = self.lane(target);
-        lane.usual_weight = Some(lane.usual_weight.map_or(weight, |usual| (usual * 7 + weight).div_ceil(8)));
-        lane.stock.push_back((item, weight));
-        self.get_ready(target);
-    }
-
-    fn get_ready(&mut self, target: &TargetId) {
-        if let Some(lane) = self.by_target.get_mut(target)
-            && !lane.is_ready
-            && !lane.stock.is_empty()
-        {
-            lane.is_ready = true;
-            self.ready.push_back(target.clone());
+    fn take_out(&mut self, target: &TargetId, is_out: impl Fn(&T) -> bool, limit: usize) -> Vec<T> {
+        let Some(lane) = self.by_target.get_mut(target) else { return Vec::new() };
+        let out = lane.withdraw(is_out, limit);
+        for (_, weight) in &out {
+            lane.pass(&mut self.all, *weight, Some(Stage::Stocked), None);
         }
+        if lane.stock.is_empty() {
+            self.ready.remove(target);
+        }
+        self.forget_if_quiet(target);
+        out.into_iter().map(|(item, _)| item).collect()
     }
 
     fn forget_if_quiet(&mut self, target: &TargetId) {
-        if self.by_target.get(target).is_some_and(Lane::is_quiet) {
+        let holds_nothing = self.by_target.get(target).is_some_and(|lane| lane.holding.is_empty());
+        if holds_nothing && !self.hungry.contains(target) {
             self.by_target.remove(target);
         }
     }
 }
 
+/// Stands in line. Who does already keeps its place; with `insert` it would go to the end.
+fn stand_in(line: &mut LinkedHashSet<TargetId>, target: TargetId) {
+    line.replace(target);
+}
+
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walk;

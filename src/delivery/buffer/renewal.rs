@@ -4,9 +4,10 @@
 //! for a while; so leases are renewed as long as their holder lives, and their
 //! targets keep up.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use entity::Timestamp;
+use entity::{EventId, TargetId, Timestamp};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -38,15 +39,28 @@ pub async fn run(app: App, buffer: Buffer, stop: CancellationToken) {
 
 /// Lets go what has a lease that ends before then, and waits for a target that does not keep up.
 async fn let_go(buffer: &Buffer, then: Timestamp) {
-    loop {
-        let stuck = buffer.lanes().withdraw(|Job { delivery, .. }| delivery.due_at < Some(then), LET_GO);
-        if stuck.is_empty() {
-            return;
+    for (target, latest) in latest_by_target(buffer.leases().ending_before(then)) {
+        let is_ending = |Job { delivery, .. }: &Job| latest.get(&delivery.event_id) == Some(&delivery.claim);
+        loop {
+            let stuck = buffer.lanes().withdraw(&target, is_ending, LET_GO);
+            if stuck.is_empty() {
+                break;
+            }
+            buffer.leases().end(stuck.iter().map(|job| &job.delivery));
+            drop(stuck);
+            sleep(PAUSE).await;
         }
-        buffer.leases().end(stuck.iter().map(|job| &job.delivery));
-        drop(stuck);
-        sleep(PAUSE).await;
     }
+}
+
+/// The latest of these claims for each delivery: one that lapsed before is not in stock any more.
+fn latest_by_target(claims: Vec<Claim>) -> HashMap<TargetId, HashMap<EventId, i64>> {
+    let mut by_target: HashMap<_, HashMap<_, _>> = HashMap::new();
+    for (event, target, claim) in claims {
+        let latest = by_target.entry(target).or_default().entry(event).or_insert(claim);
+        *latest = claim.max(*latest);
+    }
+    by_target
 }
 
 async fn renew(app: &App, leases: &Leases, ending: Vec<Claim>) -> Result<()> {
@@ -58,4 +72,47 @@ async fn renew(app: &App, leases: &Leases, ending: Vec<Claim>) -> Result<()> {
         leases.extend(&renewed, until);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use entity::{Purpose, delivery};
+    use tokio::sync::mpsc;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::delivery::attempt::recipients::Recipients;
+    use crate::delivery::buffer::lanes::Limits;
+    use crate::delivery::buffer::window::Feedback;
+    use crate::store::claims::claim_of;
+    use crate::store::deliveries;
+    use crate::vault::Vault;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+    const LEASE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn of_what_waits_for_a_slow_target_only_what_was_not_renewed_is_let_go() {
+        let limits = Limits { per_lane: 1, in_flight: 8, held: 64, pace: Duration::ZERO };
+        let (signals, _heard) = mpsc::unbounded_channel();
+        let buffer = Buffer::new(limits, Leases::default(), Recipients::new(Vault::new(&[7; 32])), signals);
+        let target = TargetId::new(NOW);
+        let claimed = || {
+            let due = deliveries::waiting(&EventId::new(NOW), &target, Purpose::Event, 0, NOW);
+            delivery::Model { claim: 1, due_at: Some(NOW + LEASE), ..due }
+        };
+        let [sent, renewed, ending] = [claimed(), claimed(), claimed()];
+        let jobs = [&sent, &renewed, &ending].map(|row| Job { delivery: row.clone(), contents: None });
+        buffer.claimed(&[], jobs.into());
+        buffer.leases().extend(&[claim_of(&renewed)], NOW + 2 * LEASE);
+
+        buffer.lanes().next(Instant::now());
+        let_go(&buffer, NOW + LEASE * 3 / 2).await;
+        assert!(buffer.leases().is_running(&ending, NOW), "its target may keep up");
+        buffer.lanes().freed(&target, 1, Feedback::Overloaded);
+        let_go(&buffer, NOW + LEASE * 3 / 2).await;
+        assert!(buffer.leases().is_running(&renewed, NOW + LEASE));
+        assert!(!buffer.leases().is_running(&ending, NOW));
+        assert_eq!(buffer.lanes().stock_of(&target).count(), 1);
+    }
 }

@@ -4,8 +4,10 @@
 //! It begins narrow and doubles with each round of successes until something goes
 //! wrong; from then on it widens by one request a round.
 
-/// A new lane begins with one part in so many of the most that it may have.
-const BEGINNING: usize = 16;
+use crate::delivery::buffer::part::OneIn;
+
+/// The part of the most requests that it may have with which a new lane begins.
+const BEGINNING: OneIn = OneIn(16);
 
 /// What the end of a request says about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +38,7 @@ pub struct Window {
 impl Window {
     /// The window of a new lane.
     pub fn new(most: usize) -> Self {
-        Self { now: (most / BEGINNING).max(1), most, is_beginning: true, successes: 0, old: 0 }
+        Self { now: BEGINNING.of(most).max(1), most, is_beginning: true, successes: 0, old: 0 }
     }
 
     /// How many it is now: at least one.
