@@ -2,9 +2,10 @@
 //!
 //! Each failure of a call is told by whoever made it. That the database is back is nobody's failure, so it is told here.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use sea_orm::DbErr;
 use tokio::time::Instant;
 
@@ -38,7 +39,7 @@ impl Presence {
     }
 
     fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.0.lock())
     }
 }
 

@@ -4,10 +4,10 @@
 //! failed attempts are told at the level of information, but so many in a second only; how many more
 //! there were is told when the second is over. All else is for those who debug.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use entity::{AttemptStatus, OrganizationId};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use crate::app::log::word;
@@ -64,8 +64,8 @@ fn is_told() -> bool {
     counted == Counted::Told
 }
 
-fn failures() -> std::sync::MutexGuard<'static, Failures> {
-    FAILURES.lock().unwrap_or_else(PoisonError::into_inner)
+fn failures() -> MutexGuard<'static, Failures> {
+    FAILURES.lock()
 }
 
 /// How many attempts failed in the second that runs.

@@ -56,7 +56,7 @@ enum Damage {
 impl Damage {
     fn report(&self, target_id: &TargetId) {
         let (Self::Keys(error) | Self::Uri(error)) = self;
-        let (target_id, error) = (id, format!("{error:#}"));
+        let error = format!("{error:#}");
         match self {
             Self::Keys(_) => tracing::error!(%target_id, error, "deliveries wait for the encryption key"),
             Self::Uri(_) => tracing::error!(%target_id, error, "deliveries wait for a URI that can be read"),
