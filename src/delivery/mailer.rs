@@ -55,19 +55,25 @@ async fn send(app: &App, server: &MailServer, mail: &mail::Model) -> Result<()> 
     let sent = sent.unwrap_or_else(|_| Err(anyhow!("it took longer than two minutes")));
     let pause = RETRIES.after(mail.attempts.unsigned_abs(), rand::random());
     let tx = app.db.begin().await?;
-    match (sent, pause) {
+    match (&sent, pause) {
         (Ok(()), _) => mails::remove(&tx, &mail.id).await?,
-        (Err(error), Some(pause)) => {
-            tracing::warn!(id = %mail.id, error = %causes(&error), "the mail server did not take a mail; trying again");
-            mails::postpone(&tx, &mail.id, app.now() + pause).await?;
-        }
-        (Err(error), None) => {
-            tracing::error!(id = %mail.id, error = %causes(&error), "the mail server did not take a mail; giving up");
+        (Err(_), Some(pause)) => mails::postpone(&tx, &mail.id, app.now() + pause).await?,
+        (Err(_), None) => {
             mails::remove(&tx, &mail.id).await?;
             if let Some(target) = &mail.target_id {
                 targets::note_email_failure(&tx, target, &mail.recipient, app.now()).await?;
             }
         }
     }
-    tx.commit().await
+    tx.commit().await?;
+    if let Err(error) = sent {
+        let (mail_id, error, target_id) =
+            (&mail.id, causes(&error), mail.target_id.as_ref().map(tracing::field::display));
+        if pause.is_some() {
+            tracing::warn!(%mail_id, target_id, error, "the mail server did not take a mail; trying again");
+        } else {
+            tracing::error!(%mail_id, target_id, error, "the mail server did not take a mail; giving up");
+        }
+    }
+    Ok(())
 }

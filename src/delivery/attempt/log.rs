@@ -54,6 +54,9 @@ pub fn tell_left_out() {
 
 /// Whether one more failed attempt is told. If not, it is counted, and the number told soon.
 fn is_told() -> bool {
+    if !tracing::enabled!(tracing::Level::INFO) {
+        return false;
+    }
     let counted = failures().count(Instant::now());
     if let Counted::FirstLeftOut(rest) = counted {
         tokio::spawn(async move {
