@@ -176,6 +176,18 @@ fn citations(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// A panic must not become a second failure elsewhere, which the locks of the standard library leave to each
+/// place that takes one.
+#[test]
+fn no_lock_can_be_poisoned() {
+    for path in sources(Path::new(SRC)) {
+        let source = fs::read_to_string(&path).unwrap();
+        let mut imports = source.split("std::sync::").skip(1).filter_map(|rest| rest.split(';').next());
+        let is_poisonous = imports.any(|names| names.contains("Mutex") || names.contains("RwLock"));
+        assert!(!is_poisonous, "{} takes a lock of std; take one of parking_lot", path.display());
+    }
+}
+
 /// With `--log-format json` a line is one object, in which the fields of an event stand beside these; those
 /// of a span stand beside its name.
 #[test]
