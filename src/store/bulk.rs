@@ -5,20 +5,20 @@
 //! empty ones to the next power of two. What is written here by hand is what builders of
 //! statements would write again, value by value, for each of the hot statements.
 
+mod arrays;
+
 use std::fmt::Write;
 
+use anyhow::anyhow;
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, Iterable, ModelTrait, Statement, Value};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How many rows one statement has at most. With no table, SQLite's binds more values than it takes
 /// (32,766).
 const ROWS_ON_SQLITE: usize = 256;
 const ROWS_ON_POSTGRES: usize = 1_000;
-
-/// Why writing to a `String` does not fail.
-const STRINGS_TAKE_ALL: &str = "a String takes whatever is written";
 
 /// Statements over many rows that go to the database together, because each way there and back
 /// costs as much as writing some dozens of rows. None of them may need what another one writes.
@@ -29,6 +29,8 @@ const STRINGS_TAKE_ALL: &str = "a String takes whatever is written";
 pub struct Script {
     backend: DbBackend,
     batches: Vec<Batch>,
+    /// Why it cannot be executed: a mistake of ours, which is the same on each database.
+    mistake: Option<Error>,
 }
 
 /// What goes to the database at once.
@@ -64,7 +66,7 @@ impl Column {
 impl Script {
     /// An empty script for the database behind `tx`.
     pub fn new(tx: &impl ConnectionTrait) -> Self {
-        Self { backend: tx.get_database_backend(), batches: Vec::new() }
+        Self { backend: tx.get_database_backend(), batches: Vec::new(), mistake: None }
     }
 
     /// Inserts rows; `clause` may end the statement, to say what to do with those that are there.
@@ -99,30 +101,40 @@ impl Script {
                 self.batches.push(Batch::default());
             }
             let Batch { texts, values } = &mut self.batches[number];
-            texts.push(text(&match self.backend {
+            let query = match self.backend {
                 DbBackend::Sqlite => value_by_value(columns, rows.by_ref().take(ROWS_ON_SQLITE), values),
                 _ => as_arrays(columns, rows.by_ref().take(ROWS_ON_POSTGRES), values),
-            }));
+            };
+            match query {
+                Ok(query) => texts.push(text(&query)),
+                Err(mistake) => {
+                    self.mistake = Some(mistake);
+                    return;
+                }
+            }
         }
     }
 
     /// Executes it.
     pub async fn run(self, tx: &impl ConnectionTrait) -> Result<()> {
-        for statement in self.statements() {
+        for statement in self.statements()? {
             tx.execute_raw(statement).await?;
         }
         Ok(())
     }
 
     /// What it consists of, for those whose statements answer something.
-    pub fn statements(self) -> impl Iterator<Item = Statement> {
-        self.batches.into_iter().map(move |Batch { texts, values }| {
+    pub fn statements(self) -> Result<impl Iterator<Item = Statement>> {
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
+        }
+        Ok(self.batches.into_iter().map(move |Batch { texts, values }| {
             let text = match self.backend {
                 DbBackend::Sqlite => texts.join(";"),
                 _ => together(&texts),
             };
             Statement::from_sql_and_values(self.backend, text, values)
-        })
+        }))
     }
 }
 
@@ -132,7 +144,7 @@ fn together(texts: &[String]) -> String {
     let mut text = String::new();
     for (number, other) in others.iter().enumerate() {
         let before = if number == 0 { "WITH" } else { "," };
-        write!(text, "{before} part{number} AS ({other}) ").expect(STRINGS_TAKE_ALL);
+        write!(text, "{before} part{number} AS ({other}) ").expect(arrays::STRINGS_TAKE_ALL);
     }
     text + last
 }
@@ -156,9 +168,13 @@ fn value_by_value<Row: IntoIterator<Item = Value>>(
     columns: &[Column],
     rows: impl Iterator<Item = Row>,
     values: &mut Vec<Value>,
-) -> String {
+) -> Result<String> {
     let first = values.len();
     values.extend(rows.flatten());
+    for (column, value) in columns.iter().zip(&values[first..]) {
+        // SQLite takes other values too, but what is found here is not first found on PostgreSQL.
+        type_of(column, value)?;
+    }
     let empty: Vec<Value> = values[first..first + columns.len()].iter().map(Value::as_null).collect();
     let count = ((values.len() - first) / columns.len()).next_power_of_two();
     while values.len() < first + count * columns.len() {
@@ -170,7 +186,7 @@ fn value_by_value<Row: IntoIterator<Item = Value>>(
         .map(|(column, number)| format!("column{number} AS {}", column.name))
         .collect();
     let row = format!("({})", vec!["?"; columns.len()].join(","));
-    format!("SELECT {} FROM (VALUES {})", names.join(","), vec![row; count].join(","))
+    Ok(format!("SELECT {} FROM (VALUES {})", names.join(","), vec![row; count].join(",")))
 }
 
 /// Rows for PostgreSQL: a parameter for each column.
@@ -178,7 +194,7 @@ fn as_arrays<Row: IntoIterator<Item = Value>>(
     columns: &[Column],
     rows: impl Iterator<Item = Row>,
     values: &mut Vec<Value>,
-) -> String {
+) -> Result<String> {
     let mut arrays = vec![Vec::new(); columns.len()];
     for row in rows {
         for (array, value) in arrays.iter_mut().zip(row) {
@@ -187,56 +203,21 @@ fn as_arrays<Row: IntoIterator<Item = Value>>(
     }
     let mut places = Vec::with_capacity(columns.len());
     for (column, array) in columns.iter().zip(arrays) {
-        let (of, name) = type_of(&array[0]);
-        let array =
-            if column.has_nulls { literal(&array).into() } else { Value::Array(of, Some(array.into())) };
+        let (of, name) = type_of(column, &array[0])?;
+        let array = if column.has_nulls {
+            arrays::literal(&array).into()
+        } else {
+            Value::Array(of, Some(array.into()))
+        };
         values.push(array);
         places.push(format!("${}::{name}[]", values.len()));
     }
-    format!("SELECT * FROM unnest({}) AS rows ({})", places.join(","), names(columns))
+    Ok(format!("SELECT * FROM unnest({}) AS rows ({})", places.join(","), names(columns)))
 }
 
-/// What arrays of such values are of, here and in PostgreSQL.
-fn type_of(value: &Value) -> (ArrayType, &'static str) {
-    match value {
-        Value::Bool(_) => (ArrayType::Bool, "boolean"),
-        Value::Int(_) => (ArrayType::Int, "integer"),
-        Value::BigInt(_) => (ArrayType::BigInt, "bigint"),
-        Value::String(_) => (ArrayType::String, "text"),
-        other => unreachable!("no column has values like {other:?}"),
-    }
-}
-
-/// An array as text, because the driver's cannot have nulls.
-fn literal(array: &[Value]) -> String {
-    let mut text = String::with_capacity(array.len() * 8);
-    for value in array {
-        text.push(if text.is_empty() { '{' } else { ',' });
-        match value {
-            Value::String(Some(value)) => push_quoted(&mut text, value),
-            Value::Bool(Some(value)) => write!(text, "{value}").expect(STRINGS_TAKE_ALL),
-            Value::Int(Some(value)) => write!(text, "{value}").expect(STRINGS_TAKE_ALL),
-            Value::BigInt(Some(value)) => write!(text, "{value}").expect(STRINGS_TAKE_ALL),
-            _ => text += "NULL",
-        }
-    }
-    text + "}"
-}
-
-fn push_quoted(text: &mut String, value: &str) {
-    text.push('"');
-    for part in value.split_inclusive(['"', '\\']) {
-        match part.as_bytes().last() {
-            Some(b'"' | b'\\') => {
-                let (plain, special) = part.split_at(part.len() - 1);
-                *text += plain;
-                text.push('\\');
-                *text += special;
-            }
-            _ => *text += part,
-        }
-    }
-    text.push('"');
+fn type_of(column: &Column, value: &Value) -> Result<(ArrayType, &'static str)> {
+    arrays::type_of(value)
+        .ok_or_else(|| anyhow!("rows with a column like {} are not written in bulk", column.name).into())
 }
 
 #[cfg(test)]
@@ -246,7 +227,7 @@ mod tests {
     const COLUMNS: [Column; 2] = [Column::full("id"), Column::with_nulls("note")];
 
     fn script(backend: DbBackend, counts: &[i32]) -> Script {
-        let mut script = Script { backend, batches: Vec::new() };
+        let mut script = Script { backend, batches: Vec::new(), mistake: None };
         for count in counts {
             let rows = (0..*count).map(|row| [Value::from(row), Value::from("text")]);
             script.add(&COLUMNS, rows, str::to_owned);
@@ -295,17 +276,21 @@ mod tests {
     }
 
     #[test]
-    fn arrays_are_written_as_postgres_reads_them() {
-        let text = |text: &str| Value::from(text);
-        for (array, expected) in [
-            (vec![Value::from(1), Value::Int(None), Value::from(-2)], "{1,NULL,-2}"),
-            (vec![Value::from(true), Value::Bool(None), Value::from(false)], "{true,NULL,false}"),
-            (vec![Value::from(1_i64), Value::BigInt(None)], "{1,NULL}"),
-            (vec![text(""), Value::String(None), text("NULL")], r#"{"",NULL,"NULL"}"#),
-            (vec![text("a,b"), text("{}"), text(" ä ")], r#"{"a,b","{}"," ä "}"#),
-            (vec![text(r#"{"a":"\n"}"#), text(r"\\"), text("\"")], r#"{"{\"a\":\"\\n\"}","\\\\","\""}"#),
-        ] {
-            assert_eq!(literal(&array), expected);
+    fn a_column_of_another_type_is_refused_on_each_database() {
+        let values: [(Value, bool); 6] = [
+            ("text".into(), true),
+            (Value::String(None), true),
+            (true.into(), true),
+            (1_i64.into(), true),
+            (0.5.into(), false),
+            (Value::Bytes(None), false),
+        ];
+        for backend in [DbBackend::Sqlite, DbBackend::Postgres] {
+            for (value, fits) in &values {
+                let mut script = script(backend, &[1]);
+                script.add(&COLUMNS, [[1.into(), value.clone()]].into_iter(), str::to_owned);
+                assert_eq!(script.statements().is_ok(), *fits, "{backend:?} {value:?}");
+            }
         }
     }
 

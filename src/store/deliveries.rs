@@ -139,7 +139,7 @@ pub async fn due_backlogs(
     let mut script = Script::new(db);
     script.add(&KNOWN, rows.chain(known.is_empty().then_some(nobody)), due_among);
     let mut backlogs = Vec::new();
-    for statement in script.statements() {
+    for statement in script.statements()? {
         backlogs.extend(Backlog::find_by_statement(statement).all(db).await?);
     }
     Ok(backlogs)
