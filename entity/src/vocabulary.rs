@@ -70,13 +70,6 @@ vocabulary! {
     }
 }
 
-impl TargetStatus {
-    /// Active and pending targets count towards the limit of targets (T7).
-    pub fn counts_towards_limit(self) -> bool {
-        matches!(self, Self::PendingVerification | Self::Active)
-    }
-}
-
 vocabulary! {
     /// How an attempt to deliver an event ended.
     AttemptStatus as "DeliveryAttemptStatus" {

@@ -9,7 +9,7 @@ mod horizon;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use entity::{TargetId, TargetStatus};
+use entity::TargetId;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -26,6 +26,7 @@ use crate::delivery::dispatcher::database_tasks::{DatabaseTask, Done};
 use crate::delivery::dispatcher::horizon::Horizon;
 use crate::delivery::signal::{Reports, Signal, Stopping};
 use crate::delivery::writer::settle::Ended;
+use crate::rules::target_status;
 use crate::store::deliveries::Backlog;
 
 /// When requests of many slow targets end together, one claim had better serve most of them. So a claim of
@@ -240,12 +241,10 @@ impl Dispatcher {
         self.app.heartbeat.beat(found.iter().map(|backlog| backlog.due_at).min());
         self.buffer.update_recipients(recipients);
         for backlog in found {
-            match backlog.status {
-                None | Some(TargetStatus::Deactivated) => {
-                    self.sweeps.insert(backlog.target_id);
-                }
-                Some(_) if backlog.due_at <= now => self.buffer.lanes().feed(backlog.target_id),
-                Some(_) => {}
+            if backlog.status.is_none_or(target_status::ends_what_waits) {
+                self.sweeps.insert(backlog.target_id);
+            } else if backlog.due_at <= now {
+                self.buffer.lanes().feed(backlog.target_id);
             }
         }
         if self.is_idle() {

@@ -16,7 +16,6 @@ pub mod settle;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entity::TargetStatus;
 use fail::fail_point;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -30,6 +29,7 @@ use crate::delivery::buffer::Buffer;
 use crate::delivery::writer::ingest::{Draft, Ingest, Recorded};
 use crate::delivery::writer::settle::{Batch, Ended, Settling};
 use crate::error::{Error, Result, report};
+use crate::rules::target_status;
 use crate::store::events::Publication;
 use crate::store::settlement::Change;
 
@@ -278,7 +278,7 @@ struct Written {
 impl Written {
     /// Whether what waits for a target has to be skipped.
     fn has_deactivated(&self) -> bool {
-        self.changes.iter().any(|change| change.target.status == TargetStatus::Deactivated)
+        self.changes.iter().any(|change| target_status::ends_what_waits(change.target.status))
     }
 }
 

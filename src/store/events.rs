@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 
 use entity::{
-    DeliveryState, EventId, EventName, NotificationEventName, OrganizationId, Purpose, TargetId,
-    TargetStatus, Timestamp, attempt, delivery, event, subscription, target,
+    DeliveryState, EventId, EventName, NotificationEventName, OrganizationId, Purpose, TargetId, Timestamp,
+    attempt, delivery, event, subscription, target,
 };
 use futures_util::StreamExt;
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
@@ -19,8 +19,9 @@ use sea_orm::{
 };
 
 use crate::error::Result;
+use crate::rules::target_status::{self, Reception};
 use crate::store::bulk::{Script, filled_up};
-use crate::store::{Scope, attempts, deliveries};
+use crate::store::{Scope, attempts, deliveries, targets};
 
 /// What one caller publishes: events that are recorded all or none.
 #[derive(Debug)]
@@ -64,9 +65,10 @@ impl Sketch {
         Ok(Self { sizes, events, subscribers })
     }
 
-    /// The ACTIVE targets among the subscribers.
+    /// The targets that events are sent to.
     pub fn targets(&self) -> Vec<target::Model> {
-        self.subscribers.targets.values().filter(|target| is_active(target)).cloned().collect()
+        let targets = self.subscribers.targets.values();
+        targets.filter(|target| target_status::receives_events(target.status)).cloned().collect()
     }
 
     /// Whether some of it may have been published before.
@@ -102,10 +104,10 @@ impl Sketch {
         for event in events.iter().filter(|event| !repeated.contains_key(&event.id)) {
             for target in subscribers.hear_of(event) {
                 let row = deliveries::waiting(&event.id, &target.id, Purpose::Event, target.epoch, now);
-                if is_active(target) {
-                    due.push(row);
-                } else {
-                    missed.add(row, target, now);
+                match target_status::reception(target.status) {
+                    Reception::Sent => due.push(row),
+                    Reception::Skipped => missed.add(row, target, now),
+                    Reception::Nothing => {}
                 }
             }
         }
@@ -137,10 +139,6 @@ impl Published {
         deliveries::insert_all(&mut script, &due);
         (script, events)
     }
-}
-
-fn is_active(target: &target::Model) -> bool {
-    target.status == TargetStatus::Active
 }
 
 /// Records an event that the server makes itself for one target, due at once.
@@ -277,7 +275,7 @@ fn scope_of(event: &event::Model) -> Scope {
     Scope { organization: event.organization_id.clone(), environment: event.environment }
 }
 
-/// Who has to hear of what: the ACTIVE and DEACTIVATED targets, and which events go to which of them.
+/// Who has to hear of what: the targets with deliveries, and which events go to which of them.
 #[derive(Debug, Default)]
 struct Subscribers {
     targets: HashMap<TargetId, target::Model>,
@@ -299,7 +297,7 @@ impl Subscribers {
             .find_both_related(target::Entity)
             .filter(of_scopes)
             .filter(subscription::Column::EventName.is_in(names))
-            .filter(target::Column::Status.is_in([TargetStatus::Active, TargetStatus::Deactivated]))
+            .filter(targets::has_status(|status| target_status::reception(status) != Reception::Nothing))
             .all(tx)
             .await?;
         let mut subscribers = Self::default();

@@ -1,4 +1,4 @@
-//! Writes down how attempts ended and what follows: done, try again, give up.
+//! Writes down how attempts ended and what follows, which `rules::settlement` decides.
 //!
 //! One transaction settles many outcomes with a fixed number of statements. What
 //! an outcome decides counts only where its claim is still the latest; where it
@@ -6,32 +6,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::{
-    AttemptStatus, DeliveryState, Environment, EventId, Purpose, TargetId, TargetStatus, Timestamp, attempt,
-    delivery, target,
-};
+use entity::{DeliveryState, EventId, Purpose, TargetId, Timestamp, delivery, target};
 use fail::fail_point;
 use sea_orm::{ActiveEnum, ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Value};
 
 use crate::error::Result;
 use crate::rules::mail::{self, Conditions};
 use crate::rules::retry::{Backoff, Schedules};
+use crate::rules::settlement::{self, Consequence, End, Outcome, Verdict};
 use crate::store::bulk::{Column, Script};
 use crate::store::claims::{self, claim_of};
 use crate::store::{attempts, mails, targets};
-
-/// An attempt that has ended, and the claim under which it was made.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The delivery as it was claimed.
-    pub delivery: delivery::Model,
-    /// Where the event happened: it decides the schedule.
-    pub environment: Environment,
-    /// What to write down.
-    pub attempt: attempt::Model,
-    /// When the receiver wants to be asked again, if it said so: not before.
-    pub not_before: Option<Timestamp>,
-}
 
 /// A target whose status has changed, and what decided that.
 #[derive(Debug)]
@@ -40,39 +25,6 @@ pub struct Change {
     pub target: target::Model,
     /// The attempt that decided it.
     pub outcome: Outcome,
-}
-
-impl Outcome {
-    /// Which attempt of its delivery it is: 1, 2, …
-    pub fn number(&self) -> u32 {
-        self.delivery.attempts.unsigned_abs() + 1
-    }
-
-    /// Whether it was the last attempt that the schedule has.
-    fn is_last(&self, terms: &Terms<'_>) -> bool {
-        terms.backoff_of(self).after(self.number(), 0.0).is_none()
-    }
-
-    /// What the receiver asked for counts for events only: an activation has its minute (T4).
-    fn not_before(&self) -> Option<Timestamp> {
-        self.not_before.filter(|_| self.delivery.purpose == Purpose::Event)
-    }
-
-    /// Whether it means something for the target: an activation that came to its end, or an event
-    /// that failed all its attempts (T4, D3).
-    fn has_consequences(&self, terms: &Terms<'_>) -> bool {
-        match (self.delivery.purpose, self.attempt.status) {
-            (Purpose::Ping, _) | (_, AttemptStatus::Skipped) => false,
-            (purpose, AttemptStatus::Success) => purpose == Purpose::Activation,
-            (_, AttemptStatus::Failure) => self.is_last(terms),
-        }
-    }
-}
-
-impl Terms<'_> {
-    fn backoff_of(&self, outcome: &Outcome) -> &Backoff {
-        self.schedules.of(outcome.delivery.purpose, outcome.environment)
-    }
 }
 
 /// What settling goes by.
@@ -88,13 +40,20 @@ pub struct Terms<'a> {
     pub now: Timestamp,
 }
 
-/// What has become of a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Verdict {
-    state: DeliveryState,
-    due_at: Option<Timestamp>,
-    attempts: i32,
-    succeeded: bool,
+impl Terms<'_> {
+    fn backoff_of(&self, outcome: &Outcome) -> &Backoff {
+        self.schedules.of(outcome.delivery.purpose, outcome.environment)
+    }
+
+    fn end<'a>(&self, outcome: &'a Outcome) -> Option<End<'a>> {
+        let consequence = settlement::consequence(outcome, self.backoff_of(outcome))?;
+        Some(End { outcome, consequence })
+    }
+
+    fn verdict(&self, outcome: &Outcome, target: Option<&target::Model>) -> Verdict {
+        let epoch = target.map(|target| target.epoch);
+        settlement::verdict(outcome, epoch, self.backoff_of(outcome), (self.random)(), self.now)
+    }
 }
 
 /// Settles outcomes. Answers whose status has changed: what waits for a target that was deactivated has to be
@@ -104,21 +63,18 @@ pub async fn settle(
     outcomes: &[Outcome],
     terms: &Terms<'_>,
 ) -> Result<Vec<Change>> {
-    let targets = find_targets(tx, outcomes, terms).await?;
+    let mut ends: Vec<End<'_>> = outcomes.iter().filter_map(|outcome| terms.end(outcome)).collect();
+    let targets = find_targets(tx, outcomes, &ends).await?;
     let verdicts: Vec<Verdict> = outcomes
         .iter()
-        .map(|outcome| verdict(outcome, targets.get(&outcome.delivery.target_id), terms))
+        .map(|outcome| terms.verdict(outcome, targets.get(&outcome.delivery.target_id)))
         .collect();
-    let ends: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.has_consequences(terms)).collect();
-    let counted =
-        claims::hold_to_decide(tx, ends.iter().map(|end| claim_of(&end.delivery)).collect()).await?;
+    let claims = ends.iter().map(|end| claim_of(&end.outcome.delivery)).collect();
+    let counted = claims::hold_to_decide(tx, claims).await?;
     write(tx, outcomes, &verdicts).await?;
     fail_point!("settling", |_| Err(anyhow::anyhow!("a fault was injected").into()));
-    let mut consequences = Ends::default();
-    for end in ends.into_iter().filter(|end| counted.contains(&claim_of(&end.delivery))) {
-        consequences.add(end);
-    }
-    consequences.carry_out(tx, targets, terms).await
+    ends.retain(|end| counted.contains(&claim_of(&end.outcome.delivery)));
+    carry_out(tx, ends, targets, terms).await
 }
 
 /// The targets that verdicts depend on. Those on which an outcome has consequences are held until
@@ -127,45 +83,15 @@ pub async fn settle(
 async fn find_targets(
     tx: &impl ConnectionTrait,
     outcomes: &[Outcome],
-    terms: &Terms<'_>,
+    ends: &[End<'_>],
 ) -> Result<HashMap<TargetId, target::Model>> {
-    let mut held = HashSet::new();
-    let mut read = HashSet::new();
-    for outcome in outcomes {
-        let id = &outcome.delivery.target_id;
-        if outcome.has_consequences(terms) {
-            held.insert(id);
-        } else if outcome.attempt.status == AttemptStatus::Failure {
-            read.insert(id);
-        }
-    }
-    let read = read.difference(&held).copied().cloned().collect();
+    let held: HashSet<&TargetId> = ends.iter().map(|end| &end.outcome.delivery.target_id).collect();
+    let judged = outcomes.iter().filter(|outcome| outcome.depends_on_epoch());
+    let read: HashSet<&TargetId> =
+        judged.map(|outcome| &outcome.delivery.target_id).filter(|id| !held.contains(id)).collect();
     let mut rows = targets::lock_all(tx, held.into_iter().cloned().collect()).await?;
-    rows.extend(targets::list(tx, read).await?);
+    rows.extend(targets::list(tx, read.into_iter().cloned().collect()).await?);
     Ok(rows.into_iter().map(|row| (row.id.clone(), row)).collect())
-}
-
-fn verdict(outcome: &Outcome, target: Option<&target::Model>, terms: &Terms<'_>) -> Verdict {
-    let Outcome { delivery, attempt, .. } = outcome;
-    let done = |state, succeeded| Verdict { state, due_at: None, attempts: delivery.attempts, succeeded };
-    match attempt.status {
-        AttemptStatus::Success => return done(DeliveryState::Succeeded, true),
-        AttemptStatus::Skipped => return done(DeliveryState::Skipped, false),
-        AttemptStatus::Failure => {}
-    }
-    let attempts = delivery.attempts + 1;
-    let is_missed = target.is_none_or(|target| delivery.epoch < target.epoch);
-    let backoff = terms.backoff_of(outcome);
-    let pause = backoff.after(attempts.unsigned_abs(), (terms.random)()).filter(|_| !is_missed);
-    match pause {
-        Some(pause) => Verdict {
-            state: DeliveryState::Waiting,
-            due_at: Some(terms.now + pause).max(outcome.not_before()),
-            attempts,
-            succeeded: false,
-        },
-        None => Verdict { attempts, ..done(DeliveryState::Failed, false) },
-    }
 }
 
 /// What is written of a delivery, after what it is found by.
@@ -227,101 +153,56 @@ fn place_of(outcome: &Outcome) -> (&EventId, &TargetId) {
     (&outcome.delivery.event_id, &outcome.delivery.target_id)
 }
 
-/// What the ends of deliveries mean for their targets.
-#[derive(Default)]
-struct Ends<'a> {
-    verified: HashMap<&'a TargetId, &'a Outcome>,
-    unverified: HashMap<&'a TargetId, &'a Outcome>,
-    /// Of each target a delivery that failed all its attempts, one of the latest epoch.
-    exhausted: HashMap<&'a TargetId, &'a Outcome>,
-}
-
-impl<'a> Ends<'a> {
-    fn add(&mut self, outcome: &'a Outcome) {
-        let target = &outcome.delivery.target_id;
-        match (outcome.delivery.purpose, outcome.attempt.status) {
-            (Purpose::Activation, AttemptStatus::Success) => {
-                self.verified.insert(target, outcome);
-            }
-            (Purpose::Activation, AttemptStatus::Failure) => {
-                self.unverified.insert(target, outcome);
-            }
-            (Purpose::Event, AttemptStatus::Failure) => {
-                let latest = self.exhausted.entry(target).or_insert(outcome);
-                if latest.delivery.epoch < outcome.delivery.epoch {
-                    *latest = outcome;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    async fn carry_out(
-        self,
-        tx: &impl ConnectionTrait,
-        mut targets: HashMap<TargetId, target::Model>,
-        terms: &Terms<'_>,
-    ) -> Result<Vec<Change>> {
-        let mut changes = Vec::new();
-        for (id, outcome) in self.exhausted {
-            // What was queued before an earlier deactivation has had its consequence.
-            let is_concerned = |target: &&target::Model| {
-                target.status == TargetStatus::Active && target.epoch == outcome.delivery.epoch
-            };
-            if let Some(target) = targets.get(id).filter(is_concerned) {
-                let target = deactivate(tx, target.clone(), outcome, terms).await?;
-                targets.insert(id.clone(), target.clone());
-                changes.push(Change { target, outcome: outcome.clone() });
-            }
-        }
-        for (id, outcome) in &self.verified {
-            if let Some(target) = pending(&targets, id) {
-                let target = targets::set_status(tx, target, TargetStatus::Active, terms.now).await?;
-                changes.push(Change { target, outcome: (*outcome).clone() });
-            }
-        }
-        for (id, outcome) in self.unverified.iter().filter(|(id, _)| !self.verified.contains_key(*id)) {
-            // A target that was never active stays pending and can be activated by hand (T4).
-            if let Some(target) = pending(&targets, id).filter(|target| target.activated_at.is_some())
-                && !is_being_activated(tx, id).await?
-            {
-                let status = TargetStatus::ActivationFailed;
-                let target = targets::set_status(tx, target, status, terms.now).await?;
-                changes.push(Change { target, outcome: (*outcome).clone() });
-            }
-        }
-        Ok(changes)
-    }
-}
-
-fn pending(targets: &HashMap<TargetId, target::Model>, id: &TargetId) -> Option<target::Model> {
-    targets.get(id).filter(|target| target.status == TargetStatus::PendingVerification).cloned()
-}
-
-/// One delivery failed all its attempts: its target receives nothing more (D3).
-async fn deactivate(
+/// Changes the targets for which these ends mean something.
+async fn carry_out(
     tx: &impl ConnectionTrait,
-    target: target::Model,
+    ends: Vec<End<'_>>,
+    mut targets: HashMap<TargetId, target::Model>,
+    terms: &Terms<'_>,
+) -> Result<Vec<Change>> {
+    let mut of_targets: HashMap<&TargetId, Vec<End<'_>>> = HashMap::new();
+    for end in ends {
+        of_targets.entry(&end.outcome.delivery.target_id).or_default().push(end);
+    }
+    let mut changes = Vec::new();
+    for (id, ends) in of_targets {
+        let Some(target) = targets.remove(id) else { continue };
+        let Some((End { outcome, consequence }, status)) = settlement::change(&ends, &target) else {
+            continue;
+        };
+        match consequence {
+            // Another activation, begun since, decides.
+            Consequence::Unverified if is_being_activated(tx, id).await? => continue,
+            Consequence::Verified | Consequence::Unverified => {}
+            Consequence::Exhausted => tell_owner(tx, &target, outcome, terms).await?,
+        }
+        let target = targets::set_status(tx, target, status, terms.now).await?;
+        changes.push(Change { target, outcome: outcome.clone() });
+    }
+    Ok(changes)
+}
+
+/// Writes the mail about a target that is deactivated because this delivery failed all its attempts (D3).
+async fn tell_owner(
+    tx: &impl ConnectionTrait,
+    target: &target::Model,
     outcome: &Outcome,
     terms: &Terms<'_>,
-) -> Result<target::Model> {
-    if let (Some(email), Some(conditions)) =
-        (target.email.as_deref().filter(|_| target.environment.keeps_email()), &terms.mails)
-    {
-        let mail = mail::deactivated(&mail::Deactivation {
-            target_name: &target.name,
-            target_id: &target.id,
-            uri: &target.uri,
-            event_id: &outcome.delivery.event_id,
-            attempts: outcome.number(),
-            reason: outcome.attempt.failure_reason,
-            response_code: outcome.attempt.response_code,
-            at: terms.now,
-            conditions,
-        });
-        mails::add(tx, email, mail, &target.id, terms.now).await?;
-    }
-    targets::set_status(tx, target, TargetStatus::Deactivated, terms.now).await
+) -> Result<()> {
+    let email = target.email.as_deref().filter(|_| target.environment.keeps_email());
+    let (Some(email), Some(conditions)) = (email, &terms.mails) else { return Ok(()) };
+    let mail = mail::deactivated(&mail::Deactivation {
+        target_name: &target.name,
+        target_id: &target.id,
+        uri: &target.uri,
+        event_id: &outcome.delivery.event_id,
+        attempts: outcome.number(),
+        reason: outcome.attempt.failure_reason,
+        response_code: outcome.attempt.response_code,
+        at: terms.now,
+        conditions,
+    });
+    mails::add(tx, email, mail, &target.id, terms.now).await
 }
 
 async fn is_being_activated(tx: &impl ConnectionTrait, target: &TargetId) -> Result<bool> {

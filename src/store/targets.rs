@@ -6,11 +6,12 @@ use entity::{
 };
 use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, JoinType, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Set,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, Iterable, JoinType,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Set,
 };
 
 use crate::error::Result;
+use crate::rules::target_status;
 use crate::store::bulk::filled_up;
 use crate::store::{Scope, status_changes};
 
@@ -40,7 +41,7 @@ pub async fn add(
         uri: new.uri,
         email: new.email,
         email_failed_at: None,
-        status: TargetStatus::PendingVerification,
+        status: target_status::FIRST,
         created_at: now,
         updated_at: now,
         deactivated_at: None,
@@ -72,7 +73,8 @@ pub async fn find_all(
     Ok(scope.targets().filter(target::Column::Id.is_in(ids.iter().cloned())).all(db).await?)
 }
 
-/// The ACTIVE targets of the scope that subscribe to the name, by their ids; of `only` if that is given (R1).
+/// The targets of the scope that subscribe to the name and receive events, by their ids; of `only` if that is
+/// given (R1).
 pub async fn subscribed(
     tx: &impl ConnectionTrait,
     scope: &Scope,
@@ -83,7 +85,7 @@ pub async fn subscribed(
         .targets()
         .join(JoinType::InnerJoin, subscription::Relation::Target.def().rev())
         .filter(subscription::Column::EventName.eq(name))
-        .filter(target::Column::Status.eq(TargetStatus::Active))
+        .filter(has_status(target_status::receives_events))
         .apply_if(only, |targets, ids| targets.filter(target::Column::Id.is_in(ids)));
     Ok(subscribed.order_by_asc(target::Column::Id).all(tx).await?)
 }
@@ -113,8 +115,17 @@ pub async fn count(tx: &impl ConnectionTrait, scope: &Scope) -> Result<u64> {
 
 /// How many targets of the scope count towards its limit (T7).
 pub async fn count_towards_limit(tx: &impl ConnectionTrait, scope: &Scope) -> Result<u64> {
-    let counted = [TargetStatus::PendingVerification, TargetStatus::Active];
-    Ok(scope.targets().filter(target::Column::Status.is_in(counted)).count(tx).await?)
+    let counted = scope.targets().filter(has_status(target_status::counts_towards_limit));
+    Ok(counted.count(tx).await?)
+}
+
+/// That a target has one of the statuses for which the rule holds.
+pub fn has_status(rule: impl Fn(TargetStatus) -> bool) -> Expr {
+    let statuses: Vec<TargetStatus> = TargetStatus::iter().filter(|status| rule(*status)).collect();
+    match statuses[..] {
+        [status] => target::Column::Status.eq(status),
+        _ => target::Column::Status.is_in(statuses),
+    }
 }
 
 /// Gives it another name (T9).
@@ -124,10 +135,7 @@ pub async fn rename(
     name: String,
     now: Timestamp,
 ) -> Result<target::Model> {
-    let mut row = target.into_active_model();
-    row.name = Set(name);
-    row.updated_at = Set(now);
-    Ok(row.update(tx).await?)
+    change(tx, target, now, |row| row.name = Set(name)).await
 }
 
 /// Sets or removes the address that is told of a deactivation (T12).
@@ -137,11 +145,11 @@ pub async fn set_email(
     email: Option<String>,
     now: Timestamp,
 ) -> Result<target::Model> {
-    let mut row = target.into_active_model();
-    row.email = Set(email);
-    row.email_failed_at = Set(None);
-    row.updated_at = Set(now);
-    Ok(row.update(tx).await?)
+    change(tx, target, now, |row| {
+        row.email = Set(email);
+        row.email_failed_at = Set(None);
+    })
+    .await
 }
 
 /// Notes that a mail to this address was given up, if it is still the target's.
@@ -166,9 +174,7 @@ pub async fn touch(
     target: target::Model,
     now: Timestamp,
 ) -> Result<target::Model> {
-    let mut row = target.into_active_model();
-    row.updated_at = Set(now);
-    Ok(row.update(tx).await?)
+    change(tx, target, now, |_| {}).await
 }
 
 /// Counts that its signing key was rotated.
@@ -190,16 +196,29 @@ pub async fn set_status(
 ) -> Result<target::Model> {
     status_changes::add(tx, &target.id, Some(target.status), status, now).await?;
     let epoch = target.epoch;
+    change(tx, target, now, |row| {
+        row.status = Set(status);
+        if target_status::ends_what_waits(status) {
+            row.deactivated_at = Set(Some(now));
+            row.epoch = Set(epoch + 1);
+        }
+        if target_status::receives_events(status) {
+            row.activated_at = Set(Some(now));
+        }
+    })
+    .await
+}
+
+/// Writes changes of its columns, and when they were made.
+async fn change(
+    tx: &impl ConnectionTrait,
+    target: target::Model,
+    now: Timestamp,
+    set: impl FnOnce(&mut target::ActiveModel),
+) -> Result<target::Model> {
     let mut row = target.into_active_model();
-    row.status = Set(status);
+    set(&mut row);
     row.updated_at = Set(now);
-    if status == TargetStatus::Deactivated {
-        row.deactivated_at = Set(Some(now));
-        row.epoch = Set(epoch + 1);
-    }
-    if status == TargetStatus::Active {
-        row.activated_at = Set(Some(now));
-    }
     Ok(row.update(tx).await?)
 }
 
@@ -219,7 +238,7 @@ pub async fn remove_deactivated(
     let forgotten: Vec<(TargetId, OrganizationId)> = target::Entity::find()
         .select_only()
         .columns([target::Column::Id, target::Column::OrganizationId])
-        .filter(target::Column::Status.eq(TargetStatus::Deactivated))
+        .filter(has_status(target_status::is_removed_in_time))
         .filter(target::Column::DeactivatedAt.lt(until))
         .limit(limit)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use crate::app::log::word;
-use crate::store::settlement::Outcome;
+use crate::rules::settlement::Outcome;
 
 /// How many failed attempts are told in a second.
 const PER_SECOND: u32 = 10;

@@ -13,8 +13,8 @@ use crate::delivery::buffer::window::Feedback;
 use crate::outbound::trouble::Trouble;
 use crate::outbound::{Answer, Notification};
 use crate::rules::retry;
+use crate::rules::settlement::Outcome;
 use crate::store::attempts;
-use crate::store::settlement::Outcome;
 
 /// Sends the notification, and waits for its answer or the deadline. Each attempt has a
 /// stamp and signatures of its own, because receivers refuse old ones (W4).

@@ -9,8 +9,9 @@ use crate::app::App;
 use crate::error::Result;
 use crate::rules::mail::Conditions;
 use crate::rules::retry::Schedules;
+use crate::rules::settlement::Outcome;
 use crate::store::claims;
-use crate::store::settlement::{self, Change, Outcome, Terms};
+use crate::store::settlement::{self, Change, Terms};
 
 /// For how long a delivery is put off that could not be attempted.
 const PUT_OFF: Duration = Duration::from_secs(15);

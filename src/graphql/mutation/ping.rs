@@ -1,7 +1,7 @@
 //! Testing whether a target can be reached (X2).
 
 use async_graphql::{Context, ID, InputObject, Object};
-use entity::{AuditAction, Purpose, TargetStatus};
+use entity::{AuditAction, Purpose};
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -10,7 +10,7 @@ use crate::graphql::context::{app, caller};
 use crate::graphql::event::NotificationEvent;
 use crate::graphql::mutation::{change, find_target, note};
 use crate::graphql::payload::{InitiateNotificationPingTestPayload, Payload};
-use crate::rules::payload as node;
+use crate::rules::{payload as node, target_status};
 use crate::store::events;
 
 /// Extension: a target to be tested.
@@ -45,7 +45,7 @@ async fn ping(
     let now = app.now();
     let tx = app.db.begin().await?;
     let target = find_target(&tx, &caller.scope, &input.target_id).await?;
-    if target.status != TargetStatus::Active {
+    if !target_status::may_be_pinged(target.status) {
         let violation = Violation::new(Code::InvalidState, "The target is not ACTIVE. Activate it first.");
         return Err(Error::invalid(violation, "targetId"));
     }

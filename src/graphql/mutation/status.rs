@@ -1,7 +1,7 @@
 //! Activating and deactivating targets by hand (T5, T6).
 
 use async_graphql::{Context, ID, InputObject, Object};
-use entity::{AuditAction, NotificationEventName, Purpose, TargetStatus};
+use entity::{AuditAction, NotificationEventName, Purpose};
 
 use crate::app::{App, log};
 use crate::auth::Caller;
@@ -13,6 +13,7 @@ use crate::graphql::payload::{
 };
 use crate::graphql::target::WebhookNotificationTarget;
 use crate::rules::payload as node;
+use crate::rules::target_status::{self, Happening};
 use crate::store::{deliveries, events, organizations, targets};
 
 /// A target to be activated.
@@ -69,17 +70,17 @@ async fn activate(
     let tx = app.db.begin().await?;
     organizations::lock(&tx, &scope.organization).await?;
     let mut target = find_target(&tx, scope, &input.target_id).await?;
-    if target.status == TargetStatus::Active {
+    let Some(status) = target_status::after(target.status, Happening::ActivatedByHand) else {
         return Ok(target.into());
-    }
+    };
     quota_check::for_activation(&tx, app, scope, "targetId", now).await?;
-    match target.status {
-        TargetStatus::Active => {}
-        TargetStatus::PendingVerification => deliveries::cancel_activations(&tx, &target.id).await?,
-        TargetStatus::Deactivated | TargetStatus::ActivationFailed => {
-            quota_check::for_target(&tx, scope, "targetId").await?;
-            target = targets::set_status(&tx, target, TargetStatus::PendingVerification, now).await?;
-        }
+    if !target_status::counts_towards_limit(target.status) {
+        quota_check::for_target(&tx, scope, "targetId").await?;
+    }
+    if status == target.status {
+        deliveries::cancel_activations(&tx, &target.id).await?;
+    } else {
+        target = targets::set_status(&tx, target, status, now).await?;
     }
     let activation = (Some(NotificationEventName::NotificationActivation), node::ACTIVATION);
     events::publish_to(&tx, &target, Purpose::Activation, activation, now).await?;
@@ -98,10 +99,10 @@ async fn deactivate(
     let now = app.now();
     let tx = app.db.begin().await?;
     let target = find_target(&tx, &caller.scope, &input.target_id).await?;
-    if target.status == TargetStatus::Deactivated {
+    let Some(status) = target_status::after(target.status, Happening::DeactivatedByHand) else {
         return Ok(target.into());
-    }
-    let target = targets::set_status(&tx, target, TargetStatus::Deactivated, now).await?;
+    };
+    let target = targets::set_status(&tx, target, status, now).await?;
     note(&tx, caller, AuditAction::TargetDeactivated, &target.id, now).await?;
     tx.commit().await?;
     log::deactivated_by_hand(&target);
