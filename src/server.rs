@@ -5,7 +5,7 @@
 //! in the form of a GraphQL answer, whatever it was (G3).
 
 mod connection;
-pub mod document;
+mod document;
 mod health;
 mod pages;
 mod request;
@@ -29,6 +29,8 @@ use connection::pool::Connections;
 use pages::graphiql;
 use request::endpoint;
 use response::{observe, refusal};
+
+pub use document::Documents;
 
 /// How long to wait when there is no file left for a connection.
 const OUT_OF_FILES: Duration = Duration::from_millis(100);

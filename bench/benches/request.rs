@@ -15,7 +15,7 @@ use reprise::db::Db;
 use reprise::graphql::json::Json;
 use reprise::graphql::{self, Schema};
 use reprise::quota::memory::{Memory, Purpose};
-use reprise::server::document::Documents;
+use reprise::server::Documents;
 use reprise::store::Scope;
 use reprise::vault::Vault;
 use serde_json::{Value, json};
