@@ -88,7 +88,7 @@ impl Protocol {
         router: Router,
         leave: CancellationToken,
     ) {
-        let (wire, rest) = Io::new(stream, Arc::clone(&activity));
+        let (io, rest) = Io::new(stream, Arc::clone(&activity));
         let router = TowerToHyperService::new(router);
         let peer = Peer { address, activity };
         let service = service_fn(move |request| {
@@ -101,7 +101,7 @@ impl Protocol {
                 Ok::<_, Infallible>(answer.map(|body| ResponseBody::begin(body, underway)))
             }
         });
-        let mut connection = Box::pin(self.0.serve_connection(TokioIo::new(wire), service));
+        let mut connection = Box::pin(self.0.serve_connection(TokioIo::new(io), service));
         tokio::select! {
             // A client that breaks off or speaks nonsense is no news.
             _ = connection.as_mut() => {

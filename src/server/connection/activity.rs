@@ -72,7 +72,7 @@ impl Activity {
     /// Whether the client has been waited for too long.
     pub fn is_overdue(&self, timeouts: Timeouts, now: Instant) -> bool {
         let state = self.state();
-        let is_over = |since: Option<Instant>, timeouts| since.is_some_and(|since| now >= since + timeouts);
+        let is_over = |since: Option<Instant>, timeout| since.is_some_and(|since| now >= since + timeout);
         let untaken_since = state.answers.values().min().copied();
         is_over(state.stalled_since, timeouts.write)
             || is_over(untaken_since, timeouts.write)

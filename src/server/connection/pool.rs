@@ -85,7 +85,7 @@ impl Connections {
         let id = open.id;
         let serving = self.protocol.clone().serve((stream, address), activity, self.router.clone(), leave);
         let task = self.tasks.spawn(async move {
-            let _place = open;
+            let _open = open;
             serving.await;
         });
         if let Some(entry) = self.open().by_id.get_mut(&id) {
@@ -170,7 +170,7 @@ impl Open {
     }
 }
 
-/// A open among the connections.
+/// One of the open connections; it is open until this is dropped.
 struct OpenConnection {
     connections: Arc<Connections>,
     id: u64,

@@ -58,7 +58,7 @@ pub fn parse(text: &str) -> Result<ExecutableDocument<'_>, Vec<ServerError>> {
 pub fn check(text: &str, document: &ExecutableDocument<'_>, types: &Types) -> Result<(), Vec<ServerError>> {
     match known(text, document, types) {
         Cow::Borrowed(_) => check_known(text, document),
-        // Columns behind a stand-in are not those of the document; what is wrong is right.
+        // Errors behind a stand-in are told with a column that is off; what they say is right.
         Cow::Owned(text) => check_known(&text, &parse(&text)?),
     }
 }
