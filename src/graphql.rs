@@ -46,8 +46,8 @@ const RECURSION: usize = 128;
 /// The schema of the API.
 pub type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
-/// The schema, ready to execute what [`prepare`] has prepared. The library validates nothing: only documents
-/// that the server's validator has let through, merged, may come here.
+/// The schema, ready to execute what [`prepare`] has prepared. The library validates nothing and counts nothing:
+/// only documents that the server's validator has let through, merged and paid for, may come here.
 pub fn schema(app: App) -> Schema {
     builder().data(app).finish()
 }
@@ -72,12 +72,10 @@ pub fn prepare(request: Request, app: &App, caller: Caller, share: &Arc<Share>) 
 
 fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     Schema::build(Query, Mutation::default(), EmptySubscription)
-        .register_output_type::<limits::cost::Costs>()
         .validation_mode(ValidationMode::Fast)
         .limit_recursive_depth(RECURSION)
         .extension(introspection::Described)
         .extension(codes::Codes)
-        .extension(limits::charge::Charges)
 }
 
 #[cfg(test)]

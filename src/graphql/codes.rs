@@ -5,11 +5,9 @@
 use std::sync::Arc;
 
 use async_graphql::async_trait::async_trait;
-use async_graphql::extensions::{
-    Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest, NextValidation,
-};
+use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextParseQuery, NextRequest};
 use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{Response, ServerError, ServerResult, ValidationResult, Variables};
+use async_graphql::{Response, ServerError, ServerResult, Variables};
 
 /// The request is no GraphQL request in JSON.
 pub const BAD_REQUEST: &str = "BAD_REQUEST";
@@ -75,19 +73,6 @@ impl Extension for Codes {
         next.run(ctx, query, variables).await.map_err(|mut error| {
             set(&mut error, PARSE_FAILED);
             error
-        })
-    }
-
-    async fn validation(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        next: NextValidation<'_>,
-    ) -> Result<ValidationResult, Vec<ServerError>> {
-        next.run(ctx).await.map_err(|mut errors| {
-            for error in &mut errors {
-                set(error, VALIDATION_FAILED);
-            }
-            errors
         })
     }
 }

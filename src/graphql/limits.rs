@@ -1,6 +1,4 @@
-//! What one operation may cost, and what is taken for it before anything of it is done.
+//! What one operation may hold in memory: known before anything of it is done, and counted as it is done.
 
-pub mod admission;
-pub mod charge;
-pub mod cost;
+pub mod footprint;
 pub mod payload_budget;

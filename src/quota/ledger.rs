@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entity::Timestamp;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::quota::limits::{ApiLimits, Rate, WINDOW};
@@ -42,18 +42,14 @@ struct Usage {
 }
 
 /// What one request uses of its organization's rates.
-#[derive(Debug, Clone)]
-pub struct RateCharge(Arc<Mutex<Charged>>);
-
 #[derive(Debug)]
-struct Charged {
+pub struct RateCharge {
     ledger: Arc<Ledger>,
     scope: Scope,
-    class: RequestClass,
-    /// How many events it publishes: a point each.
-    events: u32,
+    /// What the request is counted as, when it is.
+    class: Option<RequestClass>,
+    /// The points that it has paid.
     cost: Option<u32>,
-    refused: Option<Refused>,
 }
 
 /// Why a request is refused.
@@ -82,7 +78,7 @@ pub enum What {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unpaid {
     /// There will be enough later.
-    Refused,
+    Refused(Refused),
     /// There will never be enough: this is all that there is.
     Never(u32),
 }
@@ -100,8 +96,6 @@ pub struct Standing {
     pub points: u32,
     /// How many of them are left.
     pub points_left: u32,
-    /// Why the request was refused, if it was.
-    pub refused: Option<Refused>,
 }
 
 impl Ledger {
@@ -112,89 +106,64 @@ impl Ledger {
 }
 
 impl RateCharge {
-    /// The charge of a request by a caller of this scope.
+    /// The charge of a request by a caller of this scope: nothing yet.
     pub fn of(ledger: &Arc<Ledger>, scope: &Scope) -> Self {
-        let (ledger, scope) = (Arc::clone(ledger), scope.clone());
-        let (class, events, cost, refused) = (RequestClass::Api, 0, None, None);
-        Self(Arc::new(Mutex::new(Charged { ledger, scope, class, events, cost, refused })))
+        Self { ledger: Arc::clone(ledger), scope: scope.clone(), class: None, cost: None }
     }
 
-    /// Counts the request as one of a class.
+    /// Counts the request as one of a class, unless it is counted as such already.
     ///
     /// # Errors
     /// When there were too many.
-    pub fn enter(&self, class: RequestClass) -> Result<(), Refused> {
-        let mut charged = self.charged();
-        charged.class = class;
-        let Some(rate) = charged.rate() else { return Ok(()) };
-        let taken = charged.take(What::Requests, 1, rate.count());
-        if let Err(refused) = taken {
-            charged.refused = Some(refused);
+    pub fn enter(&mut self, class: RequestClass) -> Result<(), Refused> {
+        if self.class.replace(class) == Some(class) {
+            return Ok(());
         }
-        taken
+        let Some(rate) = self.rate(class) else { return Ok(()) };
+        self.take(class, What::Requests, 1, rate.count())
     }
 
-    /// What the request is counted as.
-    pub fn class(&self) -> RequestClass {
-        self.charged().class
-    }
-
-    /// Adds the price of events that are published.
-    pub fn add_events(&self, events: usize) {
-        self.charged().events = u32::try_from(events).unwrap_or(u32::MAX);
-    }
-
-    /// Pays for an operation of this complexity.
+    /// Pays for an operation of this complexity, and a point for each event that it publishes. The request was
+    /// counted before.
     ///
     /// # Errors
     /// When there are too few points left. Nothing was paid.
-    pub fn pay(&self, complexity: usize) -> Result<(), Unpaid> {
-        let mut charged = self.charged();
-        let cost = u32::try_from(complexity).unwrap_or(u32::MAX).saturating_add(charged.events);
-        if let Some(rate) = charged.rate() {
+    pub fn pay(&mut self, complexity: usize, events: usize) -> Result<(), Unpaid> {
+        let cost = u32::try_from(complexity.saturating_add(events)).unwrap_or(u32::MAX);
+        if let Some((class, rate)) = self.class.and_then(|class| Some((class, self.rate(class)?))) {
             if cost > rate.points {
                 return Err(Unpaid::Never(rate.points));
             }
-            if let Err(refused) = charged.take(What::Points, cost, rate.complexity()) {
-                charged.refused = Some(refused);
-                return Err(Unpaid::Refused);
-            }
+            self.take(class, What::Points, cost, rate.complexity()).map_err(Unpaid::Refused)?;
         }
-        charged.cost = Some(cost);
+        self.cost = Some(cost);
         Ok(())
     }
 
     /// Where the scope stands; none where nothing is limited.
     pub fn standing(&self) -> Option<Standing> {
-        let charged = self.charged();
-        let (rate, now) = (charged.rate()?, charged.ledger.clock.now());
-        let usage = charged.usage(now, |usage| *usage);
+        let class = self.class?;
+        let (rate, now) = (self.rate(class)?, self.ledger.clock.now());
+        let usage = self.usage(class, now, |usage| *usage);
         Some(Standing {
-            cost: charged.cost,
+            cost: self.cost,
             requests: rate.requests,
             requests_left: usage.count.remaining(rate.count(), now),
             points: rate.points,
             points_left: usage.complexity.remaining(rate.complexity(), now),
-            refused: charged.refused,
         })
     }
 
-    fn charged(&self) -> MutexGuard<'_, Charged> {
-        self.0.lock()
-    }
-}
-
-impl Charged {
-    fn rate(&self) -> Option<Rate> {
-        match self.class {
+    fn rate(&self, class: RequestClass) -> Option<Rate> {
+        match class {
             RequestClass::Api => Some(self.ledger.api?.of(self.scope.environment)),
             RequestClass::Publishing => self.ledger.publishing,
         }
     }
 
-    fn take(&self, what: What, amount: u32, quota: Quota) -> Result<(), Refused> {
+    fn take(&self, class: RequestClass, what: What, amount: u32, quota: Quota) -> Result<(), Refused> {
         let now = self.ledger.clock.now();
-        self.usage(now, |usage| {
+        self.usage(class, now, |usage| {
             let used = match what {
                 What::Requests => &mut usage.count,
                 What::Points => &mut usage.complexity,
@@ -209,12 +178,12 @@ impl Charged {
         })
     }
 
-    fn usage<T>(&self, now: Timestamp, look: impl FnOnce(&mut Usage) -> T) -> T {
+    fn usage<T>(&self, class: RequestClass, now: Timestamp, look: impl FnOnce(&mut Usage) -> T) -> T {
         let mut used = self.ledger.used.lock();
         if used.len() >= REMEMBERED {
             used.retain(|_, usage| !usage.has_ended(now));
         }
-        look(used.entry((self.scope.clone(), self.class)).or_default())
+        look(used.entry((self.scope.clone(), class)).or_default())
     }
 }
 
@@ -222,5 +191,36 @@ impl Usage {
     fn has_ended(&self, now: Timestamp) -> bool {
         let any = Quota { limit: 0, per: WINDOW };
         self.count.has_ended(any, now) && self.complexity.has_ended(any, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use RequestClass::{Api, Publishing};
+    use entity::{Environment, OrganizationId};
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_counted_once_in_each_class_and_pays_what_there_is() {
+        let (api, publishing) = (Rate { requests: 2, points: 10 }, Rate { requests: 1, points: 5 });
+        let limits = ApiLimits { api: Some(api), publishing: Some(publishing), ..ApiLimits::default() };
+        let clock = Clock::system();
+        let organization = OrganizationId::new(clock.now());
+        let scope = Scope { organization, environment: Environment::Live };
+        let ledger = Arc::new(Ledger::new(&limits, clock));
+        let mut first = RateCharge::of(&ledger, &scope);
+        assert_eq!(first.standing(), None);
+        assert_eq!([Publishing, Publishing, Api, Api].map(|class| first.enter(class)), [Ok(()); 4]);
+        assert_eq!(first.pay(11, 0), Err(Unpaid::Never(10)));
+        assert_eq!(first.pay(5, 2), Ok(()));
+        let standing = Standing { cost: Some(7), requests: 2, requests_left: 1, points: 10, points_left: 3 };
+        assert_eq!(first.standing(), Some(standing));
+        let mut second = RateCharge::of(&ledger, &scope);
+        assert_eq!(second.enter(Publishing).map_err(|refused| refused.what), Err(What::Requests));
+        assert_eq!(second.enter(Api), Ok(()));
+        let Err(Unpaid::Refused(refused)) = second.pay(4, 0) else { panic!("only 3 are left") };
+        assert_eq!((refused.what, refused.quota.limit, refused.remaining), (What::Points, 10, 3));
+        assert_eq!(second.standing(), Some(Standing { cost: None, requests_left: 0, ..standing }));
     }
 }

@@ -69,7 +69,7 @@ pub struct Waits {
 pub struct Rate {
     /// How many requests.
     pub requests: u32,
-    /// How many points; `graphql::cost` says what costs them.
+    /// How many points: those of G12.
     pub points: u32,
 }
 

@@ -1,14 +1,16 @@
 //! The document of a request: parsed, if that is safe and cheap, validated, and made ready to be executed.
 //!
-//! What a document must pass, in this order: `tokens` looks at its text, the parser, `counts` and `budget`
-//! count what it asks for, the validator puts its fragments in. What passed is kept. For each request
-//! the variables are coerced and the fields of the operation merged; that is what is executed.
+//! What a document must pass, in this order: `scan` looks at its text, the parser reads it, `counts` and
+//! `expansion` count what it asks for, the validator puts its fragments in. What passed is kept. For each request
+//! the variables are coerced and the fields of the operation merged; that is what is executed, and what its
+//! class and its cost are told from.
 
 mod arguments;
 mod blanks;
 pub(in crate::server) mod class;
 mod coercion;
 mod conversion;
+pub(in crate::server) mod cost;
 mod counts;
 pub(in crate::server) mod expansion;
 mod literals;
@@ -23,11 +25,14 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition};
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
+};
 use async_graphql::{Name, Positioned, Request, ServerError, Value};
 use lru::LruCache;
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::graphql::limits::footprint;
 use crate::graphql::{self, codes};
 use crate::quota::RequestClass;
 use crate::server::response::observe;
@@ -54,6 +59,12 @@ pub struct Prepared {
     pub class: RequestClass,
     /// How many events it publishes.
     pub events: usize,
+    /// What it costs besides, in points.
+    pub complexity: usize,
+    /// How much memory it may hold while it is executed.
+    pub footprint: usize,
+    /// Whether it may change something.
+    pub changes: bool,
     /// What its answer is to look like.
     pub shape: Shape,
 }
@@ -96,6 +107,9 @@ impl Documents {
         let order =
             order::of(&document, &operation.node, &self.types, &request.variables).map_err(invalid)?;
         let (class, events) = class::of(&merged, &request.variables);
+        let complexity = cost::of(&merged, &self.types, &request.variables);
+        let footprint = footprint::of(&merged, complexity);
+        let changes = merged.ty == OperationType::Mutation;
         let merged = Positioned::new(merged, operation.pos);
         request.set_parsed_query(ExecutableDocument {
             operations: match name {
@@ -104,7 +118,8 @@ impl Documents {
             },
             fragments: HashMap::new(),
         });
-        Ok(Prepared { class, events, shape: Shape { blanks, order } })
+        let shape = Shape { blanks, order };
+        Ok(Prepared { class, events, complexity, footprint, changes, shape })
     }
 
     /// A document that is valid, and that the library can look at without harm.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_graphql::{Context, SelectionField};
 
 use crate::error::{Error, Result};
-use crate::graphql::limits::admission::FIELD;
+use crate::graphql::limits::footprint::FIELD;
 use crate::quota::memory::{self, Full, Share};
 
 /// Bytes of JSON in all payloads of an answer together.

@@ -9,7 +9,13 @@ use async_graphql_value::Value as Given;
 use crate::quota::RequestClass;
 
 /// The field that publishes.
-pub const PUBLISH: &str = "publishNotificationEvents";
+const PUBLISH: &str = "publishNotificationEvents";
+
+/// The class of a document that is not parsed yet, as its text suggests. What does not name the field does not
+/// publish; what names it may only speak of it.
+pub fn suggested_by(text: &str) -> RequestClass {
+    if text.contains(PUBLISH) { RequestClass::Publishing } else { RequestClass::Api }
+}
 
 /// The class of an operation, and how many events it publishes. Its fields are merged: none stands in a
 /// fragment, and none twice.

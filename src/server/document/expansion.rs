@@ -95,7 +95,7 @@ impl Size {
     }
 }
 
-/// How long the lists of an introspection are, roughly. Those of the API are counted by `graphql::cost`;
+/// How long the lists of an introspection are, roughly. Those of the API are counted by `cost`;
 /// no field of it has one of these names.
 fn items(field: &str) -> usize {
     match field {

@@ -1,12 +1,12 @@
 //! `POST /graphql`: from a request over HTTP to an answer over HTTP.
 //!
-//! Who asks is known before a byte of the body is read. One request is taken at a
-//! time, by POST and as JSON only: whatever a browser would send for a stranger's
-//! page is refused (the library's own service would execute it).
+//! A request is identified, read, classified, charged and executed, in this order. Who asks is known before a
+//! byte of the body is read, the request is counted before its document is parsed, and all that it needs is
+//! taken before anything of it is done. One request is taken at a time, by POST and as JSON only: whatever a
+//! browser would send for a stranger's page is refused (the library's own service would execute it).
 
 use std::sync::Arc;
 
-use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response as Executed, ServerError, Value};
 use axum::body::Body;
 use axum::extract::State;
@@ -16,18 +16,16 @@ use axum::response::Response;
 use axum::routing::post;
 use axum::{Extension, Router};
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::app::App;
 use crate::auth::{Caller, Login};
 use crate::error::report;
-use crate::graphql::limits::admission::Admission;
 use crate::graphql::{self, Schema, codes};
 use crate::quota::memory::{Memory, Purpose, Share};
 use crate::quota::{RateCharge, RequestClass};
 use crate::server::connection::Peer;
-use crate::server::document::class;
-use crate::server::document::{Documents, Shape};
+use crate::server::document::{Documents, Prepared, class, cost};
 use crate::server::request::deadline::Deadline;
 use crate::server::request::media::{self, Media};
 use crate::server::request::{body, client_ip};
@@ -55,26 +53,41 @@ struct Endpoint {
     documents: Documents,
     long: Semaphore,
     memory: Arc<Memory>,
-    queries: Arc<Semaphore>,
-    mutations: Arc<Semaphore>,
+    queries: Semaphore,
+    mutations: Semaphore,
 }
 
 /// A request whose bearer is known.
-struct Admitted {
+struct Identified {
     caller: Caller,
-    charge: RateCharge,
     peer: Peer,
     headers: HeaderMap,
-    deadline: Deadline,
     share: Arc<Share>,
 }
+
+/// A request whose body is read, and how long that was.
+struct Read {
+    request: Request,
+    length: usize,
+}
+
+/// A request that is valid and counted in its class.
+struct Classified {
+    request: Request,
+    length: usize,
+    class: RequestClass,
+    prepared: Prepared,
+}
+
+/// A request that has all that it needs but its turn.
+struct Charged(Classified);
 
 /// `/graphql`.
 pub fn routes(app: App) -> Router {
     let schema = graphql::schema(app.clone());
     let (long, memory) = (Semaphore::new(LONG_AT_A_TIME), Memory::new(app.settings.limits.memory));
     let documents = Documents::default();
-    let [queries, mutations] = [AT_A_TIME; 2].map(|turns| Arc::new(Semaphore::new(turns)));
+    let [queries, mutations] = [AT_A_TIME; 2].map(Semaphore::new);
     let endpoint = Arc::new(Endpoint { app, schema, documents, long, memory, queries, mutations });
     Router::new().route("/graphql", post(serve)).with_state(endpoint)
 }
@@ -88,7 +101,7 @@ async fn serve(
 ) -> Response {
     let media = media::negotiate(&headers).unwrap_or(Media::Json);
     let mut deadline = Deadline::full(endpoint.app.settings.limits.waits);
-    let caller = match endpoint.admit(&headers, &peer, &mut deadline).await {
+    let caller = match endpoint.identify(&headers, &peer, &mut deadline).await {
         Ok(caller) => caller,
         Err(refusal) => {
             body::drain(&headers, body).await;
@@ -96,15 +109,16 @@ async fn serve(
         }
     };
     observe::name_caller(&caller);
-    let charge = RateCharge::of(&endpoint.app.ledger, &caller.scope);
+    let mut rate = RateCharge::of(&endpoint.app.ledger, &caller.scope);
     // Until it is known what is asked, the platform's services are taken to publish.
     let purpose = if caller.is_platform() { Purpose::Publishing } else { Purpose::Reading };
     let share = Arc::new(endpoint.memory.share(caller.scope.organization.clone(), purpose));
-    let mut admitted = Admitted { caller, charge, peer, headers, deadline, share };
-    let outcome = endpoint.respond(&mut admitted, body).await;
-    let rate_limit = admitted.charge.standing().as_ref().map(rate_limit::extension);
+    let identified = Identified { caller, peer, headers, share };
+    let outcome = endpoint.respond(&identified, body, &mut rate, deadline).await;
+    let used_up = outcome.as_ref().err().and_then(Refusal::rate);
+    let rate_limit = rate.standing().map(|standing| rate_limit::extension(&standing, used_up));
     match outcome {
-        Ok(executed) => answer::executed(executed, rate_limit, media, &id, admitted.share).await,
+        Ok(executed) => answer::executed(executed, rate_limit, media, &id, identified.share).await,
         Err(refusal) => {
             let mut extensions = json!({ "requestId": id.to_string() });
             if let Some(rate_limit) = rate_limit {
@@ -117,7 +131,7 @@ async fn serve(
 
 impl Endpoint {
     /// Who asks. Strangers learn nothing but that they are strangers.
-    async fn admit(
+    async fn identify(
         &self,
         headers: &HeaderMap,
         peer: &Peer,
@@ -148,72 +162,22 @@ impl Endpoint {
         }
     }
 
-    async fn respond(&self, admitted: &mut Admitted, body: Body) -> Result<Executed, Refusal> {
-        let read = self.read(admitted, body).await;
-        let Admitted { caller, charge, deadline, share, .. } = admitted;
-        let (mut request, length) = match read {
-            Ok(read) => read,
-            Err(refusal) => {
-                charge.enter(RequestClass::Api).map_err(rate_limit::refusal)?;
-                return Err(refusal);
-            }
-        };
-        let shape = self.check(&mut request, length, caller.may_publish(), charge)?;
-        let work = self.admission(&mut request, length, charge.class(), share)?;
-        let request = graphql::prepare(request, &self.app, caller.clone(), share).data(charge.clone());
-        let request = request.data(Arc::clone(&work.admission));
-        if charge.class() == RequestClass::Publishing {
-            deadline.leave_to_publisher(self.app.settings.limits.waits);
-        }
-        let Ok(mut executed) = deadline.wait(self.schema.execute(request)).await else {
-            let may_be_done = work.changes && work.admission.has_begun();
-            return Err(if may_be_done { Refusal::unknown() } else { Refusal::busy(NO_ROOM) });
-        };
-        if let Some(refusal) = not_done(&executed, work.changes, share) {
-            return Err(refusal);
-        }
-        if !is_refused(&executed) {
-            shape.give(&mut executed.data);
-            return Ok(executed);
-        }
-        match charge.standing().and_then(|standing| standing.refused) {
-            Some(refused) => Err(rate_limit::refusal(refused)),
-            None => Err(Refusal::of_document(executed.errors, codes::VALIDATION_FAILED)),
-        }
-    }
-
-    /// What the operation needs before it is executed. Memory is taken for its document at once, and counted
-    /// from now on for what the operation turned out to be.
-    fn admission(
+    async fn respond(
         &self,
-        request: &mut Request,
-        length: usize,
-        class: RequestClass,
-        share: &Arc<Share>,
-    ) -> Result<Work, Refusal> {
-        let (purpose, copies) = match class {
-            RequestClass::Publishing => (Purpose::Publishing, COPIES),
-            RequestClass::Api => (Purpose::Reading, 0),
-        };
-        share.turn_to(purpose).map_err(no_room)?;
-        share.grow(request.query.len() * DOCUMENT + length * copies).map_err(no_room)?;
-        let document = request.parsed_query().map_err(|_| Refusal::internal())?;
-        // It is the only one that is left.
-        let operation = document.operations.iter().next().map(|(_, operation)| &operation.node);
-        let changes = operation.is_some_and(|operation| operation.ty == OperationType::Mutation);
-        let turns = match (class, changes) {
-            (RequestClass::Publishing, _) => None,
-            (RequestClass::Api, true) => Some(Arc::clone(&self.mutations)),
-            (RequestClass::Api, false) => Some(Arc::clone(&self.queries)),
-        };
-        let selections = operation.map(|operation| &operation.selection_set.node);
-        let admission = Arc::new(Admission::new(Arc::clone(share), document, selections, turns));
-        Ok(Work { changes, admission })
+        identified: &Identified,
+        body: Body,
+        rate: &mut RateCharge,
+        deadline: Deadline,
+    ) -> Result<Executed, Refusal> {
+        let read = self.read(identified, body).await;
+        let classified = self.classify(read, identified.caller.may_publish(), rate)?;
+        let charged = charge(classified, &identified.share, rate)?;
+        self.execute(charged, identified, deadline).await
     }
 
-    /// The request in a body, and how long the body was.
-    async fn read(&self, admitted: &mut Admitted, body: Body) -> Result<(Request, usize), Refusal> {
-        let Admitted { caller, peer, headers, share, .. } = admitted;
+    /// The request in a body.
+    async fn read(&self, identified: &Identified, body: Body) -> Result<Read, Refusal> {
+        let Identified { caller, peer, headers, share } = identified;
         if let Err(refusal) = check_media(headers) {
             body::drain(headers, body).await;
             return Err(refusal);
@@ -225,35 +189,91 @@ impl Endpoint {
         let length = bytes.len();
         body::check_values(&bytes, share)?;
         if length <= LONG {
-            return Ok((body::parse(&bytes)?, length));
+            return Ok(Read { request: body::parse(&bytes)?, length });
         }
         let _turn = self.long.acquire().await;
         let parsed = tokio::task::spawn_blocking(move || body::parse(&bytes)).await;
-        Ok((parsed.map_err(|_| Refusal::internal())??, length))
+        Ok(Read { request: parsed.map_err(|_| Refusal::internal())??, length })
     }
 
-    /// Checks document and variables, and says what the answer is to look like. The request is counted
-    /// before, in the class that its text suggests, and once more if it turns out to be in the other.
-    fn check(
+    /// Counts the request in the class that its text suggests, whether it could be read or not. Then its document
+    /// and variables are checked; if it turns out to be in the other class, it is counted there as well.
+    fn classify(
         &self,
-        request: &mut Request,
-        length: usize,
+        read: Result<Read, Refusal>,
         may_publish: bool,
-        charge: &RateCharge,
-    ) -> Result<Shape, Refusal> {
-        let enter = |class| charge.enter(class).map_err(rate_limit::refusal);
-        let may_publish = may_publish && request.query.contains(class::PUBLISH);
-        enter(if may_publish { RequestClass::Publishing } else { RequestClass::Api })?;
-        let prepared = self.documents.prepare(request)?;
-        if may_publish && prepared.class == RequestClass::Api {
-            enter(RequestClass::Api)?;
-        }
-        if length > body::LIMIT && prepared.class == RequestClass::Api {
+        rate: &mut RateCharge,
+    ) -> Result<Classified, Refusal> {
+        let mut enter = |class| rate.enter(class).map_err(rate_limit::refusal);
+        let suggested = match &read {
+            Ok(read) if may_publish => class::suggested_by(&read.request.query),
+            _ => RequestClass::Api,
+        };
+        enter(suggested)?;
+        let Read { mut request, length } = read?;
+        let prepared = self.documents.prepare(&mut request)?;
+        let class = if may_publish { prepared.class } else { RequestClass::Api };
+        enter(class)?;
+        if length > body::LIMIT && class == RequestClass::Api {
             return Err(body::too_large(body::LIMIT));
         }
-        charge.add_events(prepared.events);
-        Ok(prepared.shape)
+        Ok(Classified { request, length, class, prepared })
     }
+
+    /// Executes the operation when its turn has come. Before that nothing of it is done.
+    async fn execute(
+        &self,
+        Charged(operation): Charged,
+        identified: &Identified,
+        mut deadline: Deadline,
+    ) -> Result<Executed, Refusal> {
+        let (Identified { caller, share, .. }, changes) = (identified, operation.prepared.changes);
+        let Ok(_turn) = deadline.wait(self.turn(operation.class, changes)).await else {
+            return Err(Refusal::busy(NO_ROOM));
+        };
+        if operation.class == RequestClass::Publishing {
+            deadline.leave_to_publisher(self.app.settings.limits.waits);
+        }
+        let request = graphql::prepare(operation.request, &self.app, caller.clone(), share);
+        let Ok(mut executed) = deadline.wait(self.schema.execute(request)).await else {
+            return Err(if changes { Refusal::unknown() } else { Refusal::busy(NO_ROOM) });
+        };
+        if let Some(refusal) = not_done(&executed, changes, share) {
+            return Err(refusal);
+        }
+        if is_refused(&executed) {
+            return Err(Refusal::of_document(executed.errors, codes::VALIDATION_FAILED));
+        }
+        operation.prepared.shape.give(&mut executed.data);
+        Ok(executed)
+    }
+
+    /// The turn of an operation, which lasts until it is dropped. Publishing needs none.
+    async fn turn(&self, class: RequestClass, changes: bool) -> Option<SemaphorePermit<'_>> {
+        let turns = match (class, changes) {
+            (RequestClass::Publishing, _) => return None,
+            (RequestClass::Api, true) => &self.mutations,
+            (RequestClass::Api, false) => &self.queries,
+        };
+        turns.acquire().await.ok()
+    }
+}
+
+/// Takes the memory that an operation needs, and its points. Its memory is counted from now on for what the
+/// operation turned out to be.
+fn charge(classified: Classified, share: &Share, rate: &mut RateCharge) -> Result<Charged, Refusal> {
+    let Classified { request, length, class, prepared } = &classified;
+    let (purpose, copies) = match class {
+        RequestClass::Publishing => (Purpose::Publishing, COPIES),
+        RequestClass::Api => (Purpose::Reading, 0),
+    };
+    share.turn_to(purpose).map_err(no_room)?;
+    share.grow(request.query.len() * DOCUMENT + length * copies).map_err(no_room)?;
+    cost::check(prepared.complexity)?;
+    share.take_ahead(prepared.footprint).map_err(no_room)?;
+    let paid = rate.pay(prepared.complexity, prepared.events);
+    paid.map_err(|unpaid| rate_limit::unpaid(unpaid, prepared.complexity))?;
+    Ok(Charged(classified))
 }
 
 /// The one `Authorization` header. Of several, a proxy might have believed another than we do.
@@ -276,13 +296,6 @@ fn check_media(headers: &HeaderMap) -> Result<(), Refusal> {
         return Err(Refusal::new(status, codes::UNSUPPORTED_MEDIA_TYPE, message));
     }
     Ok(())
-}
-
-/// An operation before it is executed.
-struct Work {
-    /// Whether it may change something.
-    changes: bool,
-    admission: Arc<Admission>,
 }
 
 /// Why the operation as a whole was not carried out, if there was no room for it or no time. What was changed

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::graphql::codes;
 use crate::graphql::errors::UNKNOWN;
 use crate::graphql::limits::payload_budget::BUSY;
+use crate::quota::ledger::Refused;
 use crate::quota::memory::Full;
 use crate::server::request::media::Media;
 use crate::server::response::request_id::RequestId;
@@ -34,13 +35,15 @@ pub struct Refusal {
     status: StatusCode,
     errors: Vec<ServerError>,
     retry_after: Option<Duration>,
+    /// What is used up, if a rate is.
+    rate: Option<Refused>,
 }
 
 impl Refusal {
     /// A refusal with one error.
     pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         let error = ServerError::new(message, None);
-        Self { status, errors: vec![error], retry_after: None }.with_code(code)
+        Self { status, errors: vec![error], retry_after: None, rate: None }.with_code(code)
     }
 
     /// A document or its variables cannot be executed (G2).
@@ -49,13 +52,18 @@ impl Refusal {
         for error in &mut errors {
             shorten(&mut error.message);
         }
-        Self { status: StatusCode::BAD_REQUEST, errors, retry_after: None }.with_code(code)
+        Self { status: StatusCode::BAD_REQUEST, errors, retry_after: None, rate: None }.with_code(code)
     }
 
     /// There was too much of something, and there may be more of it after a while.
     pub fn for_now(message: impl Into<String>, retry_after: Duration) -> Self {
         let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, codes::RATE_LIMITED, message);
         Self { retry_after: Some(retry_after), ..refusal }
+    }
+
+    /// A rate of the caller is used up.
+    pub fn of_rate(message: impl Into<String>, rate: Refused) -> Self {
+        Self { rate: Some(rate), ..Self::for_now(message, rate.retry_after) }
     }
 
     /// We have more to do than we can, whoever asks.
@@ -97,6 +105,11 @@ impl Refusal {
     #[cfg(test)]
     pub fn messages(&self) -> impl Iterator<Item = &str> {
         self.errors.iter().map(|error| error.message.as_str())
+    }
+
+    /// What is used up of a rate, if that is why.
+    pub fn rate(&self) -> Option<&Refused> {
+        self.rate.as_ref()
     }
 
     /// The answer to the request.

@@ -63,6 +63,26 @@ async fn a_body_of_many_small_values_counts_for_what_they_take() {
     assert_eq!(world.test.ask(PING, many(2_000)).await.status, 413);
 }
 
+#[tokio::test]
+async fn operations_without_memory_are_not_begun() {
+    let world = World::with(On::Sqlite, |settings| settings.limits.memory = 180_000).await.unwrap();
+    let create = |key: &str| format!("{key}: createSecretAPIKey(input: $input) {{ __typename }}");
+    let ask = async |fields: String| {
+        let query = format!("mutation($input: CreateSecretAPIKeyInput!) {{ {fields} }}");
+        world.test.ask(&query, json!({ "input": { "secretKey": { "name": "x" } } })).await
+    };
+    let refused = ask(create("a") + &create("b")).await;
+    assert_eq!((refused.status, &refused.body["data"]), (413, &Value::Null));
+    let list = "{ organizations { apiKeys(first: 3) { edges { node { id } } } } }";
+    let keys = async || {
+        let organizations = world.test.ok(list, json!({})).await["organizations"].take();
+        organizations[0]["apiKeys"]["edges"].as_array().map(Vec::len)
+    };
+    assert_eq!(keys().await, Some(1));
+    assert_eq!(ask(create("a")).await.status, 200);
+    assert_eq!(keys().await, Some(2));
+}
+
 /// Publishes events of 100 KB.
 async fn publish_long(api: &Api, events: usize) {
     let event = json!({ "name": ISSUED, "node": { "text": "x".repeat(100_000) } });
