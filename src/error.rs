@@ -42,6 +42,15 @@ impl Error {
     pub fn invalid(violation: Violation, path: impl Into<Path>) -> Self {
         Self::Invalid(vec![violation.at(path)])
     }
+
+    /// The same failure, where it does not say that nothing was done.
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        match self {
+            Self::Internal(error) => Self::Unknown(error),
+            other => other,
+        }
+    }
 }
 
 impl From<DbErr> for Error {

@@ -74,9 +74,10 @@ impl Tries {
     }
 }
 
-/// Whether the database gave a transaction up because of another one, so that trying again helps.
+/// Whether the database gave a transaction up because of another one, so that trying again helps: nothing of
+/// it was done, even if that is said of its commit.
 fn is_conflict(error: &Error) -> bool {
-    let Error::Internal(error) = error else { return false };
+    let (Error::Internal(error) | Error::Unknown(error)) = error else { return false };
     told_by_database(error).is_some_and(|error| is_one_of(error, &CONFLICTS))
 }
 

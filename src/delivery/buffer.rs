@@ -97,7 +97,7 @@ impl Buffer {
                 places.push((row.target_id.clone(), weight));
             }
         }
-        Promises { buffer: self.clone(), places }
+        Promises { buffer: self.clone(), places, jobs: Vec::new() }
     }
 
     /// What was read again about the targets of what is in stock.
@@ -115,12 +115,22 @@ pub struct Promises {
     buffer: Buffer,
     /// Of which target, and how much room.
     places: Vec<(TargetId, usize)>,
+    /// What is put there once it is written down.
+    jobs: Vec<Job>,
 }
 
 impl Promises {
-    /// Puts there what they were made for.
-    pub fn keep(mut self, jobs: Vec<Job>) {
+    /// Says what they are for.
+    #[must_use]
+    pub fn of(mut self, jobs: Vec<Job>) -> Self {
+        self.jobs = jobs;
+        self
+    }
+
+    /// It is written down: puts it there.
+    pub fn keep(mut self) {
         self.places.clear();
+        let jobs = std::mem::take(&mut self.jobs);
         self.buffer.leases.take(jobs.iter().map(|job| &job.delivery));
         let mut lanes = self.buffer.lanes();
         for job in jobs {

@@ -14,8 +14,9 @@ use crate::delivery::buffer::leases::Leases;
 use crate::delivery::buffer::renewal;
 use crate::delivery::dispatcher::Dispatcher;
 use crate::delivery::signal::{Reports, Stopping};
+use crate::delivery::writer::Writer;
+use crate::delivery::writer::inbox::Inbox;
 use crate::delivery::writer::settle::Ended;
-use crate::delivery::writer::{Inbox, Writer};
 use crate::delivery::{mailer, maintenance};
 use crate::error::Result;
 
@@ -86,10 +87,9 @@ impl Engine {
         let calls = app.publisher.calls().unwrap_or_else(closed);
         let ended = ended.unwrap_or_else(closed);
         let inboxes = if app.db.is_shared() {
-            let recording = Inbox { calls, ended: closed(), engine: None };
-            vec![recording, Inbox { calls: closed(), ended, engine }]
+            vec![Inbox::new(calls, closed(), None), Inbox::new(closed(), ended, engine)]
         } else {
-            vec![Inbox { calls, ended, engine }]
+            vec![Inbox::new(calls, ended, engine)]
         };
         for inbox in inboxes {
             // Not one of the tasks that end with the engine: what is published then waits for the next.

@@ -29,39 +29,28 @@ pub struct Ingest {
 #[derive(Debug)]
 pub enum Draft {
     /// It has only to be written.
-    Finished(Box<Finished>),
+    Finished(Script, Recorded),
     /// Some of it may have been published before, which only the database can tell.
     Keyed(Sketch, KnownRecipients),
-}
-
-/// All that is to be written, and what is handed over once it is on disk.
-#[derive(Debug)]
-pub struct Finished {
-    script: Script,
-    recorded: Recorded,
 }
 
 /// What was recorded, and what is handed over once it is on disk. Dropped, its places on the buffer are
 /// free again.
 #[derive(Debug, Default)]
 pub struct Recorded {
+    /// For each publication its events.
     events: Vec<Vec<event::Model>>,
     /// The targets of what waits in the database.
     waiting: Vec<TargetId>,
-    handover: Option<Handover>,
-}
-
-#[derive(Debug)]
-struct Handover {
-    promises: Promises,
-    jobs: Vec<Job>,
+    /// What was claimed for the buffer, if there is one.
+    promises: Option<Promises>,
 }
 
 impl Recorded {
     /// Puts on the buffer what was claimed, wakes somebody for the rest, and tells for each publication its events.
     pub fn hand_over(self, wakeup: &Wakeup) -> Vec<Vec<event::Model>> {
-        if let Some(Handover { promises, jobs }) = self.handover {
-            promises.keep(jobs);
+        if let Some(promises) = self.promises {
+            promises.keep();
         }
         if !self.waiting.is_empty() {
             wakeup.wake(self.waiting);
@@ -91,14 +80,15 @@ impl Ingest {
         Ok(if sketch.has_keys() {
             Draft::Keyed(sketch, recipients)
         } else {
-            Draft::Finished(Box::new(self.finish(db, sketch, &recipients, &Repeated::new(), now)))
+            let (script, recorded) = self.finish(db, sketch, &recipients, &Repeated::new(), now);
+            Draft::Finished(script, recorded)
         })
     }
 
     /// Records events with their deliveries, in a transaction that is still to be committed (D1).
     pub async fn record(&self, tx: &impl ConnectionTrait, draft: Draft, now: Timestamp) -> Result<Recorded> {
-        let Finished { script, recorded } = match draft {
-            Draft::Finished(finished) => *finished,
+        let (script, recorded) = match draft {
+            Draft::Finished(script, recorded) => (script, recorded),
             Draft::Keyed(sketch, recipients) => {
                 let repeated = sketch.insert_keyed(tx).await?;
                 self.finish(tx, sketch, &recipients, &repeated, now)
@@ -115,13 +105,13 @@ impl Ingest {
         recipients: &KnownRecipients,
         repeated: &Repeated,
         now: Timestamp,
-    ) -> Finished {
+    ) -> (Script, Recorded) {
         let mut published = sketch.publish(db, repeated, now);
-        let handover = self.buffer.as_ref().map(|places| self.claim(places, &mut published, recipients, now));
+        let promises = self.buffer.as_ref().map(|places| self.claim(places, &mut published, recipients, now));
         let is_waiting = |row: &&delivery::Model| row.state == DeliveryState::Waiting;
         let waiting = published.due.iter().filter(is_waiting).map(|row| row.target_id.clone()).collect();
         let (script, events) = published.written();
-        Finished { script, recorded: Recorded { events, waiting, handover } }
+        (script, Recorded { events, waiting, promises })
     }
 
     /// Claims what there is a place for on the buffer, before it is inserted.
@@ -131,7 +121,7 @@ impl Ingest {
         Published { events, due, .. }: &mut Published,
         recipients: &KnownRecipients,
         now: Timestamp,
-    ) -> Handover {
+    ) -> Promises {
         let address_of = |row: &delivery::Model| recipients.get(&row.target_id)?.as_ref().ok();
         let events: HashMap<&EventId, &event::Model> =
             events.iter().flatten().map(|event| (&event.id, event)).collect();
@@ -148,7 +138,6 @@ impl Ingest {
             Some(Job { delivery: row.clone(), contents: Some(Contents { message, recipient }) })
         };
         let claimed = due.iter().filter(|row| row.state == DeliveryState::Claimed);
-        let jobs = claimed.filter_map(&mut pack).collect();
-        Handover { promises, jobs }
+        promises.of(claimed.filter_map(&mut pack).collect())
     }
 }
