@@ -88,7 +88,7 @@ impl Publisher {
         let call = Call { publication, answer, is_settled: is_settled.clone() };
         let handing_in = async {
             self.calls.send(call).await.map_err(|_| stopped())?;
-            (&mut answered).await.map_err(|_| stopped())?
+            (&mut answered).await.unwrap_or_else(|_| Err(forgotten(&is_settled)))
         };
         tokio::select! {
             biased;
@@ -100,7 +100,7 @@ impl Publisher {
         }
         tokio::select! {
             biased;
-            recorded = answered => recorded.map_err(|_| stopped())?,
+            recorded = answered => recorded.unwrap_or_else(|_| Err(forgotten(&is_settled))),
             () = not_recorded => Err(Error::Unknown(anyhow::anyhow!("events were not recorded in time"))),
         }
     }
@@ -115,6 +115,11 @@ const NOT_TAKEN: &str = "There is too much to do here at the moment. Nothing was
 
 fn stopped() -> Error {
     Error::Internal(anyhow::anyhow!("nobody records events any more"))
+}
+
+/// What becomes of a call that nobody will answer: if it was taken, it may have been recorded.
+fn forgotten(is_settled: &Settled) -> Error {
+    if is_settled.settle() { stopped() } else { stopped().in_doubt() }
 }
 
 #[cfg(test)]
@@ -174,6 +179,23 @@ mod tests {
         let publishing = publisher.publish_until(publication(), patience, ready(()));
         let (answer, _taken) = tokio::join!(publishing, recording);
         assert!(matches!(answer, Err(Error::Unknown(_))));
+    }
+
+    #[tokio::test]
+    async fn a_publication_that_was_taken_and_forgotten_may_have_been_recorded() {
+        let publisher = Publisher::new(Waits::default());
+        let mut calls = publisher.calls().unwrap();
+        let publishing = publisher.publish_until(publication(), pending(), pending());
+        let (answer, ()) = tokio::join!(publishing, async {
+            drop(calls.recv().await.unwrap().take().unwrap());
+        });
+        assert!(matches!(answer, Err(Error::Unknown(_))));
+
+        let publishing = publisher.publish_until(publication(), pending(), pending());
+        let (answer, ()) = tokio::join!(publishing, async {
+            drop(calls.recv().await.unwrap());
+        });
+        assert!(matches!(answer, Err(Error::Internal(_))), "what nobody took was not recorded");
     }
 
     #[tokio::test]
