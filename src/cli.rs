@@ -87,6 +87,8 @@ fn complaint(error: &anyhow::Error, is_for_programs: bool) -> String {
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
+    // Only where failpoints are compiled in: for tests.
+    let _faults = fail::has_failpoints().then(fail::FailScenario::setup);
     rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {

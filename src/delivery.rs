@@ -17,7 +17,7 @@
 //! another worker takes it. A receiver may see a notification twice (D7).
 //!
 //! `buffer::renewal` keeps leases from running out. `mailer` sends mails, and `maintenance` removes what has
-//! expired, beside all this.
+//! expired, beside all this. `watch` notices when one of these tasks ends by a panic: the process ends then.
 
 mod attempt;
 mod buffer;
@@ -26,6 +26,7 @@ mod engine;
 mod mailer;
 mod maintenance;
 mod signal;
+mod watch;
 mod writer;
 
 pub use engine::Engine;

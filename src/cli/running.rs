@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -38,13 +38,16 @@ impl Running {
         Ok(Self { address, app, engine, shutdown, server })
     }
 
-    /// Waits for the API to end by itself, which it should not.
+    /// Waits for the API, or a task of the engine, to end by itself, which neither should.
     ///
     /// # Errors
     /// Always: with the cause.
     pub async fn failed(&mut self) -> anyhow::Result<()> {
-        (&mut self.server).await.context("the API has ended")??;
-        anyhow::bail!("the API has ended")
+        tokio::select! {
+            ended = &mut self.server => ended.context("the API has ended")??,
+            task = self.engine.failed() => bail!("the delivery engine has failed: its {task} has ended"),
+        }
+        bail!("the API has ended")
     }
 
     /// Takes no more requests, finishes or gives back what is in flight, and closes the database.

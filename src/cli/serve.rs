@@ -39,7 +39,7 @@ impl Options {
     }
 }
 
-/// Runs until SIGTERM or Ctrl-C.
+/// Runs until SIGTERM or Ctrl-C, or until a part of it fails.
 pub async fn run(Options { config }: Options) -> anyhow::Result<()> {
     config.log.start()?;
     let settings = config.settings()?;
@@ -67,6 +67,7 @@ pub async fn run(Options { config }: Options) -> anyhow::Result<()> {
     if let Some(keys) = until_there(async || Ok(first_start::prepare(&app).await?)).await? {
         first_start::greet(&keys, running.address, &config.database.folder())?;
     }
+    // What has failed is not stopped with care: a panic may have left it half done. A crash is always safe.
     tokio::select! {
         () = signals.next() => stop(running, signals).await,
         failed = running.failed() => failed,

@@ -7,6 +7,7 @@ mod database_tasks;
 mod horizon;
 
 use std::collections::HashSet;
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use entity::TargetId;
@@ -287,7 +288,8 @@ async fn ended(task: &mut Option<JoinHandle<Done>>) -> Done {
 
 async fn ended_if_any(task: &mut Option<JoinHandle<Done>>) -> Done {
     let Some(running) = task else { return Done::Failed };
-    let done = running.await.unwrap_or(Done::Failed);
+    let ended = running.await;
     *task = None;
-    done
+    // What panicked once would again, at once: the engine ends with it.
+    ended.unwrap_or_else(|error| error.try_into_panic().map_or(Done::Failed, |panic| resume_unwind(panic)))
 }

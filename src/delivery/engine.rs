@@ -14,6 +14,7 @@ use crate::delivery::buffer::leases::Leases;
 use crate::delivery::buffer::renewal;
 use crate::delivery::dispatcher::Dispatcher;
 use crate::delivery::signal::{Reports, Stopping};
+use crate::delivery::watch::Watch;
 use crate::delivery::writer::Writer;
 use crate::delivery::writer::inbox::Inbox;
 use crate::delivery::writer::settle::Ended;
@@ -35,6 +36,7 @@ pub struct Engine {
     app: App,
     tasks: TaskTracker,
     stopping: Stopping,
+    watch: Watch,
     idle: mpsc::Sender<oneshot::Sender<()>>,
 }
 
@@ -42,20 +44,19 @@ impl Engine {
     /// Starts the engine's tasks.
     pub fn start(app: App) -> Self {
         let (tasks, stopping) = (TaskTracker::new(), Stopping::default());
+        let watch = Watch::until(stopping.claims.clone());
         let (idle, idlers) = mpsc::channel(1);
-        let work = (!app.settings.paused).then(|| Self::work(&app, &tasks, &stopping, idlers));
-        let (buffer, ended) = work.unzip();
-        Self::write_down(&app, buffer.as_ref(), ended, &tasks);
-        tasks.close();
-        Self { app, tasks, stopping, idle }
+        let engine = Self { app, tasks, stopping, watch, idle };
+        let (buffer, ended) = (!engine.app.settings.paused).then(|| engine.deliver(idlers)).unzip();
+        engine.write_down(buffer.as_ref(), ended);
+        engine.tasks.close();
+        engine
     }
 
-    fn work(
-        app: &App,
-        tasks: &TaskTracker,
-        stopping: &Stopping,
-        idlers: mpsc::Receiver<oneshot::Sender<()>>,
-    ) -> (Buffer, mpsc::Receiver<Ended>) {
+    /// Sets to work what delivers, and what sees to leases, mails and expired rows beside it. Answers what is
+    /// held in memory, and how attempts end.
+    fn deliver(&self, idlers: mpsc::Receiver<oneshot::Sender<()>>) -> (Buffer, mpsc::Receiver<Ended>) {
+        let Self { app, tasks, stopping, watch, .. } = self;
         let (outcomes, ended) = mpsc::channel(UNSETTLED);
         let (signals, heard) = mpsc::unbounded_channel();
         let limits = Limits {
@@ -66,35 +67,41 @@ impl Engine {
         };
         let recipients = Recipients::new(app.vault.clone());
         let buffer = Buffer::new(limits, Leases::default(), recipients, signals.clone());
-        tasks.spawn(renewal::run(app.clone(), buffer.clone(), stopping.claims.clone()));
         let reports = Reports { outcomes, signals };
         let dispatcher =
             Dispatcher::new(app.clone(), tasks.clone(), stopping.clone(), buffer.clone(), reports);
-        tasks.spawn(dispatcher.run(heard, idlers));
-        tasks.spawn(mailer::run(app.clone(), stopping.claims.clone()));
-        tasks.spawn(maintenance::run(app.clone(), stopping.claims.clone()));
+        let claims = || stopping.claims.clone();
+        tasks.spawn(watch.over("dispatcher", dispatcher.run(heard, idlers)));
+        tasks.spawn(watch.over("renewal", renewal::run(app.clone(), buffer.clone(), claims())));
+        tasks.spawn(watch.over("mailer", mailer::run(app.clone(), claims())));
+        tasks.spawn(watch.over("maintenance", maintenance::run(app.clone(), claims())));
         (buffer, ended)
     }
 
-    /// Sets the writers to work.
-    fn write_down(
-        app: &App,
-        buffer: Option<&Buffer>,
-        ended: Option<mpsc::Receiver<Ended>>,
-        tasks: &TaskTracker,
-    ) {
-        let engine = ended.is_some().then(|| tasks.token());
-        let calls = app.publisher.calls().unwrap_or_else(closed);
-        let ended = ended.unwrap_or_else(closed);
-        let inboxes = if app.db.is_shared() {
-            vec![Inbox::new(calls, closed(), None), Inbox::new(closed(), ended, engine)]
-        } else {
-            vec![Inbox::new(calls, ended, engine)]
+    /// Sets to work what writes, where there is something to write.
+    fn write_down(&self, buffer: Option<&Buffer>, ended: Option<mpsc::Receiver<Ended>>) {
+        let engine = ended.is_some().then(|| self.tasks.token());
+        let calls = self.app.publisher.calls();
+        let write = |name, calls: Option<_>, ended: Option<_>, engine| {
+            if calls.is_some() || ended.is_some() {
+                let inbox = Inbox::new(calls.unwrap_or_else(closed), ended.unwrap_or_else(closed), engine);
+                let writer = Writer::new(&self.app, buffer.cloned(), inbox);
+                // Not one of the tasks that end with the engine: what is published then waits for the next.
+                tokio::spawn(self.watch.over(name, writer.run()));
+            }
         };
-        for inbox in inboxes {
-            // Not one of the tasks that end with the engine: what is published then waits for the next.
-            tokio::spawn(Writer::new(app, buffer.cloned(), inbox).run());
+        if self.app.db.is_shared() {
+            write("writer of events", calls, None, None);
+            write("writer of outcomes", None, ended, engine);
+        } else {
+            write("writer", calls, ended, engine);
         }
+    }
+
+    /// Waits for a task to end that the engine cannot do without, and tells its name. A panic is in the log.
+    /// Then the engine is good for nothing more, and a new process is to take its place.
+    pub async fn failed(&self) -> &'static str {
+        self.watch.ended().await
     }
 
     /// Claims nothing more, and waits for what is in flight. What is not finished in time is

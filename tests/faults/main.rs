@@ -25,4 +25,5 @@ mod own;
 mod points;
 mod proxy;
 mod starting;
+mod tasks;
 mod transactions;

@@ -173,6 +173,7 @@ mod tests {
 
     use super::*;
     use crate::app::Publisher;
+    use crate::quota::limits::Waits;
     use crate::store::events::Publication;
     use crate::store::{Scope, deliveries};
 
@@ -192,7 +193,7 @@ mod tests {
 
     /// An inbox, and who brings what is in it.
     fn inbox() -> (Inbox, Publisher, mpsc::Sender<Ended>) {
-        let (publisher, (sender, ended)) = (Publisher::default(), mpsc::channel(2 * OUTCOMES));
+        let (publisher, (sender, ended)) = (Publisher::new(Waits::default()), mpsc::channel(2 * OUTCOMES));
         let inbox = Inbox::new(publisher.calls().unwrap(), ended, Some(TaskTracker::new().token()));
         (inbox, publisher, sender)
     }
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_owed_is_given_back_once_when_it_is_due() {
+    async fn owed_outcomes_are_given_back_once_when_due() {
         let mut owing = Owing::default();
         assert!(!owing.is_some() && owing.due().now_or_never().is_none());
         owing.owe(outcomes(2), Instant::now() + LONG);
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_and_outcomes_that_are_there_go_together_as_many_as_fit() {
+    async fn waiting_calls_and_outcomes_share_a_transaction() {
         let (mut inbox, publisher, sender) = inbox();
         for _ in 0..=OUTCOMES {
             sender.try_send(ended()).unwrap();
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn outcomes_that_gather_go_with_the_next_call() {
+    async fn gathering_outcomes_go_with_the_next_call() {
         let (mut inbox, publisher, sender) = inbox();
         inbox.gathering = Gathering::from(Instant::now() + LONG);
         sender.try_send(ended()).unwrap();
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_owed_is_tried_alone_and_keeps_no_call_waiting() {
+    async fn owed_outcomes_are_tried_alone_and_delay_no_call() {
         let (mut inbox, publisher, sender) = inbox();
         inbox.owe(outcomes(2), LONG);
         sender.try_send(ended()).unwrap();
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_closed_when_nobody_brings_anything_and_nothing_is_owed() {
+    async fn an_inbox_closes_when_nobody_sends_and_nothing_is_owed() {
         let (mut inbox, publisher, sender) = inbox();
         sender.try_send(ended()).unwrap();
         drop((publisher, sender));

@@ -218,6 +218,14 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Waits for it to end by itself, and answers its exit code and its log.
+    pub async fn end(mut self) -> (Option<i32>, String) {
+        while let Some(line) = self.lines.recv().await {
+            self.log.push(line);
+        }
+        (self.child.wait().unwrap().code(), self.log.join("\n"))
+    }
+
     /// Ends it as a signal does, and answers all that it said: log and standard output.
     pub async fn stop(mut self) -> (String, String) {
         self.signal("TERM");
