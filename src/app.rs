@@ -1,15 +1,15 @@
 //! What the whole process shares: the database, the clock, the HTTP client, the
 //! mail server, the wakeup that wakes the delivery engine, and the settings.
 
-pub mod heartbeat;
-pub mod log;
-pub mod notifier;
-pub mod publisher;
-pub mod removal;
+pub(crate) mod heartbeat;
+pub(crate) mod log;
+pub(crate) mod notifier;
+pub(crate) mod publisher;
+pub(crate) mod removal;
 pub mod settings;
-pub mod smtp;
+pub(crate) mod smtp;
 pub mod timekeeper;
-pub mod wakeup;
+pub(crate) mod wakeup;
 
 use std::sync::Arc;
 

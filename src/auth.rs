@@ -3,7 +3,7 @@
 mod caller;
 pub mod issue_keys;
 mod key_lookup;
-pub mod login_throttle;
+pub(crate) mod login_throttle;
 mod logins;
 
 pub use caller::{Caller, Login};

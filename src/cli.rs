@@ -3,16 +3,16 @@
 //! What a command has to say goes to the standard output, in tables for people or
 //! as JSON for scripts. What went wrong is one line on the standard error output.
 
-pub mod backup;
-pub mod credentials;
-pub mod demo;
-pub mod first_start;
-pub mod keys;
-pub mod migrate;
-pub mod organizations;
-pub mod output;
+pub(crate) mod backup;
+pub(crate) mod credentials;
+pub(crate) mod demo;
+pub(crate) mod first_start;
+pub(crate) mod keys;
+pub(crate) mod migrate;
+pub(crate) mod organizations;
+pub(crate) mod output;
 pub mod rotation;
-pub mod running;
+pub(crate) mod running;
 pub mod serve;
 mod unlock;
 mod wait_for_database;

@@ -3,17 +3,17 @@
 //! A flag wins over its variable, and that over the default. Secrets have no flags,
 //! because everyone on the machine can read a command line.
 
-pub mod api;
-pub mod checks;
-pub mod database;
-pub mod delivery;
-pub mod encryption;
-pub mod environment;
-pub mod log;
-pub mod mail;
-pub mod number;
-pub mod schedule;
-pub mod secret;
+pub(crate) mod api;
+pub(crate) mod checks;
+pub(crate) mod database;
+pub(crate) mod delivery;
+pub(crate) mod encryption;
+pub(crate) mod environment;
+pub(crate) mod log;
+pub(crate) mod mail;
+pub(crate) mod number;
+pub(crate) mod schedule;
+pub(crate) mod secret;
 
 use std::net::SocketAddr;
 
@@ -23,7 +23,7 @@ use crate::outbound;
 /// The settings of the server.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub struct Options {
+pub(crate) struct Options {
     /// The address and port to listen on. Put a proxy with TLS in front before others can reach it.
     #[arg(long, env = "REPRISE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = listen)]
     pub listen: SocketAddr,
@@ -60,7 +60,7 @@ impl Options {
     ///
     /// # Errors
     /// When a file cannot be read, or settings do not go together.
-    pub fn settings(&self) -> anyhow::Result<Settings> {
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         let settings = self.delivery.apply(Settings {
             limits: self.api.limits(),
             activations: self.api.activations(),

@@ -9,10 +9,10 @@ use std::fmt;
 
 use sea_orm::DbErr;
 
-pub use report::{causes, report};
+pub(crate) use report::{causes, report};
 
 /// The outcome of anything that may fail.
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a request was not carried out. Nothing of it was.
 #[derive(Debug, thiserror::Error)]
@@ -133,16 +133,16 @@ pub struct FieldError {
 
 /// The broken rules of one input, gathered so that all are told at once (G4).
 #[derive(Debug, Default)]
-pub struct Violations(Vec<FieldError>);
+pub(crate) struct Violations(Vec<FieldError>);
 
 impl Violations {
     /// Notes what is wrong with a field; or answers what was checked, if nothing is.
-    pub fn check<T>(&mut self, path: impl Into<Path>, checked: Result<T, Violation>) -> Option<T> {
+    pub(crate) fn check<T>(&mut self, path: impl Into<Path>, checked: Result<T, Violation>) -> Option<T> {
         checked.map_err(|violation| self.0.push(violation.at(path))).ok()
     }
 
     /// The last thing that was asked for, unless it or anything before broke a rule.
-    pub fn join<T>(mut self, last: Result<T>) -> Result<T> {
+    pub(crate) fn join<T>(mut self, last: Result<T>) -> Result<T> {
         match last {
             Ok(value) if self.0.is_empty() => return Ok(value),
             Ok(_) => {}

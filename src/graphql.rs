@@ -8,15 +8,15 @@
 mod api_key;
 mod attempt;
 mod audit;
-pub mod codes;
+pub(crate) mod codes;
 mod context;
-pub mod errors;
+pub(crate) mod errors;
 mod event;
 mod event_node;
 mod filter;
 mod introspection;
 pub mod json;
-pub mod limits;
+pub(crate) mod limits;
 mod loaders;
 mod mutation;
 mod node;

@@ -6,7 +6,7 @@
 
 // Floor 1: values.
 pub mod clock;
-pub mod error;
+mod error;
 pub mod vault;
 
 // Floor 2: pure functions, no I/O, no async.
@@ -21,7 +21,7 @@ pub mod quota;
 
 // Floor 5: who asks, and the way out.
 pub mod auth;
-pub mod outbound;
+mod outbound;
 
 // Floor 6: what the process shares.
 pub mod app;
@@ -34,7 +34,7 @@ pub mod graphql;
 pub mod server;
 
 // Floor 9: settings from outside.
-pub mod config;
+mod config;
 
 // Floor 10: commands.
 pub mod cli;

@@ -16,10 +16,10 @@ mod resolver;
 mod routes;
 mod spread;
 mod suspicion;
-pub mod trouble;
+pub(crate) mod trouble;
 
-pub use client::{HttpClient, Notification};
-pub use destination::Destination;
-pub use options::Options;
-pub use outcome::Answer;
-pub use trouble::Troubles;
+pub(crate) use client::{HttpClient, Notification};
+pub(crate) use destination::Destination;
+pub(crate) use options::Options;
+pub(crate) use outcome::Answer;
+pub(crate) use trouble::Troubles;

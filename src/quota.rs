@@ -1,7 +1,7 @@
 //! How much: the limits of the API, and what is used of them. All of it is counted per process.
 
 pub mod files;
-pub mod ledger;
+pub(crate) mod ledger;
 pub mod limits;
 pub mod memory;
 

@@ -2,20 +2,20 @@
 //! randomness of their own. Each has its table of cases beside it.
 
 pub mod credential;
-pub mod email;
+pub(crate) mod email;
 pub mod envelope;
-pub mod ip;
-pub mod json;
+pub(crate) mod ip;
+pub(crate) mod json;
 pub mod limits;
-pub mod mail;
+pub(crate) mod mail;
 pub mod page;
 pub mod payload;
-pub mod quota;
-pub mod removal;
+pub(crate) mod quota;
+pub(crate) mod removal;
 pub mod retry;
-pub mod settlement;
+pub(crate) mod settlement;
 pub mod signature;
-pub mod target_status;
-pub mod text;
-pub mod time_filter;
+pub(crate) mod target_status;
+pub(crate) mod text;
+pub(crate) mod time_filter;
 pub mod uri;

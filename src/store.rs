@@ -5,23 +5,23 @@
 //! [`Scope`]; writes take the transaction that the entry point opened.
 
 pub mod api_keys;
-pub mod attempts;
-pub mod audit;
-pub mod bulk;
+pub(crate) mod attempts;
+pub(crate) mod audit;
+pub(crate) mod bulk;
 pub mod claims;
 pub mod deliveries;
-pub mod encryption_keys;
-pub mod events;
-pub mod lists;
-pub mod mails;
+pub(crate) mod encryption_keys;
+pub(crate) mod events;
+pub(crate) mod lists;
+pub(crate) mod mails;
 pub mod organizations;
-pub mod pages;
-pub mod scope;
-pub mod settlement;
+pub(crate) mod pages;
+pub(crate) mod scope;
+pub(crate) mod settlement;
 pub mod signing_keys;
-pub mod status_changes;
-pub mod subscriptions;
-pub mod targets;
+pub(crate) mod status_changes;
+pub(crate) mod subscriptions;
+pub(crate) mod targets;
 pub mod timekeeping;
 
 pub use scope::Scope;

@@ -23,23 +23,23 @@ fn node() -> Value {
     Value::from_json(node).expect("JSON is a value of the API")
 }
 
-fn letter() -> Envelope {
+fn example() -> Envelope {
     let node = payload::prepare(NAME, node()).expect("the payload keeps the rules");
     Envelope::new(&EventId::new(NOW), Some(&RECORDED), &node, NOW)
 }
 
 fn envelope(criterion: &mut Criterion) {
     let node = payload::prepare(NAME, node()).expect("the payload keeps the rules");
-    let (id, letter) = (EventId::new(NOW), letter());
+    let (id, envelope) = (EventId::new(NOW), example());
     let mut group = criterion.benchmark_group("envelope");
     group.bench_function("write", |bencher| {
         bencher.iter(|| Envelope::new(black_box(&id), Some(&RECORDED), black_box(&node), NOW));
     });
-    group.bench_function("stamp", |bencher| bencher.iter(|| black_box(&letter).stamped(NOW)));
+    group.bench_function("stamp", |bencher| bencher.iter(|| black_box(&envelope).stamped(NOW)));
 }
 
 fn sign(criterion: &mut Criterion) {
-    let body = letter().stamped(NOW);
+    let body = example().stamped(NOW);
     let mut group = criterion.benchmark_group("signature");
     group.throughput(Throughput::Bytes(body.len() as u64));
     for (name, secrets) in [("one key", vec![SECRET]), ("two keys", vec![SECRET, SECRET])] {

@@ -21,7 +21,11 @@ use crate::usage;
 const SETTLING_IN: Duration = Duration::from_secs(3);
 
 /// The healthy target with nothing waiting elsewhere, then with the backlog.
-pub async fn measure(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(
+    options: &Options,
+    database: Database,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let (sink, mut installation) = (Sink::start()?, Installation::start(options, database).await?);
     installation.live().add_target(&sink.healthy(0), EVENT).await?;
     let slow = installation.live().add_target(&sink.hanging(0), OTHER).await?;

@@ -28,17 +28,17 @@ const SECRET: &[u8] = b"a secret of forty-three characters, base64.";
 
 /// By how many it is sent.
 #[derive(Debug, Clone, Copy)]
-pub struct Shape {
+pub(crate) struct Shape {
     threads: usize,
     connections: usize,
 }
 
 impl Shape {
     /// The first to be tried.
-    pub const SMALLEST: Self = Self { threads: THREADS[0], connections: CONNECTIONS[0] };
+    pub(crate) const SMALLEST: Self = Self { threads: THREADS[0], connections: CONNECTIONS[0] };
 
     /// The fastest on this machine.
-    pub async fn fastest(report: &mut Report) -> anyhow::Result<Self> {
+    pub(crate) async fn fastest(report: &mut Report) -> anyhow::Result<Self> {
         let (mut fastest, mut best) = (Self::SMALLEST, 0.0);
         for threads in THREADS {
             for connections in CONNECTIONS {
@@ -59,7 +59,7 @@ impl Shape {
 }
 
 /// Measures it, and answers the requests a second.
-pub async fn measure(shape: Shape, report: &mut Report) -> anyhow::Result<f64> {
+pub(crate) async fn measure(shape: Shape, report: &mut Report) -> anyhow::Result<f64> {
     let speed = run(shape, TIME).await?;
     let mut scenario = report.scenario(None, SCENARIO);
     scenario.add("deliveries/s", speed.rate);
@@ -114,9 +114,9 @@ fn send(url: &str, thread: usize, connections: usize, until: Instant) -> anyhow:
 
 async fn send_one_by_one(url: String, first: u128, until: Instant) -> anyhow::Result<usize> {
     let mut connection = Connection::open(&url).await?;
-    let (key, letter, mut sent) = (Hmac::<Sha256>::new_from_slice(SECRET)?, Letter::new(), 0);
+    let (key, message, mut sent) = (Hmac::<Sha256>::new_from_slice(SECRET)?, Message::new(), 0);
     while Instant::now() < until {
-        let body = letter.body(first + u128::try_from(sent)?);
+        let body = message.body(first + u128::try_from(sent)?);
         let signature = hex::encode(key.clone().chain_update(&body).finalize().into_bytes());
         let headers =
             [("user-agent", "HighnotePlatform/1.0.0"), ("highnote-signature", &signature), ("accept", "*/*")];
@@ -127,12 +127,12 @@ async fn send_one_by_one(url: String, first: u128, until: Instant) -> anyhow::Re
 }
 
 /// A notification as the server writes it.
-struct Letter {
+struct Message {
     before: String,
     after: String,
 }
 
-impl Letter {
+impl Message {
     fn new() -> Self {
         let node =
             r#"{"data":{"node":{"__typename":"NotificationEvent","createdAt":"2026-01-01T00:00:00.000Z","#;

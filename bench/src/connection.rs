@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 /// An open connection to one host.
-pub struct Connection {
+pub(crate) struct Connection {
     url: String,
     host: String,
     sender: SendRequest<Full<Bytes>>,
@@ -18,7 +18,7 @@ pub struct Connection {
 
 impl Connection {
     /// Connects to `http://HOST:PORT`.
-    pub async fn open(url: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn open(url: &str) -> anyhow::Result<Self> {
         let host = url.strip_prefix("http://").context("only http is spoken here")?.to_owned();
         let stream = TcpStream::connect(&host).await?;
         stream.set_nodelay(true)?;
@@ -28,12 +28,17 @@ impl Connection {
     }
 
     /// The body behind a path.
-    pub async fn get(&mut self, path: &str) -> anyhow::Result<Bytes> {
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Bytes> {
         self.exchange(Method::GET, path, &[], Bytes::new()).await
     }
 
     /// Posts JSON, and answers the body of the answer.
-    pub async fn post(&mut self, path: &str, headers: &[(&str, &str)], body: Bytes) -> anyhow::Result<Bytes> {
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> anyhow::Result<Bytes> {
         self.exchange(Method::POST, path, headers, body).await
     }
 
@@ -64,6 +69,6 @@ impl Connection {
 }
 
 /// The body behind a URL `http://HOST:PORT/PATH`, over a connection of its own.
-pub async fn get(url: &str, path: &str) -> anyhow::Result<Bytes> {
+pub(crate) async fn get(url: &str, path: &str) -> anyhow::Result<Bytes> {
     Connection::open(url).await?.get(path).await
 }

@@ -8,7 +8,7 @@ use crate::usage;
 
 /// CPU seconds so far.
 #[derive(Debug, Clone, Copy)]
-pub struct Cpu {
+pub(crate) struct Cpu {
     servers: f64,
     database: f64,
     sink: f64,
@@ -18,7 +18,7 @@ pub struct Cpu {
 
 impl Cpu {
     /// What everybody has used until now.
-    pub fn now(installation: &Installation, sink: &Sink) -> Self {
+    pub(crate) fn now(installation: &Installation, sink: &Sink) -> Self {
         Self {
             servers: installation.cpu(),
             database: installation.site.cpu(),
@@ -29,12 +29,12 @@ impl Cpu {
     }
 
     /// What the servers and the database have used between two moments.
-    pub fn of_ours(self, before: Self) -> f64 {
+    pub(crate) fn of_ours(self, before: Self) -> f64 {
         self.servers - before.servers + self.database - before.database
     }
 
     /// Reports what everybody has used for so many deliveries. The machine shows whether somebody is missing.
-    pub fn report(self, before: Self, deliveries: f64, scenario: &mut Scenario<'_>) {
+    pub(crate) fn report(self, before: Self, deliveries: f64, scenario: &mut Scenario<'_>) {
         let per_thousand = |seconds: f64| seconds / deliveries * 1_000.0;
         scenario.add(goals::CPU, per_thousand(self.of_ours(before)));
         if self.database > 0.0 {

@@ -19,7 +19,7 @@ const SETTINGS: &str = "fsync = on\nfull_page_writes = on\nsynchronous_commit = 
 /// Which kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Database {
+pub(crate) enum Database {
     /// A file on this machine's disk.
     Sqlite,
     /// A cluster made for the occasion.
@@ -28,7 +28,7 @@ pub enum Database {
 
 impl Database {
     /// Its name in the table.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",
             Self::Postgres => "PostgreSQL",
@@ -37,7 +37,7 @@ impl Database {
 }
 
 /// Where databases of one kind are made: a folder, and a cluster if they need one.
-pub struct Site {
+pub(crate) struct Site {
     made: Cell<usize>,
     running: Option<Running>,
     folder: TempDir,
@@ -45,7 +45,7 @@ pub struct Site {
 
 /// A new database, and a folder for the server that works on it.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     /// The server's folder.
     pub folder: PathBuf,
     /// What the server is told.
@@ -54,7 +54,7 @@ pub struct Place {
 
 impl Site {
     /// Makes a site.
-    pub fn new(options: &Options, database: Database) -> anyhow::Result<Self> {
+    pub(crate) fn new(options: &Options, database: Database) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("bench-").tempdir_in(options.folder())?;
         let running = match database {
             Database::Sqlite => None,
@@ -64,7 +64,7 @@ impl Site {
     }
 
     /// Makes an empty database.
-    pub async fn make(&self) -> anyhow::Result<Place> {
+    pub(crate) async fn make(&self) -> anyhow::Result<Place> {
         let number = self.made.replace(self.made.get() + 1);
         let folder = self.folder.path().canonicalize()?.join(number.to_string());
         std::fs::create_dir(&folder)?;
@@ -76,12 +76,12 @@ impl Site {
     }
 
     /// CPU seconds of the database's own processes, also of those that have ended.
-    pub fn cpu(&self) -> f64 {
+    pub(crate) fn cpu(&self) -> f64 {
         self.pid().map_or(0.0, usage::cpu_of_family)
     }
 
     /// What the database's own processes have in memory, in MiB, if it has any.
-    pub fn memory(&self) -> Option<f64> {
+    pub(crate) fn memory(&self) -> Option<f64> {
         self.pid().map(usage::memory_of_family)
     }
 

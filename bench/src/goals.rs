@@ -6,17 +6,17 @@ use crate::report::Figure;
 use crate::statistics::median;
 
 /// The share of what a bare client delivers.
-pub const SHARE: &str = "share of the ceiling %";
+pub(crate) const SHARE: &str = "share of the ceiling %";
 /// What servers and database use.
-pub const CPU: &str = "CPU s/1000: server + database";
+pub(crate) const CPU: &str = "CPU s/1000: server + database";
 /// What the server has in memory at most.
-pub const MOST_MEMORY: &str = "server memory, most MiB";
+pub(crate) const MOST_MEMORY: &str = "server memory, most MiB";
 /// What a measurement is to the one that it is compared with.
-pub const RATIO: &str = "p99, ratio";
+pub(crate) const RATIO: &str = "p99, ratio";
 
 /// A goal for one figure.
 #[derive(Debug)]
-pub struct Goal {
+pub(crate) struct Goal {
     scenario: &'static str,
     figure: &'static str,
     is: Better,
@@ -77,7 +77,7 @@ const fn goal(
 
 /// What must be reached, and what is aimed at.
 #[derive(Debug, Clone, Copy)]
-pub struct Marks {
+pub(crate) struct Marks {
     /// Must be reached.
     pub must: f64,
     /// Is aimed at.
@@ -86,7 +86,7 @@ pub struct Marks {
 }
 
 /// The marks for a figure, and where they stand among all.
-pub fn marks(figure: &Figure) -> Option<(usize, Marks)> {
+pub(crate) fn marks(figure: &Figure) -> Option<(usize, Marks)> {
     let is_same = |goal: &Goal| goal.scenario == figure.scenario && goal.figure == figure.name;
     let place = GOALS.iter().position(is_same)?;
     let goal = &GOALS[place];
@@ -99,7 +99,7 @@ pub fn marks(figure: &Figure) -> Option<(usize, Marks)> {
 
 impl Marks {
     /// What is to be said of the median of such values.
-    pub fn verdict(self, values: &[f64]) -> &'static str {
+    pub(crate) fn verdict(self, values: &[f64]) -> &'static str {
         let reaches = |mark: f64| match self.is {
             More => median(values) >= mark,
             Less => median(values) <= mark,
@@ -112,7 +112,7 @@ impl Marks {
     }
 
     /// The sign between a figure and its mark.
-    pub fn sign(self) -> char {
+    pub(crate) fn sign(self) -> char {
         match self.is {
             More => '≥',
             Less => '≤',

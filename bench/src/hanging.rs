@@ -24,7 +24,11 @@ const EVENTS: usize = 400;
 const SETTLING_IN: Duration = Duration::from_secs(2);
 
 /// The healthy one alone, then beside the others, on the same server.
-pub async fn measure(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(
+    options: &Options,
+    database: Database,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let (sink, installation) = (Sink::start()?, Installation::start(options, database).await?);
     let (healthy, others) = (installation.live(), installation.test());
     healthy.add_target(&sink.healthy(0), EVENT).await?;

@@ -11,7 +11,11 @@ use crate::report::Report;
 use crate::usage;
 
 /// Starts on fresh databases, starts again on the last of them, and then looks on.
-pub async fn measure(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(
+    options: &Options,
+    database: Database,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let site = Rc::new(Site::new(options, database)?);
     let mut scenario = report.scenario(database, "idle");
     let mut installation = Installation::make(options, site.clone()).await?;

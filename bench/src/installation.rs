@@ -21,7 +21,7 @@ use crate::usage;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A database with its keys, and the servers that run on it. They end with this value.
-pub struct Installation {
+pub(crate) struct Installation {
     replicas: Vec<Replica>,
     test: String,
     live: String,
@@ -35,14 +35,14 @@ pub struct Installation {
 
 impl Installation {
     /// Makes an installation on a site of its own, with one server that runs.
-    pub async fn start(options: &Options, database: Database) -> anyhow::Result<Self> {
+    pub(crate) async fn start(options: &Options, database: Database) -> anyhow::Result<Self> {
         let mut installation = Self::make(options, Rc::new(Site::new(options, database)?)).await?;
         installation.add_replica().await?;
         Ok(installation)
     }
 
     /// Makes an installation: starts a server on an empty database, and stops it.
-    pub async fn make(options: &Options, site: Rc<Site>) -> anyhow::Result<Self> {
+    pub(crate) async fn make(options: &Options, site: Rc<Site>) -> anyhow::Result<Self> {
         let binary = options.server.canonicalize();
         let binary = binary.with_context(|| format!("{} is not built", options.server.display()))?;
         let place = site.make().await?;
@@ -76,14 +76,14 @@ impl Installation {
     }
 
     /// Starts a server, beside those that run already. Answers how long it took until it was ready.
-    pub async fn add_replica(&mut self) -> anyhow::Result<Duration> {
+    pub(crate) async fn add_replica(&mut self) -> anyhow::Result<Duration> {
         let (replica, took) = Replica::start(&self.binary, &self.place).await?;
         self.replicas.push(replica);
         Ok(took)
     }
 
     /// Stops all servers, as their owner would.
-    pub async fn stop(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         for mut replica in self.replicas.drain(..) {
             replica.stop().await?;
         }
@@ -91,32 +91,32 @@ impl Installation {
     }
 
     /// The API of the first server with a LIVE key of the platform.
-    pub fn live(&self) -> Api {
+    pub(crate) fn live(&self) -> Api {
         Api::new(&self.replicas[0].url, &self.live)
     }
 
     /// The same with a TEST key, which opens targets of its own.
-    pub fn test(&self) -> Api {
+    pub(crate) fn test(&self) -> Api {
         Api::new(&self.replicas[0].url, &self.test)
     }
 
     /// The APIs of all servers with a LIVE key.
-    pub fn all_live(&self) -> Vec<Api> {
+    pub(crate) fn all_live(&self) -> Vec<Api> {
         self.replicas.iter().map(|replica| Api::new(&replica.url, &self.live)).collect()
     }
 
     /// A connection to its database.
-    pub async fn sql(&self) -> anyhow::Result<Sql> {
+    pub(crate) async fn sql(&self) -> anyhow::Result<Sql> {
         Sql::connect(&self.place.url).await
     }
 
     /// The process of the first server.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.replicas[0].process.id()
     }
 
     /// CPU seconds of all servers.
-    pub fn cpu(&self) -> f64 {
+    pub(crate) fn cpu(&self) -> f64 {
         self.replicas.iter().map(|replica| usage::cpu(replica.process.id())).sum()
     }
 }

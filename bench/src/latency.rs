@@ -26,7 +26,11 @@ const WARM_UP: u32 = 2 * PER_SECOND;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One healthy target and nothing else.
-pub async fn measure(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(
+    options: &Options,
+    database: Database,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let (sink, installation) = (Sink::start()?, Installation::start(options, database).await?);
     installation.live().add_target(&sink.healthy(0), EVENT).await?;
     let times = steadily(&installation.live(), &sink, options.seconds).await?;
@@ -36,7 +40,7 @@ pub async fn measure(options: &Options, database: Database, report: &mut Report)
 
 /// Milliseconds, for each event.
 #[derive(Debug, Default)]
-pub struct Times {
+pub(crate) struct Times {
     /// From the moment of the call to its answer.
     call: Vec<f64>,
     /// From the answer to the arrival; none if it arrived before.
@@ -49,7 +53,7 @@ pub struct Times {
 
 impl Times {
     /// Reports all, each figure with these words in front.
-    pub fn report(self, words: &str, scenario: &mut Scenario<'_>) {
+    pub(crate) fn report(self, words: &str, scenario: &mut Scenario<'_>) {
         scenario.add_all(&format!("{words}accepted to arrived"), self.accepted);
         scenario.add_all(&format!("{words}publish call"), self.call);
         scenario.add_all(&format!("{words}call to arrived"), self.whole);
@@ -58,7 +62,7 @@ impl Times {
 }
 
 /// Publishes at the steady rate to the one target that subscribes.
-pub async fn steadily(api: &Api, sink: &Sink, seconds: u32) -> anyhow::Result<Times> {
+pub(crate) async fn steadily(api: &Api, sink: &Sink, seconds: u32) -> anyhow::Result<Times> {
     sink.arrivals().await?;
     let callers = Callers::open(api).await?;
     let mut moments = moments(WARM_UP + PER_SECOND * seconds);

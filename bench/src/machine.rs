@@ -9,10 +9,10 @@ use crate::sql::Sql;
 use world::cluster;
 
 /// Names and values.
-pub type Facts = Vec<(&'static str, String)>;
+pub(crate) type Facts = Vec<(&'static str, String)>;
 
 /// Asks the machine.
-pub async fn facts(options: &Options) -> anyhow::Result<Facts> {
+pub(crate) async fn facts(options: &Options) -> anyhow::Result<Facts> {
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let server = options.server.to_string_lossy();
     let sqlite: String = Sql::connect("sqlite::memory:").await?.value("SELECT sqlite_version()").await?;

@@ -18,7 +18,11 @@ const CALLERS: usize = 8;
 const EVENTS_PER_CALL: usize = 100;
 
 /// Publishes as fast as it takes for a minute, and looks at the memory each second.
-pub async fn measure(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(
+    options: &Options,
+    database: Database,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let (sink, installation) = (Sink::start()?, Installation::start(options, database).await?);
     installation.live().add_target(&sink.healthy(0), EVENT).await?;
     let until = Instant::now() + Duration::from_secs(options.publishing);

@@ -10,7 +10,7 @@ use crate::database::Database;
 /// The command line.
 #[derive(Debug, Parser, Serialize)]
 #[command(about = "Measures Reprise from outside.")]
-pub struct Options {
+pub(crate) struct Options {
     /// What to measure.
     pub what: What,
     /// On which database.
@@ -57,7 +57,7 @@ pub struct Options {
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum What {
+pub(crate) enum What {
     /// What a bare client can send at all.
     Ceiling,
     /// 100 events a call to one target, until the last delivery is settled.
@@ -90,7 +90,7 @@ pub enum What {
 /// The databases to measure on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Which {
+pub(crate) enum Which {
     /// SQLite only.
     Sqlite,
     /// PostgreSQL only.
@@ -101,18 +101,18 @@ pub enum Which {
 
 impl Options {
     /// Whether this is to be measured.
-    pub fn asks_for(&self, what: What) -> bool {
+    pub(crate) fn asks_for(&self, what: What) -> bool {
         self.what == what || self.what == What::All
     }
 
     /// Where SQLite files are made: beside the figures.
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         let folder = self.json.parent().filter(|folder| !folder.as_os_str().is_empty());
         folder.map_or_else(|| PathBuf::from("."), PathBuf::from)
     }
 
     /// The databases, in order.
-    pub fn databases(&self) -> Vec<Database> {
+    pub(crate) fn databases(&self) -> Vec<Database> {
         match self.database {
             Which::Sqlite => vec![Database::Sqlite],
             Which::Postgres => vec![Database::Postgres],

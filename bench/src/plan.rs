@@ -13,7 +13,7 @@ use crate::throughput::{self, Load};
 use crate::{backlog, hanging, idle, latency, memory, replicas, rows};
 
 /// Measures what was asked for, and shows it. What fails is told, and the rest goes on.
-pub async fn carry_out(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn carry_out(options: &Options) -> anyhow::Result<()> {
     let facts = machine::facts(options).await?;
     let mut report = Report::default();
     let shape = ceiling(options, &mut report).await?;

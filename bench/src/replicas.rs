@@ -8,7 +8,7 @@ use crate::report::Report;
 use crate::throughput::{self, Load, Outcome};
 
 /// Measures one, then two.
-pub async fn measure(options: &Options, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let one = run(1, "replicas: one", options, report).await?;
     let two = run(2, "replicas: two", options, report).await?;
     let mut scenario = report.scenario(Database::Postgres, "replicas");

@@ -9,7 +9,7 @@ use crate::statistics::{median, quantile};
 
 /// All that was measured, in order.
 #[derive(Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     /// The figures.
     pub figures: Vec<Figure>,
     /// What some of the figures were made of, each value of it.
@@ -20,7 +20,7 @@ pub struct Report {
 
 /// One figure.
 #[derive(Debug, Serialize)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// The database, where there was one.
     pub database: Option<Database>,
     /// What was done.
@@ -33,7 +33,7 @@ pub struct Figure {
 
 /// Every value of one measurement, in milliseconds or MiB.
 #[derive(Debug, Serialize)]
-pub struct Samples {
+pub(crate) struct Samples {
     database: Option<Database>,
     scenario: &'static str,
     name: String,
@@ -41,7 +41,7 @@ pub struct Samples {
 }
 
 /// Where the figures of one scenario are added.
-pub struct Scenario<'a> {
+pub(crate) struct Scenario<'a> {
     report: &'a mut Report,
     database: Option<Database>,
     name: &'static str,
@@ -49,20 +49,24 @@ pub struct Scenario<'a> {
 
 impl Report {
     /// Notes that something could not be measured, and says it at once.
-    pub fn fail(&mut self, failure: String) {
+    pub(crate) fn fail(&mut self, failure: String) {
         writeln!(std::io::stderr(), "FAILED: {failure}").ok();
         self.failures.push(failure);
     }
 
     /// A scenario, new or known.
-    pub fn scenario(&mut self, database: impl Into<Option<Database>>, name: &'static str) -> Scenario<'_> {
+    pub(crate) fn scenario(
+        &mut self,
+        database: impl Into<Option<Database>>,
+        name: &'static str,
+    ) -> Scenario<'_> {
         Scenario { database: database.into(), name, report: self }
     }
 }
 
 impl Scenario<'_> {
     /// Adds the value of one round, and says it at once.
-    pub fn add(&mut self, figure: &str, value: f64) {
+    pub(crate) fn add(&mut self, figure: &str, value: f64) {
         let (database, scenario) = (self.database, self.name);
         let shown = database.map_or("", Database::name);
         writeln!(std::io::stderr(), "{shown:<10}  {scenario:<22}  {figure:<40}  {value:>12.3}").ok();
@@ -81,21 +85,21 @@ impl Scenario<'_> {
     }
 
     /// Adds a value that not every database has.
-    pub fn add_if(&mut self, figure: &str, value: Option<f64>) {
+    pub(crate) fn add_if(&mut self, figure: &str, value: Option<f64>) {
         if let Some(value) = value {
             self.add(figure, value);
         }
     }
 
     /// Adds the quantiles of many values, and keeps the values.
-    pub fn add_all(&mut self, what: &str, values: Vec<f64>) {
+    pub(crate) fn add_all(&mut self, what: &str, values: Vec<f64>) {
         self.add(&format!("{what} p50 ms"), median(&values));
         self.add(&format!("{what} p99 ms"), quantile(&values, 0.99));
         self.keep(what, values);
     }
 
     /// Keeps values that figures were made of.
-    pub fn keep(&mut self, what: &str, values: Vec<f64>) {
+    pub(crate) fn keep(&mut self, what: &str, values: Vec<f64>) {
         let (database, scenario) = (self.database, self.name);
         self.report.samples.push(Samples { database, scenario, name: what.to_owned(), values });
     }

@@ -35,7 +35,11 @@ const PAGE_WITH_ATTEMPTS: &str = "query($id: ID!) { node(id: $id) { ... on Webho
             deliveryAttempts { edges { node { id deliveryAttemptStatus } } } } } } } } }";
 
 /// Few rows, then many.
-pub async fn measure(options: &Options, database: Database, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(
+    options: &Options,
+    database: Database,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     let (sink, mut installation) = (Sink::start()?, Installation::start(options, database).await?);
     let busy = installation.live().add_target(&sink.healthy(0), EVENT).await?;
     let quiet = installation.live().add_target(&sink.healthy(1), OTHER).await?;

@@ -22,7 +22,7 @@ const YOUNGEST: Duration = Duration::from_hours(1);
 /// Which of all rows there will ever be are written: those from one number to another, and of those
 /// every so manyth.
 #[derive(Debug, Clone, Copy)]
-pub struct Range {
+pub(crate) struct Range {
     /// The number of the first.
     pub from: u64,
     /// The number behind the last.
@@ -32,7 +32,7 @@ pub struct Range {
 }
 
 /// Writes rows that look like the one delivery that the server has made so far.
-pub struct Seed {
+pub(crate) struct Seed {
     sql: Sql,
     /// Milliseconds since the epoch, of the first row.
     begin: u64,
@@ -42,7 +42,7 @@ pub struct Seed {
 
 impl Seed {
     /// Prepares to write so many rows in all, spread over the days before now.
-    pub async fn begin(sql: Sql, count: u64) -> anyhow::Result<Self> {
+    pub(crate) async fn begin(sql: Sql, count: u64) -> anyhow::Result<Self> {
         let (now, ages) = (sink::now() / 1_000_000, u64::try_from(AGES.as_millis())?);
         let begin = now - u64::try_from(YOUNGEST.as_millis())? - ages;
         if !sql.is_postgres() {
@@ -54,7 +54,7 @@ impl Seed {
     }
 
     /// Writes events.
-    pub async fn events(&self, range: Range) -> anyhow::Result<()> {
+    pub(crate) async fn events(&self, range: Range) -> anyhow::Result<()> {
         let columns = columns::<event::Column>(&[
             ("id", self.id("nee")),
             ("created_at", self.time()),
@@ -64,7 +64,7 @@ impl Seed {
     }
 
     /// Writes deliveries of those events to a target, like the one that there is.
-    pub async fn deliveries(&self, range: Range, target: &str) -> anyhow::Result<()> {
+    pub(crate) async fn deliveries(&self, range: Range, target: &str) -> anyhow::Result<()> {
         let columns = columns::<delivery::Column>(&[
             ("event_id", self.id("nee")),
             ("target_id", format!("'{target}'")),
@@ -74,7 +74,7 @@ impl Seed {
     }
 
     /// Writes deliveries of those events to a target that wait for their first attempt and are due.
-    pub async fn waiting(&self, range: Range, target: &str) -> anyhow::Result<()> {
+    pub(crate) async fn waiting(&self, range: Range, target: &str) -> anyhow::Result<()> {
         let columns = columns::<delivery::Column>(&[
             ("event_id", self.id("nee")),
             ("target_id", format!("'{target}'")),
@@ -89,7 +89,7 @@ impl Seed {
     }
 
     /// Writes the attempts of those deliveries.
-    pub async fn attempts(&self, range: Range, target: &str) -> anyhow::Result<()> {
+    pub(crate) async fn attempts(&self, range: Range, target: &str) -> anyhow::Result<()> {
         let columns = columns::<attempt::Column>(&[
             ("id", self.id("nda")),
             ("event_id", self.id("nee")),
@@ -100,7 +100,7 @@ impl Seed {
     }
 
     /// Leaves the database as the server expects it, and as it would be after a while of work.
-    pub async fn end(self) -> anyhow::Result<()> {
+    pub(crate) async fn end(self) -> anyhow::Result<()> {
         if self.sql.is_postgres() {
             self.sql.run("VACUUM (ANALYZE)").await?;
             self.sql.run("CHECKPOINT").await?;
@@ -161,7 +161,7 @@ impl Seed {
     }
 
     /// The id of a kind with this number.
-    pub fn id_of(&self, kind: &str, number: u64) -> String {
+    pub(crate) fn id_of(&self, kind: &str, number: u64) -> String {
         id_of(kind, self.begin + number * self.pace / 1_000, number)
     }
 }
@@ -183,7 +183,7 @@ fn columns<C: Iterable + IdenStatic>(put_in: &[(&str, String)]) -> (String, Stri
 }
 
 /// How many rows the large tables have.
-pub async fn counts(sql: &Sql) -> anyhow::Result<[(&'static str, i64); 3]> {
+pub(crate) async fn counts(sql: &Sql) -> anyhow::Result<[(&'static str, i64); 3]> {
     let count = async |table: &str| sql.value(&format!("SELECT count(*) FROM {table}")).await;
     Ok([
         ("events", count("event").await?),
@@ -193,7 +193,7 @@ pub async fn counts(sql: &Sql) -> anyhow::Result<[(&'static str, i64); 3]> {
 }
 
 /// The size of the database in MiB, where it says so itself.
-pub async fn size(sql: &Sql, database: Database) -> anyhow::Result<i64> {
+pub(crate) async fn size(sql: &Sql, database: Database) -> anyhow::Result<i64> {
     let query = match database {
         Database::Sqlite => {
             "SELECT page_count * page_size / 1048576 FROM pragma_page_count, pragma_page_size"

@@ -3,9 +3,9 @@
 //! What it counts is different notifications: a target and an event, however often
 //! they came. `process` is what runs in it.
 
-pub mod arrivals;
-pub mod http;
-pub mod process;
+pub(crate) mod arrivals;
+pub(crate) mod http;
+pub(crate) mod process;
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A sink, which ends with this value.
 #[derive(Debug)]
-pub struct Sink {
+pub(crate) struct Sink {
     process: Child,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
@@ -29,7 +29,7 @@ pub struct Sink {
 
 impl Sink {
     /// Starts the process.
-    pub fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start() -> anyhow::Result<Self> {
         let mut process =
             Command::new(std::env::current_exe()?).arg("sink").stdout(Stdio::piped()).spawn()?;
         let stdout = process.stdout.take().context("the sink has an output")?;
@@ -39,32 +39,32 @@ impl Sink {
     }
 
     /// Its process.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.process.id()
     }
 
     /// The URI of a healthy target.
-    pub fn healthy(&self, number: usize) -> String {
+    pub(crate) fn healthy(&self, number: usize) -> String {
         format!("{}/fast/{number}", self.url)
     }
 
     /// The URI of a target that answers after ten seconds.
-    pub fn hanging(&self, number: usize) -> String {
+    pub(crate) fn hanging(&self, number: usize) -> String {
         format!("{}/hang/{number}", self.url)
     }
 
     /// What has come until now.
-    pub async fn count(&self) -> anyhow::Result<Count> {
+    pub(crate) async fn count(&self) -> anyhow::Result<Count> {
         Ok(serde_json::from_slice(&connection::get(&self.url, "/count").await?)?)
     }
 
     /// All arrivals at healthy targets since the last call: event and nanoseconds since the epoch.
-    pub async fn arrivals(&self) -> anyhow::Result<Vec<(u128, u64)>> {
+    pub(crate) async fn arrivals(&self) -> anyhow::Result<Vec<(u128, u64)>> {
         Ok(serde_json::from_slice(&connection::get(&self.url, "/arrivals").await?)?)
     }
 
     /// Waits until so many different notifications have come to healthy targets.
-    pub async fn wait_for(&self, wanted: usize) -> anyhow::Result<Count> {
+    pub(crate) async fn wait_for(&self, wanted: usize) -> anyhow::Result<Count> {
         let (mut connection, mut before) = (connection::Connection::open(&self.url).await?, 0);
         let mut last = Instant::now();
         loop {
@@ -91,7 +91,7 @@ impl Drop for Sink {
 
 /// Nanoseconds since the epoch: one clock for all processes of the machine.
 #[expect(clippy::disallowed_methods, reason = "a stopwatch over several processes")]
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -6,42 +6,42 @@ use sea_orm::{
 };
 
 /// One connection.
-pub struct Sql(DatabaseConnection);
+pub(crate) struct Sql(DatabaseConnection);
 
 impl Sql {
     /// Connects to a database that exists.
-    pub async fn connect(url: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn connect(url: &str) -> anyhow::Result<Self> {
         let mut options = ConnectOptions::new(url);
         options.max_connections(1).sqlx_logging(false);
         Ok(Self(Database::connect(options).await?))
     }
 
     /// Runs a statement for its effect.
-    pub async fn run(&self, statement: &str) -> anyhow::Result<()> {
+    pub(crate) async fn run(&self, statement: &str) -> anyhow::Result<()> {
         let shown = || statement.chars().take(200).collect::<String>();
         self.0.execute_unprepared(statement).await.with_context(shown)?;
         Ok(())
     }
 
     /// The one value that a query answers.
-    pub async fn value<T: TryGetable>(&self, query: &str) -> anyhow::Result<T> {
+    pub(crate) async fn value<T: TryGetable>(&self, query: &str) -> anyhow::Result<T> {
         let statement = Statement::from_string(self.0.get_database_backend(), query);
         let row = self.0.query_one_raw(statement).await?.with_context(|| format!("{query}: no row"))?;
         Ok(row.try_get_by_index(0)?)
     }
 
     /// Whether it is PostgreSQL.
-    pub fn is_postgres(&self) -> bool {
+    pub(crate) fn is_postgres(&self) -> bool {
         self.0.get_database_backend() == DbBackend::Postgres
     }
 
     /// How many deliveries have not ended.
-    pub async fn unsettled(&self) -> anyhow::Result<i64> {
+    pub(crate) async fn unsettled(&self) -> anyhow::Result<i64> {
         self.value("SELECT count(*) FROM delivery WHERE due_at IS NOT NULL").await
     }
 
     /// Closes the connection.
-    pub async fn close(self) -> anyhow::Result<()> {
+    pub(crate) async fn close(self) -> anyhow::Result<()> {
         Ok(self.0.close().await?)
     }
 }

@@ -2,18 +2,18 @@
 
 /// A count as a number to divide by.
 #[expect(clippy::cast_precision_loss, reason = "counts here are far below 2^52")]
-pub fn number(count: usize) -> f64 {
+pub(crate) fn number(count: usize) -> f64 {
     count as f64
 }
 
 /// The middle value.
-pub fn median(values: &[f64]) -> f64 {
+pub(crate) fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
 /// The value below which the fraction `q` of the values lies.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place among the values")]
-pub fn quantile(values: &[f64], q: f64) -> f64 {
+pub(crate) fn quantile(values: &[f64], q: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let place = (number(sorted.len()) * q).ceil() as usize;
@@ -21,12 +21,12 @@ pub fn quantile(values: &[f64], q: f64) -> f64 {
 }
 
 /// The arithmetic mean.
-pub fn mean(values: &[f64]) -> f64 {
+pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / number(values.len())
 }
 
 /// The least and the greatest value.
-pub fn spread(values: &[f64]) -> (f64, f64) {
+pub(crate) fn spread(values: &[f64]) -> (f64, f64) {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     (least, most)

@@ -12,7 +12,7 @@ use crate::report::{Figure, Report};
 use crate::statistics::{median, spread};
 
 /// Prints the facts, the goals, and all figures.
-pub fn show(facts: &Facts, report: &Report) {
+pub(crate) fn show(facts: &Facts, report: &Report) {
     let mut lines = vec!["## The machine".to_owned(), String::new()];
     lines.extend(facts.iter().map(|(name, value)| format!("- {name}: {value}")));
     lines.extend(goals_of(report));
@@ -87,7 +87,7 @@ fn rounded(value: f64) -> String {
 }
 
 /// Everything, each sample of it.
-pub fn json(facts: &Facts, options: &Options, report: &Report) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn json(facts: &Facts, options: &Options, report: &Report) -> anyhow::Result<Vec<u8>> {
     let figures: Vec<_> = report
         .figures
         .iter()

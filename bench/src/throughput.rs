@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a run is made of.
 #[derive(Debug, Clone, Copy)]
-pub struct Load {
+pub(crate) struct Load {
     scenario: &'static str,
     targets: usize,
     callers: usize,
@@ -36,19 +36,19 @@ pub struct Load {
 
 impl Load {
     /// 100 events a call to one target.
-    pub fn batches(options: &Options) -> Self {
+    pub(crate) fn batches(options: &Options) -> Self {
         let calls = options.events.div_ceil(100);
         Self { scenario: "publish", targets: 1, callers: 8, calls, events_per_call: 100 }
     }
 
     /// One event a call, 64 callers at a time.
-    pub fn single(options: &Options) -> Self {
+    pub(crate) fn single(options: &Options) -> Self {
         let calls = options.events.div_ceil(5);
         Self { scenario: "single", targets: 1, callers: 64, calls, events_per_call: 1 }
     }
 
     /// Events to five targets: 4,000 of them, unless told otherwise.
-    pub fn fanout(options: &Options) -> Self {
+    pub(crate) fn fanout(options: &Options) -> Self {
         let calls = options.events.div_ceil(2_500);
         Self { scenario: "fanout", targets: 5, callers: 8, calls, events_per_call: 100 }
     }
@@ -59,7 +59,7 @@ impl Load {
 }
 
 /// Measures a load between two measurements of the ceiling.
-pub async fn measure(
+pub(crate) async fn measure(
     load: &Load,
     options: &Options,
     database: Database,
@@ -78,7 +78,7 @@ pub async fn measure(
 
 /// How a run went.
 #[derive(Debug)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Settled deliveries a second.
     pub rate: f64,
     /// CPU seconds of servers and database per 1,000 deliveries.
@@ -86,7 +86,7 @@ pub struct Outcome {
 }
 
 /// Publishes, and waits until everything is settled.
-pub async fn run(
+pub(crate) async fn run(
     load: &Load,
     installation: &Installation,
     scenario: &mut Scenario<'_>,

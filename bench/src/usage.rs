@@ -7,18 +7,18 @@ const TICKS: f64 = 100.0;
 const KIB_PER_MIB: f64 = 1_024.0;
 
 /// CPU seconds, user and system, of one process with all its threads.
-pub fn cpu(pid: u32) -> f64 {
+pub(crate) fn cpu(pid: u32) -> f64 {
     times(pid)[..2].iter().sum::<f64>() / TICKS
 }
 
 /// CPU seconds of a process and its children, also of those that have ended.
-pub fn cpu_of_family(pid: u32) -> f64 {
+pub(crate) fn cpu_of_family(pid: u32) -> f64 {
     let own = times(pid).iter().sum::<f64>() / TICKS;
     own + children(pid).into_iter().map(cpu_of_family).sum::<f64>()
 }
 
 /// CPU seconds of all processors that were not idle, whoever used them.
-pub fn cpu_of_machine() -> f64 {
+pub(crate) fn cpu_of_machine() -> f64 {
     let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
     let first = stat.lines().next().unwrap_or_default();
     let times: Vec<f64> =
@@ -29,17 +29,17 @@ pub fn cpu_of_machine() -> f64 {
 }
 
 /// What a process has in memory now, in MiB.
-pub fn memory(pid: u32) -> f64 {
+pub(crate) fn memory(pid: u32) -> f64 {
     status(pid, "VmRSS:")
 }
 
 /// The most that a process ever had in memory, in MiB.
-pub fn most_memory(pid: u32) -> f64 {
+pub(crate) fn most_memory(pid: u32) -> f64 {
     status(pid, "VmHWM:")
 }
 
 /// The memory of a process and its children in MiB; what they share is counted once.
-pub fn memory_of_family(pid: u32) -> f64 {
+pub(crate) fn memory_of_family(pid: u32) -> f64 {
     let own = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     kib(&own, "Pss:") / KIB_PER_MIB + children(pid).into_iter().map(memory_of_family).sum::<f64>()
 }

@@ -16,7 +16,7 @@ pub(crate) enum Hearing {
 }
 
 impl Hearing {
-    pub async fn wait(self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+    pub(crate) async fn wait(self, stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
         match self {
             Self::FirstWord => first_word(stream).await,
             Self::Http1 => request(stream).await,

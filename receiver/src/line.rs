@@ -36,24 +36,24 @@ struct State {
 
 impl Switch {
     /// From now on, sends one byte a pause.
-    pub fn slow_down(&self) {
+    pub(crate) fn slow_down(&self) {
         self.0.is_slow.store(true, Relaxed);
     }
 
     /// Ends the connection; whoever called this ends with it.
-    pub async fn hang_up<T>(&self) -> T {
+    pub(crate) async fn hang_up<T>(&self) -> T {
         self.0.hung_up.notify_one();
         pending().await
     }
 
     /// Ends the connection with a TCP reset instead of a farewell.
-    pub async fn reset<T>(&self) -> T {
+    pub(crate) async fn reset<T>(&self) -> T {
         self.0.is_reset.store(true, Relaxed);
         self.hang_up().await
     }
 
     /// Waits until an answer ends the connection.
-    pub async fn hung_up(&self) {
+    pub(crate) async fn hung_up(&self) {
         self.0.hung_up.notified().await;
     }
 }
@@ -65,7 +65,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub fn new(stream: Stream, switch: Switch) -> Self {
+    pub(crate) fn new(stream: Stream, switch: Switch) -> Self {
         Self { stream, switch, pause: Box::pin(sleep(Duration::ZERO)) }
     }
 }

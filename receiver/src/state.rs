@@ -55,20 +55,20 @@ struct Page {
 }
 
 impl State {
-    pub fn connected(&self) {
+    pub(crate) fn connected(&self) {
         self.connections.fetch_add(1, SeqCst);
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(SeqCst)
     }
 
-    pub fn script(&self, path: &str, answers: VecDeque<Answer>) {
+    pub(crate) fn script(&self, path: &str, answers: VecDeque<Answer>) {
         self.pages().entry(path.to_owned()).or_default().script = answers;
     }
 
     /// Writes the request down and says what to answer.
-    pub fn record(&self, head: Parts, body: Bytes) -> Answer {
+    pub(crate) fn record(&self, head: Parts, body: Bytes) -> Answer {
         let path = head.uri.path().to_owned();
         let mut pages = self.pages();
         let page = pages.entry(path.clone()).or_default();
@@ -86,23 +86,23 @@ impl State {
         answer
     }
 
-    pub fn received(&self, path: &str) -> Vec<Received> {
+    pub(crate) fn received(&self, path: &str) -> Vec<Received> {
         self.pages().get(path).map(|page| page.received.clone()).unwrap_or_default()
     }
 
     /// Forgets what it answers.
-    pub fn take_all(&self, path: &str) -> Vec<Received> {
+    pub(crate) fn take_all(&self, path: &str) -> Vec<Received> {
         let mut pages = self.pages();
         let Some(page) = pages.get_mut(path) else { return Vec::new() };
         page.taken = 0;
         std::mem::take(&mut page.received)
     }
 
-    pub fn count(&self, path: &str) -> usize {
+    pub(crate) fn count(&self, path: &str) -> usize {
         self.pages().get(path).map_or(0, |page| page.received.len())
     }
 
-    pub async fn next(&self, path: &str) -> Received {
+    pub(crate) async fn next(&self, path: &str) -> Received {
         loop {
             // Made before looking, so that what is written in between wakes it too.
             let written = self.written.notified();

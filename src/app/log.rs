@@ -12,7 +12,7 @@ use crate::store::settlement::Change;
 
 /// Why a target is not there any more, or not active.
 #[derive(Debug, Clone, Copy)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// Somebody wanted it so.
     ByHand,
     /// It was deactivated for so long that it was removed (T11).
@@ -29,13 +29,13 @@ impl Cause {
 }
 
 /// An activation notification is on its way: of a new target, or of one that is to be active again.
-pub fn activation_begun(target: &target::Model) {
+pub(crate) fn activation_begun(target: &target::Model) {
     let environment = target.environment.word();
     info!(organization = %target.organization_id, environment, target_id = %target.id, "an activation was begun");
 }
 
 /// Somebody deactivated it.
-pub fn deactivated_by_hand(target: &target::Model) {
+pub(crate) fn deactivated_by_hand(target: &target::Model) {
     let (environment, reason) = (target.environment.word(), Cause::ByHand.as_str());
     info!(
         organization = %target.organization_id,
@@ -47,12 +47,12 @@ pub fn deactivated_by_hand(target: &target::Model) {
 }
 
 /// It is gone for good.
-pub fn removed(organization: &OrganizationId, target: &TargetId, cause: Cause) {
+pub(crate) fn removed(organization: &OrganizationId, target: &TargetId, cause: Cause) {
     info!(%organization, target_id = %target, reason = cause.as_str(), "a target was removed");
 }
 
 /// An attempt decided the status of a target.
-pub fn status_changed(change: &Change) {
+pub(crate) fn status_changed(change: &Change) {
     macro_rules! line {
         ($message:literal) => {
             info!(
@@ -77,24 +77,24 @@ pub fn status_changed(change: &Change) {
 }
 
 /// The word for a reason, as the API shows it.
-pub fn word(reason: FailureReason) -> String {
+pub(crate) fn word(reason: FailureReason) -> String {
     reason.to_value()
 }
 
 /// An organization was made, with its first keys.
-pub fn organization_made(organization: &organization::Model, keys: [&api_key::Model; 2]) {
+pub(crate) fn organization_made(organization: &organization::Model, keys: [&api_key::Model; 2]) {
     info!(organization = %organization.id, "an organization was made");
     keys.into_iter().for_each(key_made);
 }
 
 /// An API key was made.
-pub fn key_made(key: &api_key::Model) {
+pub(crate) fn key_made(key: &api_key::Model) {
     let (environment, kind) = (key.environment.word(), key.kind.to_value());
     info!(organization = %key.organization_id, environment, key_id = %key.id, kind, "an API key was made");
 }
 
 /// An API key was revoked.
-pub fn key_revoked(key: &api_key::Model) {
+pub(crate) fn key_revoked(key: &api_key::Model) {
     let environment = key.environment.word();
     info!(organization = %key.organization_id, environment, key_id = %key.id, "an API key was revoked");
 }

@@ -25,7 +25,7 @@ pub struct Publisher {
 }
 
 /// The calls that wait, in the order in which they came.
-pub type Calls = mpsc::Receiver<Call>;
+pub(crate) type Calls = mpsc::Receiver<Call>;
 
 /// A call that waits.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub struct Call {
 }
 
 /// Where the events of a call are answered.
-pub type Answer = oneshot::Sender<Result<Vec<event::Model>>>;
+pub(crate) type Answer = oneshot::Sender<Result<Vec<event::Model>>>;
 
 /// Whether a call was taken or withdrawn: whichever comes first, so that what was refused is never recorded.
 #[derive(Debug, Clone, Default)]

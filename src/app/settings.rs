@@ -31,7 +31,7 @@ pub struct Settings {
     /// How long a database that has just failed is left alone.
     pub pause: Duration,
     /// How often expired rows are looked for.
-    pub upkeep_interval: Duration,
+    pub maintenance_interval: Duration,
     /// How long the previous signing key still signs after a rotation (K1).
     pub key_overlap: Duration,
     /// How long events are kept (D9).
@@ -72,7 +72,7 @@ impl Default for Settings {
             target_rate: None,
             look_interval: Duration::from_secs(1),
             pause: Duration::from_secs(1),
-            upkeep_interval: Duration::from_secs(60),
+            maintenance_interval: Duration::from_secs(60),
             key_overlap: limits::KEY_OVERLAP,
             retention: limits::RETENTION,
             removal_after: limits::REMOVAL_AFTER,

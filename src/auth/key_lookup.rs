@@ -23,7 +23,7 @@ const AT_ONCE: usize = 2;
 
 /// Where keys are asked for. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct KeyLookup(mpsc::Sender<Question>);
+pub(super) struct KeyLookup(mpsc::Sender<Question>);
 
 #[derive(Debug)]
 struct Question {
@@ -33,14 +33,14 @@ struct Question {
 
 impl KeyLookup {
     /// Starts the task that asks the database. It ends with the last of these.
-    pub fn start(db: Db) -> Self {
+    pub(super) fn start(db: Db) -> Self {
         let (questions, waiting) = mpsc::channel(TOGETHER);
         tokio::spawn(ask(db, waiting));
         Self(questions)
     }
 
     /// The valid key of this hash.
-    pub async fn find(&self, hash: String) -> Result<Option<api_key::Model>> {
+    pub(super) async fn find(&self, hash: String) -> Result<Option<api_key::Model>> {
         let ended = || Error::Internal(anyhow!("nobody looks keys up any more"));
         let (answer, answered) = oneshot::channel();
         self.0.send(Question { hash, answer }).await.map_err(|_| ended())?;

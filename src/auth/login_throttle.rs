@@ -19,7 +19,7 @@ const REMEMBERED: usize = 50_000;
 
 /// The logins of this process.
 #[derive(Debug, Default)]
-pub struct LoginThrottle(Mutex<State>);
+pub(crate) struct LoginThrottle(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -34,7 +34,7 @@ impl LoginThrottle {
     ///
     /// # Errors
     /// When too many have failed; with the time to wait.
-    pub fn attempt(&self, from: IpAddr, limits: FailedLogins, now: Timestamp) -> Result<(), Duration> {
+    pub(crate) fn attempt(&self, from: IpAddr, limits: FailedLogins, now: Timestamp) -> Result<(), Duration> {
         let mut state = self.state();
         let from = network(from);
         state.forget(limits, now);
@@ -50,14 +50,14 @@ impl LoginThrottle {
     }
 
     /// The login that was counted has not failed.
-    pub fn undo(&self, from: IpAddr) {
+    pub(crate) fn undo(&self, from: IpAddr) {
         let mut state = self.state();
         state.give_back(network(from));
         state.failed.give_back(1);
     }
 
     /// Notes that the key of this hash is good.
-    pub fn remember(&self, hash: String) {
+    pub(crate) fn remember(&self, hash: String) {
         let mut state = self.state();
         if state.known.len() >= REMEMBERED {
             state.known.clear();
@@ -66,12 +66,12 @@ impl LoginThrottle {
     }
 
     /// Whether the key of this hash was good before.
-    pub fn knows(&self, hash: &str) -> bool {
+    pub(crate) fn knows(&self, hash: &str) -> bool {
         self.state().known.contains(hash)
     }
 
     /// Notes that the key of this hash is not good any more.
-    pub fn forget(&self, hash: &str) {
+    pub(crate) fn forget(&self, hash: &str) {
         self.state().known.remove(hash);
     }
 
@@ -96,7 +96,7 @@ impl State {
 }
 
 /// What counts as one address: whoever has an IPv6 address has 2⁶⁴ of them.
-pub fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
         v4 @ IpAddr::V4(_) => v4,

@@ -8,7 +8,7 @@ use crate::db;
 
 /// Where to, or where from.
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// The copy.
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -17,7 +17,7 @@ pub struct Options {
 }
 
 /// Makes a copy.
-pub async fn back_up(Options { file, database }: Options) -> anyhow::Result<()> {
+pub(crate) async fn back_up(Options { file, database }: Options) -> anyhow::Result<()> {
     db::back_up(&database.database_url, &file).await?;
     output::say(&format!(
         "{} is a copy of the database. Keep the encryption key with it, elsewhere: it is not in the copy.",
@@ -26,7 +26,7 @@ pub async fn back_up(Options { file, database }: Options) -> anyhow::Result<()> 
 }
 
 /// Puts a copy in the place of the database.
-pub async fn restore(Options { file, database }: Options) -> anyhow::Result<()> {
+pub(crate) async fn restore(Options { file, database }: Options) -> anyhow::Result<()> {
     let moved = db::restore(&database.database_url, &file).await?;
     if let Some(moved) = moved {
         output::say(&format!("What was there is in {} now.", moved.display()))?;

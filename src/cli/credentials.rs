@@ -7,7 +7,7 @@ use crate::auth::issue_keys::Issued;
 use crate::cli::output::Table;
 
 /// The keys as they are shown this once.
-pub fn table<'a>(keys: impl IntoIterator<Item = &'a Issued>) -> Table {
+pub(crate) fn table<'a>(keys: impl IntoIterator<Item = &'a Issued>) -> Table {
     let cells = |issued: &Issued| {
         let row = &issued.row;
         vec![
@@ -23,7 +23,7 @@ pub fn table<'a>(keys: impl IntoIterator<Item = &'a Issued>) -> Table {
 }
 
 /// The word for a kind of key on the command line.
-pub fn word(kind: ApiKeyKind) -> &'static str {
+pub(crate) fn word(kind: ApiKeyKind) -> &'static str {
     match kind {
         ApiKeyKind::Integrator => "integrator",
         ApiKeyKind::Platform => "platform",

@@ -38,10 +38,10 @@ const NAME: &str = "PAYMENT_CARD_ISSUED";
 
 /// The demo has no settings.
 #[derive(Debug, clap::Args)]
-pub struct Options {}
+pub(crate) struct Options {}
 
 /// Shows the main job, and fails if any part of it does.
-pub async fn run(_: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(_: Options) -> anyhow::Result<()> {
     say("This shows the main job in about five seconds: activate, deliver, retry, rotate, replay.\n\
          It talks to itself only, and leaves nothing behind.\n")?;
     let folder = TempDir::new()?;

@@ -24,7 +24,7 @@ const NAME: &str = "My organization";
 const FILE: &str = "reprise.first-keys";
 
 /// Makes the organization and its PLATFORM keys, TEST first, unless there is one already.
-pub async fn prepare(app: &App) -> Result<Option<[Issued; 2]>> {
+pub(crate) async fn prepare(app: &App) -> Result<Option<[Issued; 2]>> {
     despite_conflicts(|| prepare_once(app)).await
 }
 
@@ -42,11 +42,11 @@ async fn prepare_once(app: &App) -> Result<Option<[Issued; 2]>> {
 
 /// Shows the keys, this once, and how they are used: on a terminal, or else in a file that only its
 /// owner can read, because whoever collects the output of a process keeps it.
-pub fn greet(keys: &[Issued; 2], address: SocketAddr, folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn greet(keys: &[Issued; 2], address: SocketAddr, folder: &Path) {
     let greeting = greeting(keys, address);
     // A terminal may be gone by now.
     if stdout().is_terminal() && output::say(&greeting).is_ok() {
-        return Ok(());
+        return;
     }
     let organization = &keys[0].row.organization_id;
     match keep(&greeting, organization, folder) {
@@ -62,7 +62,6 @@ pub fn greet(keys: &[Issued; 2], address: SocketAddr, folder: &Path) -> anyhow::
              make others with `reprise keys create`"
         ),
     }
-    Ok(())
 }
 
 /// Writes the greeting to a file that was not there before.

@@ -16,7 +16,7 @@ use crate::store::{Scope, api_keys, organizations};
 
 /// What can be done with keys.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Creates a key and shows it, once.
     Create(Create),
     /// Lists all keys, oldest first.
@@ -29,7 +29,7 @@ pub enum Command {
 
 /// A key to create.
 #[derive(Debug, clap::Args)]
-pub struct Create {
+pub(crate) struct Create {
     /// The organization whose key it will be.
     #[arg(long, value_name = "ID", value_parser = organization_id)]
     organization: OrganizationId,
@@ -52,7 +52,7 @@ pub struct Create {
 
 /// Which keys to list: all.
 #[derive(Debug, clap::Args)]
-pub struct List {
+pub(crate) struct List {
     #[command(flatten)]
     output: output::Options,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub struct List {
 
 /// A key to revoke.
 #[derive(Debug, clap::Args)]
-pub struct Revoke {
+pub(crate) struct Revoke {
     /// The key's id: `key_` and 32 hex digits.
     #[arg(value_parser = key_id)]
     id: ApiKeyId,
@@ -74,7 +74,7 @@ pub struct Revoke {
 }
 
 /// Does it.
-pub async fn run(command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Create(options) => create(options).await,
         Command::List(options) => list(options).await,

@@ -5,13 +5,13 @@ use crate::config::database;
 
 /// Which database.
 #[derive(Debug, clap::Args)]
-pub struct Options {
+pub(crate) struct Options {
     #[command(flatten)]
     database: database::Options,
 }
 
 /// Does it.
-pub async fn run(options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let db = options.database.open().await?;
     db.close().await?;
     output::say(&format!("The tables of the {} database are up to date.", options.database.kind()))

@@ -13,7 +13,7 @@ use crate::store::organizations;
 
 /// What can be done with organizations.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Creates an organization with a first key in each environment, and shows the keys, once.
     Create(Create),
     /// Lists all organizations, oldest first.
@@ -22,7 +22,7 @@ pub enum Command {
 
 /// An organization to create.
 #[derive(Debug, clap::Args)]
-pub struct Create {
+pub(crate) struct Create {
     /// Its name, 1 to 255 characters.
     name: String,
     #[command(flatten)]
@@ -35,7 +35,7 @@ pub struct Create {
 
 /// Which organizations to list: all.
 #[derive(Debug, clap::Args)]
-pub struct List {
+pub(crate) struct List {
     #[command(flatten)]
     output: output::Options,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub struct List {
 }
 
 /// Does it.
-pub async fn run(command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Create(options) => create(options).await,
         Command::List(options) => list(options).await,

@@ -12,7 +12,7 @@ use crate::rules::text::is_unprintable;
 /// How what a command has to say is shown.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
-pub struct Options {
+pub(crate) struct Options {
     /// Prints JSON, for scripts.
     #[arg(long)]
     json: bool,
@@ -20,30 +20,30 @@ pub struct Options {
 
 impl Options {
     /// Prints the rows.
-    pub fn print(&self, table: &Table) -> anyhow::Result<()> {
+    pub(crate) fn print(&self, table: &Table) -> anyhow::Result<()> {
         say(if self.json { table.to_json() } else { table.to_text() }.trim_end())
     }
 
     /// Prints rows that are shown this once. They are made already, so whoever cannot be shown them is told
     /// `what` it is, and what to do.
-    pub fn show_once(&self, table: &Table, what: &str) -> anyhow::Result<()> {
+    pub(crate) fn show_once(&self, table: &Table, what: &str) -> anyhow::Result<()> {
         let text = if self.json { table.to_json() } else { table.to_text() };
         writeln!(stdout(), "{}", text.trim_end()).with_context(|| what.to_owned())
     }
 
     /// Prints what was done: a text for people, a value for scripts.
-    pub fn report(&self, text: &str, value: &Value) -> anyhow::Result<()> {
+    pub(crate) fn report(&self, text: &str, value: &Value) -> anyhow::Result<()> {
         if self.json { say(&value.to_string()) } else { say(text) }
     }
 
     /// Prints a remark about the rows, for people only.
-    pub fn remark(&self, text: &str) -> anyhow::Result<()> {
+    pub(crate) fn remark(&self, text: &str) -> anyhow::Result<()> {
         if self.json { Ok(()) } else { say(&format!("\n{text}")) }
     }
 }
 
 /// Prints a line.
-pub fn say(line: &str) -> anyhow::Result<()> {
+pub(crate) fn say(line: &str) -> anyhow::Result<()> {
     match writeln!(stdout(), "{line}") {
         // Whoever read it has read enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -53,14 +53,14 @@ pub fn say(line: &str) -> anyhow::Result<()> {
 
 /// Rows under names of columns. A cell may be empty.
 #[derive(Debug)]
-pub struct Table {
+pub(crate) struct Table {
     columns: &'static [&'static str],
     rows: Vec<Vec<Option<String>>>,
 }
 
 impl Table {
     /// Rows with a cell for each column.
-    pub fn new(
+    pub(crate) fn new(
         columns: &'static [&'static str],
         rows: impl IntoIterator<Item = Vec<Option<String>>>,
     ) -> Self {

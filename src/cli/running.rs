@@ -15,7 +15,7 @@ use crate::server;
 
 /// A running server.
 #[derive(Debug)]
-pub struct Running {
+pub(crate) struct Running {
     /// Where it listens; the port is known even if any would do.
     pub address: SocketAddr,
     app: App,
@@ -29,7 +29,7 @@ impl Running {
     ///
     /// # Errors
     /// When nobody may listen at the address.
-    pub async fn start(app: App, address: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn start(app: App, address: SocketAddr) -> anyhow::Result<Self> {
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         let (address, shutdown) = (listener.local_addr()?, CancellationToken::new());
@@ -42,7 +42,7 @@ impl Running {
     ///
     /// # Errors
     /// Always: with the cause.
-    pub async fn failed(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn failed(&mut self) -> anyhow::Result<()> {
         tokio::select! {
             ended = &mut self.server => ended.context("the API has ended")??,
             task = self.engine.failed() => bail!("the delivery engine has failed: its {task} has ended"),
@@ -51,7 +51,7 @@ impl Running {
     }
 
     /// Takes no more requests, finishes or gives back what is in flight, and closes the database.
-    pub async fn stop(self, within: Duration) -> anyhow::Result<()> {
+    pub(crate) async fn stop(self, within: Duration) -> anyhow::Result<()> {
         self.shutdown.cancel();
         let abort = self.server.abort_handle();
         let (answered, ()) =

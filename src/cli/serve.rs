@@ -65,7 +65,7 @@ pub async fn run(Options { config }: Options) -> anyhow::Result<()> {
     );
     // Not before all that can fail on a first start: the keys are shown once.
     if let Some(keys) = until_there(async || Ok(first_start::prepare(&app).await?)).await? {
-        first_start::greet(&keys, running.address, &config.database.folder())?;
+        first_start::greet(&keys, running.address, &config.database.folder());
     }
     // What has failed is not stopped with care: a panic may have left it half done. A crash is always safe.
     tokio::select! {

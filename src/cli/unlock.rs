@@ -14,7 +14,7 @@ use crate::vault::{KeyId, Vault};
 
 /// The vault of the database: with the keys that were given, or with one that is made now because none can
 /// be missed. Secrets that it cannot open keep nobody from starting, but are told of.
-pub async fn unlock(given: Option<Vault>, config: &config::Options, db: &Db) -> anyhow::Result<Vault> {
+pub(super) async fn unlock(given: Option<Vault>, config: &config::Options, db: &Db) -> anyhow::Result<Vault> {
     let sealers = signing_keys::sealers(db.reader()).await?;
     let recorded = encryption_keys::find(db.reader()).await?;
     let vault = match given {
@@ -89,7 +89,7 @@ fn describe(
 }
 
 /// Makes a key where none can be missed.
-pub fn make_key(options: &encryption::Options, database: &database::Options) -> anyhow::Result<Vault> {
+pub(super) fn make_key(options: &encryption::Options, database: &database::Options) -> anyhow::Result<Vault> {
     let file = options.file(database)?;
     let vault = encryption::make(&file)?;
     info!(file = %file.display(), "made an encryption key; keep a copy, without it no secret can be read");

@@ -14,7 +14,7 @@ use crate::error::causes;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Does `work` again and again, as long as the database is away.
-pub async fn until_there<T>(work: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub(super) async fn until_there<T>(work: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let mut is_waiting = false;
     loop {
         match work().await {

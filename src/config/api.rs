@@ -16,7 +16,7 @@ const MEBIBYTE: usize = 1_024 * 1_024;
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "API")]
-pub struct Options {
+pub(crate) struct Options {
     /// What one organization may ask for in LIVE in ten seconds, as REQUESTS/POINTS; in TEST it is half as
     /// much. `off` for no limit.
     #[arg(long, env = "REPRISE_RATE_LIMIT", value_name = "RATE", default_value = "200/5000")]
@@ -66,7 +66,7 @@ pub struct Options {
 
 impl Options {
     /// The limits with these options.
-    pub fn limits(&self) -> ApiLimits {
+    pub(crate) fn limits(&self) -> ApiLimits {
         ApiLimits {
             connections: self.connections,
             memory: self.request_memory.saturating_mul(MEBIBYTE),
@@ -85,7 +85,7 @@ impl Options {
     }
 
     /// How many activations may be begun in an hour.
-    pub fn activations(&self) -> Option<u32> {
+    pub(crate) fn activations(&self) -> Option<u32> {
         self.activations.0.map(NonZeroU32::get)
     }
 }

@@ -17,7 +17,7 @@ const MAX_ATTEMPTS: u32 = 1_000;
 const LEAST_MEMORY: usize = 96 * 1_024 * 1_024;
 
 /// Refuses settings that cannot work.
-pub fn check(settings: &Settings) -> anyhow::Result<()> {
+pub(crate) fn check(settings: &Settings) -> anyhow::Result<()> {
     check_intervals(settings)?;
     check_numbers(settings)?;
     check_schedule("--live-retries", &settings.schedules.live, settings.retention)?;
@@ -29,7 +29,7 @@ fn check_intervals(settings: &Settings) -> anyhow::Result<()> {
     for (name, interval) in [
         ("--deadline", settings.outbound.deadline),
         ("--look-interval", settings.look_interval),
-        ("--upkeep-interval", settings.upkeep_interval),
+        ("--maintenance-interval", settings.maintenance_interval),
         ("--retention", settings.retention),
         ("--removal-after", settings.removal_after),
         ("--database-pause", settings.pause),
@@ -120,7 +120,7 @@ mod tests {
         refused("--lease", |settings| settings.lease = settings.outbound.deadline);
         refused("--deadline", |settings| settings.outbound.deadline = Duration::ZERO);
         refused("--look-interval", |settings| settings.look_interval = Duration::ZERO);
-        refused("--upkeep-interval", |settings| settings.upkeep_interval = Duration::ZERO);
+        refused("--maintenance-interval", |settings| settings.maintenance_interval = Duration::ZERO);
         refused("--target-concurrency", |settings| settings.target_concurrency = 0);
         refused("--concurrency", |settings| settings.outbound.concurrency = 31);
         refused("--user-agent", |settings| settings.outbound.user_agent = "a\nb".to_owned());

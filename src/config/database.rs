@@ -13,7 +13,7 @@ use crate::db::{Db, SqliteFile};
 #[derive(clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Database")]
-pub struct Options {
+pub(crate) struct Options {
     /// The database: `sqlite://FILE` (made when missing) or `postgres://USER:PASSWORD@HOST/NAME`.
     /// Give a URL with a password by the variable: others can see flags.
     #[arg(
@@ -35,7 +35,7 @@ impl Options {
     ///
     /// # Errors
     /// When it cannot be reached, or its tables cannot be brought up to date.
-    pub async fn open(&self) -> anyhow::Result<Db> {
+    pub(crate) async fn open(&self) -> anyhow::Result<Db> {
         Db::open_trusting(&self.database_url, self.extra_ca.as_deref()).await
     }
 
@@ -44,7 +44,7 @@ impl Options {
     ///
     /// # Errors
     /// When there is none, or it cannot be opened.
-    pub async fn open_existing(&self) -> anyhow::Result<Db> {
+    pub(crate) async fn open_existing(&self) -> anyhow::Result<Db> {
         self.require()?;
         Db::open_existing(&self.database_url, self.extra_ca.as_deref()).await
     }
@@ -53,7 +53,7 @@ impl Options {
     ///
     /// # Errors
     /// When there is none, it cannot be opened, or its tables are not those of this version.
-    pub async fn open_to_read(&self) -> anyhow::Result<Db> {
+    pub(crate) async fn open_to_read(&self) -> anyhow::Result<Db> {
         self.require()?;
         Db::open_to_read(&self.database_url, self.extra_ca.as_deref()).await
     }
@@ -62,7 +62,7 @@ impl Options {
     ///
     /// # Errors
     /// When there is none.
-    pub fn require(&self) -> anyhow::Result<()> {
+    pub(crate) fn require(&self) -> anyhow::Result<()> {
         if let Some(file) = self.file().filter(|file| !file.exists()) {
             bail!(
                 "there is no database at {}; run this where the server runs, or name its database with --database-url",
@@ -73,28 +73,28 @@ impl Options {
     }
 
     /// What kind of database it is, without anything that could be secret.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         if self.is_sqlite() { "SQLite" } else { "PostgreSQL" }
     }
 
     /// Whether it is a file of our own.
-    pub fn is_sqlite(&self) -> bool {
+    pub(crate) fn is_sqlite(&self) -> bool {
         self.database_url.starts_with("sqlite:")
     }
 
     /// The folder of the SQLite file; the current one if there is none.
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         let file = self.file();
         file.and_then(|file| file.named().parent().map(Path::to_owned)).unwrap_or_default()
     }
 
     /// Whether it is an SQLite file that is still to be made, so that nothing can be in it.
-    pub fn is_missing(&self) -> bool {
+    pub(crate) fn is_missing(&self) -> bool {
         self.file().is_some_and(|file| !file.exists())
     }
 
     /// A file that everybody can read is served, but not without a word. This server makes none.
-    pub fn warn_of_readers(&self) {
+    pub(crate) fn warn_of_readers(&self) {
         let Some(path) = self.file().map(|file| file.path()) else { return };
         if let Some(mode) = mode_for_everybody(&path) {
             let file = path.display();

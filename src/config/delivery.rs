@@ -15,7 +15,7 @@ use crate::rules::uri;
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Delivery")]
-pub struct Options {
+pub(crate) struct Options {
     /// Retries of events in LIVE: the number of attempts in all, the first pause, the factor by
     /// which each pause is longer than the one before, and by which fraction chance moves a pause.
     /// Parts that are left out keep their default. [default: attempts=10,first=10s,factor=3,jitter=0.2]
@@ -56,8 +56,8 @@ pub struct Options {
     #[arg(long, env = "REPRISE_DATABASE_PAUSE", value_name = "DURATION", default_value = "1s", value_parser = duration)]
     database_pause: Duration,
     /// How often expired events, keys and targets are removed.
-    #[arg(long, env = "REPRISE_UPKEEP_INTERVAL", value_name = "DURATION", default_value = "1m", value_parser = duration)]
-    upkeep_interval: Duration,
+    #[arg(long, env = "REPRISE_MAINTENANCE_INTERVAL", value_name = "DURATION", default_value = "1m", value_parser = duration)]
+    maintenance_interval: Duration,
     /// How long events are kept.
     #[arg(long, env = "REPRISE_RETENTION", value_name = "DURATION", default_value = "30d", value_parser = duration)]
     retention: Duration,
@@ -81,7 +81,7 @@ pub struct Options {
 
 impl Options {
     /// The settings with these options.
-    pub fn apply(&self, settings: Settings) -> Settings {
+    pub(crate) fn apply(&self, settings: Settings) -> Settings {
         Settings {
             outbound: outbound::Options {
                 deadline: self.deadline,
@@ -97,7 +97,7 @@ impl Options {
             target_rate: self.target_rate,
             look_interval: self.look_interval,
             pause: self.database_pause,
-            upkeep_interval: self.upkeep_interval,
+            maintenance_interval: self.maintenance_interval,
             key_overlap: self.key_overlap,
             retention: self.retention,
             removal_after: self.removal_after,

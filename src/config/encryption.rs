@@ -26,7 +26,7 @@ const FILE: &str = "reprise.key";
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Encryption")]
-pub struct Options {
+pub(crate) struct Options {
     /// A file with the key that secrets are encrypted with: 32 bytes as 64 hex digits or base64. On the
     /// lines below it may stand earlier keys, which open what was encrypted with them. What would be in
     /// the file may be given as `REPRISE_ENCRYPTION_KEY` instead. The file is made on the first start.
@@ -40,7 +40,7 @@ impl Options {
     ///
     /// # Errors
     /// When what was given is no key, or a file that is there cannot be read.
-    pub fn vault(&self, database: &database::Options) -> anyhow::Result<Option<Vault>> {
+    pub(crate) fn vault(&self, database: &database::Options) -> anyhow::Result<Option<Vault>> {
         if let Some(text) = secret::variable(self.encryption_key_file.as_deref(), VARIABLE)? {
             return open(&text, VARIABLE).map(Some);
         }
@@ -55,7 +55,7 @@ impl Options {
     ///
     /// # Errors
     /// When they are in the environment.
-    pub fn file(&self, database: &database::Options) -> anyhow::Result<PathBuf> {
+    pub(crate) fn file(&self, database: &database::Options) -> anyhow::Result<PathBuf> {
         if secret::variable(None, VARIABLE)?.is_some() {
             bail!("the key is in {VARIABLE}: put a new one in front of it there");
         }
@@ -65,14 +65,14 @@ impl Options {
 
 /// Makes a key file that only its owner can read, and a vault with its key. If somebody else
 /// made it at the same time, theirs counts.
-pub fn make(file: &Path) -> anyhow::Result<Vault> {
+pub(crate) fn make(file: &Path) -> anyhow::Result<Vault> {
     let place = file.display().to_string();
     write(file).with_context(|| format!("the encryption key could not be written to {place}"))?;
     open(&secret::from_file(file)?, &place)
 }
 
 /// Puts a new key in front of those in the file. They stay: without them nothing could be opened.
-pub fn renew(file: &Path) -> anyhow::Result<Vault> {
+pub(crate) fn renew(file: &Path) -> anyhow::Result<Vault> {
     let keys = secret::from_file(file)?;
     let place = file.display().to_string();
     open(&keys, &place)?;
@@ -109,7 +109,7 @@ fn draft(file: &Path, others: &str) -> std::io::Result<NamedTempFile> {
 }
 
 /// A name is on the disk when its folder is.
-pub fn sync_folder(file: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(file: &Path) -> std::io::Result<()> {
     File::open(folder(file))?.sync_all()
 }
 

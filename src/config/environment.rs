@@ -11,7 +11,7 @@ use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, Command};
 
 /// The command, blind to variables that are blank, and to capitals in words that can be chosen from.
-pub fn without_blanks(command: Command) -> Command {
+pub(crate) fn without_blanks(command: Command) -> Command {
     command.mut_args(without_blank).mut_subcommands(without_blanks)
 }
 
@@ -23,11 +23,11 @@ fn without_blank(arg: Arg) -> Arg {
 }
 
 /// Whether a value says nothing.
-pub fn is_blank(value: &OsStr) -> bool {
+pub(crate) fn is_blank(value: &OsStr) -> bool {
     value.to_str().is_some_and(|text| text.trim().is_empty())
 }
 
 /// Reads a switch: true, yes, on and 1, or false, no, off and 0.
-pub fn switch() -> BoolishValueParser {
+pub(crate) fn switch() -> BoolishValueParser {
     BoolishValueParser::new()
 }

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::format::FmtSpan;
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Log")]
-pub struct Options {
+pub(crate) struct Options {
     /// The form of the log's lines.
     #[arg(long, env = "REPRISE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: Format,
@@ -30,7 +30,7 @@ pub struct Options {
 
 /// The form of the log's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people.
     Text,
     /// For programs: one JSON object a line.
@@ -42,7 +42,7 @@ impl Options {
     ///
     /// # Errors
     /// When the filter cannot be read.
-    pub fn start(&self) -> anyhow::Result<()> {
+    pub(crate) fn start(&self) -> anyhow::Result<()> {
         let filter = EnvFilter::try_new(&self.log)
             .with_context(|| format!("--log is {:?}: give levels such as info,reprise=debug", self.log))?;
         ensure!(

@@ -13,7 +13,7 @@ const VARIABLE: &str = "REPRISE_SMTP_URL";
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 #[command(next_help_heading = "Mail")]
-pub struct Options {
+pub(crate) struct Options {
     /// A file with the URL of the mail server: `smtps://USER:PASSWORD@HOST`, `smtp://HOST?tls=required`
     /// (STARTTLS) or `smtp://HOST` (plain). The URL itself may be given as `REPRISE_SMTP_URL` instead.
     /// [default: no mails are sent]
@@ -33,7 +33,7 @@ impl Options {
     ///
     /// # Errors
     /// When the file cannot be read, or one of URL and sender is missing.
-    pub fn smtp(&self) -> anyhow::Result<Option<Smtp>> {
+    pub(crate) fn smtp(&self) -> anyhow::Result<Option<Smtp>> {
         match (secret::read(self.smtp_url_file.as_deref(), VARIABLE)?, &self.mail_from) {
             (None, None) => Ok(None),
             (Some(url), Some(from)) => {

@@ -7,14 +7,14 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_hours(24 * 36_500);
 
 /// A number and a unit, or several of them.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let remedy = "give a number and a unit, such as 250ms, 10s, 1h 30m or 30d";
     let duration = humantime::parse_duration(text.trim()).map_err(|_| remedy.to_owned())?;
     if duration > LONGEST { Err("give 36500d or less".to_owned()) } else { Ok(duration) }
 }
 
 /// A whole number.
-pub fn number<T: FromStr>(text: &str) -> Result<T, String> {
+pub(crate) fn number<T: FromStr>(text: &str) -> Result<T, String> {
     text.trim().parse().map_err(|_| "give a whole number above 0, such as 64".to_owned())
 }
 

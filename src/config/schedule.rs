@@ -12,7 +12,7 @@ const FORM: &str = "write attempts=N,first=DURATION,factor=N,jitter=FRACTION, or
 
 /// What is to be different from a default schedule.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Changes {
+pub(crate) struct Changes {
     attempts: Option<u32>,
     first: Option<Duration>,
     factor: Option<u32>,
@@ -21,7 +21,7 @@ pub struct Changes {
 
 impl Changes {
     /// The schedule with these changes.
-    pub fn apply(&self, schedule: &Backoff) -> Backoff {
+    pub(crate) fn apply(&self, schedule: &Backoff) -> Backoff {
         Backoff {
             attempts: self.attempts.unwrap_or(schedule.attempts),
             first: self.first.unwrap_or(schedule.first),

@@ -17,7 +17,7 @@ const OTHERS: u32 = 0o007;
 ///
 /// # Errors
 /// When both were given, or the file cannot be read.
-pub fn read(file: Option<&Path>, variable: &str) -> anyhow::Result<Option<SecretString>> {
+pub(crate) fn read(file: Option<&Path>, variable: &str) -> anyhow::Result<Option<SecretString>> {
     match (file, self::variable(file, variable)?) {
         (_, Some(value)) => Ok(Some(value)),
         (None, None) => Ok(None),
@@ -29,7 +29,7 @@ pub fn read(file: Option<&Path>, variable: &str) -> anyhow::Result<Option<Secret
 ///
 /// # Errors
 /// When a file was named as well.
-pub fn variable(file: Option<&Path>, variable: &str) -> anyhow::Result<Option<SecretString>> {
+pub(crate) fn variable(file: Option<&Path>, variable: &str) -> anyhow::Result<Option<SecretString>> {
     let value = env::var_os(variable).filter(|value| !is_blank(value));
     if let (Some(file), Some(_)) = (file, &value) {
         bail!("both {variable} and the file {} were given: give one", file.display());
@@ -39,7 +39,7 @@ pub fn variable(file: Option<&Path>, variable: &str) -> anyhow::Result<Option<Se
 }
 
 /// The secret in a file, without the blanks around it.
-pub fn from_file(file: &Path) -> anyhow::Result<SecretString> {
+pub(crate) fn from_file(file: &Path) -> anyhow::Result<SecretString> {
     let text =
         std::fs::read_to_string(file).with_context(|| format!("{} could not be read", file.display()))?;
     warn_of_readers(file);
@@ -56,7 +56,7 @@ fn warn_of_readers(file: &Path) {
 }
 
 /// The mode of a file, if everybody on this machine may do something with it.
-pub fn mode_for_everybody(file: &Path) -> Option<String> {
+pub(crate) fn mode_for_everybody(file: &Path) -> Option<String> {
     let mode = file.metadata().ok()?.permissions().mode() & 0o777;
     (mode & OTHERS != 0).then(|| format!("{mode:04o}"))
 }

@@ -13,10 +13,10 @@ use tokio::sync::watch;
 use crate::error::Result;
 
 /// How many pages the log may have before the writer itself sees to it.
-pub const PAGES: &str = "16000";
+pub(super) const PAGES: &str = "16000";
 
 /// To how many bytes a log is cut that had to become longer: as many as those pages.
-pub const BYTES: &str = "67108864";
+pub(super) const BYTES: &str = "67108864";
 
 /// A log of more pages cannot be emptied: whoever reads from it does not come to an end.
 const STUCK: i64 = 2 * 16_000;
@@ -25,7 +25,7 @@ const STUCK: i64 = 2 * 16_000;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Works until nobody can write any more. What fails is tried again after the next commit.
-pub async fn run(db: DatabaseConnection, mut committed: watch::Receiver<()>) {
+pub(super) async fn run(db: DatabaseConnection, mut committed: watch::Receiver<()>) {
     let mut told = STUCK;
     while committed.changed().await.is_ok() {
         tokio::time::sleep(PAUSE).await;

@@ -70,7 +70,7 @@ impl Reader {
 
 /// How writing goes. Cheap to clone; all clones show the same.
 #[derive(Debug, Clone, Default)]
-pub struct Writing {
+pub(super) struct Writing {
     /// Until when it is not believed that it works, since it failed because the database takes nothing at the
     /// moment; none, if it was seen to work since.
     doubted_until: Arc<Mutex<Option<Instant>>>,
@@ -86,17 +86,17 @@ impl Writing {
     }
 
     /// For how long it must not be believed yet that it works, unless it was seen to work since it failed.
-    pub fn doubt(&self) -> Option<Duration> {
+    pub(super) fn doubt(&self) -> Option<Duration> {
         self.doubted_until().map(|until| until.saturating_duration_since(Instant::now()))
     }
 
     /// It was seen to work.
-    pub fn works(&self) {
+    pub(super) fn works(&self) {
         *self.doubted_until() = None;
     }
 
     /// Changes with each commit, until nobody can write any more.
-    pub fn committed(&self) -> watch::Receiver<()> {
+    pub(super) fn committed(&self) -> watch::Receiver<()> {
         self.commits.subscribe()
     }
 

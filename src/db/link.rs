@@ -26,7 +26,7 @@ const RETURN: Duration = Duration::from_secs(5);
 /// The connection, until it is on its way back. Dropped before, it is closed, which undoes what was begun;
 /// its pool opens another one when it is needed.
 #[derive(Debug)]
-pub struct Link(Option<Taken>);
+pub(super) struct Link(Option<Taken>);
 
 #[derive(Debug)]
 enum Taken {
@@ -38,7 +38,7 @@ enum Taken {
 
 impl Link {
     /// One that is free, or a new one.
-    pub async fn take(pool: &DatabaseConnection) -> Result<Self, DbErr> {
+    pub(super) async fn take(pool: &DatabaseConnection) -> Result<Self, DbErr> {
         let taken = match pool.get_database_backend() {
             DbBackend::Sqlite => pool.get_sqlite_connection_pool().acquire().await.map(Taken::Sqlite),
             _ => pool.get_postgres_connection_pool().acquire().await.map(Taken::Postgres),
@@ -52,7 +52,7 @@ impl Link {
 
     /// Goes back to its pool, at rest. To a server that has fallen silent the driver's question there
     /// would wait without end, and the place in the pool would be lost.
-    pub fn give_back(mut self) {
+    pub(super) fn give_back(mut self) {
         match self.0.take() {
             Some(Taken::Postgres(mut link)) => drop(tokio::spawn(timeout(RETURN, link.return_to_pool()))),
             Some(Taken::Sqlite(link)) => drop(link),
@@ -65,7 +65,7 @@ impl Link {
     }
 
     /// SQLite has one writer at a time. Who means to write says so at once, or may be refused later.
-    pub fn begin(&mut self) -> &'static str {
+    pub(super) fn begin(&mut self) -> &'static str {
         match self.taken() {
             Taken::Sqlite(_) => "BEGIN IMMEDIATE",
             Taken::Postgres(_) => "BEGIN",
@@ -73,7 +73,7 @@ impl Link {
     }
 
     /// Begins, commits or undoes.
-    pub async fn say(&mut self, statement: &'static str) -> Result<(), DbErr> {
+    pub(super) async fn say(&mut self, statement: &'static str) -> Result<(), DbErr> {
         let said = match self.taken() {
             Taken::Sqlite(link) => link.execute(statement).await.map(drop),
             Taken::Postgres(link) => link.execute(statement).await.map(drop),
@@ -82,7 +82,7 @@ impl Link {
     }
 
     /// Undoes what was done, and goes back to its pool.
-    pub async fn undo(mut self, trust: Trust) {
+    pub(super) async fn undo(mut self, trust: Trust) {
         match call::bounded(&trust, self.say("ROLLBACK")).await {
             Ok(()) => self.give_back(),
             Err(error) => {
@@ -92,7 +92,10 @@ impl Link {
     }
 
     /// Executes a statement.
-    pub async fn execute(&mut self, Statement { sql, values, .. }: Statement) -> Result<ExecResult, DbErr> {
+    pub(super) async fn execute(
+        &mut self,
+        Statement { sql, values, .. }: Statement,
+    ) -> Result<ExecResult, DbErr> {
         let (text, values) = (AssertSqlSafe(sql), SqlxValues(values.unwrap_or(Values(Vec::new()))));
         let executed = match self.taken() {
             Taken::Sqlite(link) => sqlx::query_with(text, values).execute(&mut **link).await.map(Into::into),
@@ -104,7 +107,7 @@ impl Link {
     }
 
     /// Executes statements without values.
-    pub async fn execute_unprepared(&mut self, sql: String) -> Result<ExecResult, DbErr> {
+    pub(super) async fn execute_unprepared(&mut self, sql: String) -> Result<ExecResult, DbErr> {
         let executed = match self.taken() {
             Taken::Sqlite(link) => link.execute(AssertSqlSafe(sql)).await.map(Into::into),
             Taken::Postgres(link) => link.execute(AssertSqlSafe(sql)).await.map(Into::into),
@@ -113,7 +116,7 @@ impl Link {
     }
 
     /// All rows of a query.
-    pub async fn query(
+    pub(super) async fn query(
         &mut self,
         Statement { sql, values, .. }: Statement,
     ) -> Result<Vec<QueryResult>, DbErr> {
@@ -132,7 +135,7 @@ impl Link {
     }
 
     /// The rows of a query, as they come.
-    pub fn stream(
+    pub(super) fn stream(
         &mut self,
         Statement { sql, values, .. }: Statement,
     ) -> BoxStream<'_, Result<QueryResult, DbErr>> {

@@ -46,7 +46,7 @@ const WRITING_SESSION: [(&str, &str); 1] = [("plan_cache_mode", "force_generic_p
 ///
 /// The first connection is made for its own sake: a pool would try again for seconds, and then only
 /// say that it has none.
-pub async fn open(url: &str, authorities: Option<&Path>) -> anyhow::Result<Db> {
+pub(super) async fn open(url: &str, authorities: Option<&Path>) -> anyhow::Result<Db> {
     let options = url::read(url, authorities)?;
     let place = place(&options);
     let tried = try_out(&options).await;
@@ -70,7 +70,7 @@ pub async fn open(url: &str, authorities: Option<&Path>) -> anyhow::Result<Db> {
 
 /// A pool of one connection like those of `pool`, to listen with. Whoever drops a listener waits for the
 /// database to hear of it; so what is listened with is no other's.
-pub fn listening(pool: &PgPool) -> PgPool {
+pub(super) fn listening(pool: &PgPool) -> PgPool {
     let options = (*pool.connect_options()).clone();
     self::pool(1, &Trust::in_a_server(), &[]).max_lifetime(None).idle_timeout(None).connect_lazy_with(options)
 }

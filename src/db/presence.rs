@@ -16,7 +16,7 @@ const AWAY: Duration = Duration::from_secs(1);
 
 /// When it answered, and since when it does not. Cheap to clone; all clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Presence(Arc<Mutex<Seen>>);
+pub(super) struct Presence(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -26,7 +26,7 @@ struct Seen {
 
 impl Presence {
     /// Takes note of how a call ended that was begun then.
-    pub fn note<T>(&self, begun_at: Instant, ended: &Result<T, DbErr>) {
+    pub(super) fn note<T>(&self, begun_at: Instant, ended: &Result<T, DbErr>) {
         let away = match ended {
             Ok(_) => self.seen(|seen| seen.answered(Instant::now())),
             Err(error) if is_silence(error) => self.seen(|seen| seen.unanswered(begun_at)),

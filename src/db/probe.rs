@@ -7,7 +7,7 @@ use crate::db::{Db, Reader};
 use crate::error::Result;
 
 /// Counts up, in a transaction of its own, and answers the count.
-pub async fn write(db: &Db) -> Result<i64> {
+pub(super) async fn write(db: &Db) -> Result<i64> {
     let tx = db.begin().await?;
     let count = "INSERT INTO write_probe (id, writes) VALUES (1, 1)
                  ON CONFLICT (id) DO UPDATE SET writes = write_probe.writes + 1 RETURNING writes";
@@ -18,7 +18,7 @@ pub async fn write(db: &Db) -> Result<i64> {
 }
 
 /// Fails when the count is less than what was written: then it was not committed. Other servers count, too.
-pub async fn find(reader: &Reader, written: i64) -> Result<()> {
+pub(super) async fn find(reader: &Reader, written: i64) -> Result<()> {
     let count = "SELECT writes FROM write_probe";
     let row = reader.query_one_raw(Statement::from_string(reader.get_database_backend(), count)).await?;
     if count_of(row)? < written {

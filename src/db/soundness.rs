@@ -47,7 +47,7 @@ pub async fn check(url: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When it is not.
-pub async fn check_copy(file: &Path) -> anyhow::Result<()> {
+pub(super) async fn check_copy(file: &Path) -> anyhow::Result<()> {
     // It is not touched: no companions are made beside it.
     let link = SqliteConnectOptions::new().filename(file).read_only(true).immutable(true);
     let mut link = link.disable_statement_logging().connect().await?;

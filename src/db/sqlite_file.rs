@@ -93,7 +93,7 @@ impl SqliteFile {
 }
 
 /// The folder that a file is in.
-pub fn folder(file: &Path) -> &Path {
+pub(super) fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
 }
 

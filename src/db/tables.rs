@@ -20,7 +20,7 @@ const UNREADABLE: &str = "the state of the tables could not be read";
 ///
 /// # Errors
 /// When a newer version of the server has changed the tables already.
-pub async fn bring_up_to_date(db: &DatabaseConnection) -> anyhow::Result<()> {
+pub(super) async fn bring_up_to_date(db: &DatabaseConnection) -> anyhow::Result<()> {
     for _ in 1..TRIES {
         match apply(db).await {
             Ok(()) => return Ok(()),
@@ -38,7 +38,7 @@ pub async fn bring_up_to_date(db: &DatabaseConnection) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When there are none.
-pub async fn find(db: &DatabaseConnection) -> anyhow::Result<()> {
+pub(super) async fn find(db: &DatabaseConnection) -> anyhow::Result<()> {
     let applied = applied(db).await.context(UNREADABLE)?;
     ensure!(
         !applied.is_empty(),
@@ -52,7 +52,7 @@ pub async fn find(db: &DatabaseConnection) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When they are.
-pub async fn check(db: &DatabaseConnection) -> anyhow::Result<()> {
+pub(super) async fn check(db: &DatabaseConnection) -> anyhow::Result<()> {
     let missing = missing(db).await?;
     ensure!(
         missing == 0,

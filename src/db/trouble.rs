@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 /// Why a connection is not used: the server only follows another one.
 #[derive(Debug, thiserror::Error)]
 #[error("the server is in recovery: it follows another one, or has not become the primary yet")]
-pub struct InRecovery;
+pub(super) struct InRecovery;
 
 /// How often a transaction is tried that others get in the way of, and the longest pause after the
 /// first try; it doubles with each.

@@ -13,22 +13,22 @@ const CALM: Duration = Duration::from_secs(1);
 /// Trust in the connections of a database. Cheap to clone; all clones share it. By default it is that in a
 /// file, which cannot move, and never ends.
 #[derive(Debug, Clone, Default)]
-pub struct Trust(Option<Arc<Mutex<Option<Instant>>>>);
+pub(super) struct Trust(Option<Arc<Mutex<Option<Instant>>>>);
 
 impl Trust {
     /// Trust in connections to a server.
-    pub fn in_a_server() -> Self {
+    pub(super) fn in_a_server() -> Self {
         Self(Some(Arc::default()))
     }
 
     /// One connection did not lead to a server that answers and takes what is written. None that was made
     /// until now is used any more.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         self.end_at(Instant::now());
     }
 
     /// Whether a connection of this age may still be used.
-    pub fn covers(&self, age: Duration) -> bool {
+    pub(super) fn covers(&self, age: Duration) -> bool {
         self.covers_at(Instant::now(), age)
     }
 
@@ -50,7 +50,7 @@ impl Trust {
 
     /// Whether a call was answered well. That no answer came in time ends the trust in all connections; that
     /// this one is broken says nothing of the others.
-    pub async fn is_answered(
+    pub(super) async fn is_answered(
         &self,
         call: impl Future<Output = Result<(), sqlx::Error>>,
         within: Duration,

@@ -1,7 +1,8 @@
-//! One attempt: what it needs (`job`, `recipients`), its task (`task`), and its request (`send`).
+//! One attempt: what it needs (`job`, `recipients`), its task (`task`), its request (`send`),
+//! and its line in the log (`log`).
 
-pub mod job;
-pub mod log;
-pub mod recipients;
-pub mod send;
-pub mod task;
+pub(crate) mod job;
+pub(crate) mod log;
+pub(crate) mod recipients;
+pub(crate) mod send;
+pub(crate) mod task;

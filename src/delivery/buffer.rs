@@ -1,13 +1,13 @@
 //! What this process has claimed: the lanes that it waits in, and the leases that
 //! keep it ours. The dispatcher takes from it, the writer adds to it.
 
-pub mod holding;
-pub mod lane;
-pub mod lanes;
-pub mod leases;
-pub mod part;
-pub mod renewal;
-pub mod window;
+pub(crate) mod holding;
+pub(crate) mod lane;
+pub(crate) mod lanes;
+pub(crate) mod leases;
+pub(crate) mod part;
+pub(crate) mod renewal;
+pub(crate) mod window;
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::store::claims::Demand;
 
 /// Cheap to clone; all clones share it.
 #[derive(Debug, Clone)]
-pub struct Buffer {
+pub(super) struct Buffer {
     lanes: Arc<Mutex<Lanes<Job>>>,
     leases: Leases,
     recipients: Recipients,
@@ -33,7 +33,7 @@ pub struct Buffer {
 
 impl Buffer {
     /// An empty buffer. `signals` hears when something was put on it.
-    pub fn new(
+    pub(super) fn new(
         limits: Limits,
         leases: Leases,
         recipients: Recipients,
@@ -43,27 +43,27 @@ impl Buffer {
     }
 
     /// The lanes.
-    pub fn lanes(&self) -> MutexGuard<'_, Lanes<Job>> {
+    pub(super) fn lanes(&self) -> MutexGuard<'_, Lanes<Job>> {
         self.lanes.lock()
     }
 
     /// The leases.
-    pub fn leases(&self) -> &Leases {
+    pub(super) fn leases(&self) -> &Leases {
         &self.leases
     }
 
     /// Where it all goes.
-    pub fn recipients(&self) -> &Recipients {
+    pub(super) fn recipients(&self) -> &Recipients {
         &self.recipients
     }
 
     /// Nothing is claimed, and nothing due as far as is known.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.leases.are_settled() && self.lanes().are_quiet()
     }
 
     /// Takes in what was claimed for these demands.
-    pub fn claimed(&self, demands: &[Demand], jobs: Vec<Job>) {
+    pub(super) fn claimed(&self, demands: &[Demand], jobs: Vec<Job>) {
         self.leases.take(jobs.iter().map(|job| &job.delivery));
         let brought = jobs.into_iter().map(|job| {
             let (target, weight) = (job.delivery.target_id.clone(), job.weight());
@@ -73,14 +73,14 @@ impl Buffer {
     }
 
     /// These are written down.
-    pub fn settled<'a>(&self, deliveries: impl Iterator<Item = &'a delivery::Model>) {
+    pub(super) fn settled<'a>(&self, deliveries: impl Iterator<Item = &'a delivery::Model>) {
         self.leases.end(deliveries);
         self.signals.send(Signal::Settled).ok();
     }
 
     /// Claims, of deliveries that are about to be inserted, those that there is a place for. `weigh`
     /// tells how much room one takes; none, if it cannot be sent now.
-    pub fn promise(
+    pub(super) fn promise(
         &self,
         rows: &mut [delivery::Model],
         weigh: impl Fn(&delivery::Model) -> Option<usize>,
@@ -101,7 +101,7 @@ impl Buffer {
     }
 
     /// What was read again about the targets of what is in stock.
-    pub fn update_recipients(&self, recipients: &KnownRecipients) {
+    pub(super) fn update_recipients(&self, recipients: &KnownRecipients) {
         let mut lanes = self.lanes();
         for (target, recipient) in recipients {
             lanes.stock_of(target).for_each(|job| job.update_recipients(recipient));
@@ -109,9 +109,9 @@ impl Buffer {
     }
 }
 
-/// Places on the buffer for what is being written down. Dropped, they are free again.
+/// Places in the buffer for what is being written down. Dropped, they are free again.
 #[derive(Debug)]
-pub struct Promises {
+pub(super) struct Promises {
     buffer: Buffer,
     /// Of which target, and how much room.
     places: Vec<(TargetId, usize)>,
@@ -122,13 +122,13 @@ pub struct Promises {
 impl Promises {
     /// Says what they are for.
     #[must_use]
-    pub fn of(mut self, jobs: Vec<Job>) -> Self {
+    pub(super) fn of(mut self, jobs: Vec<Job>) -> Self {
         self.jobs = jobs;
         self
     }
 
     /// It is written down: puts it there.
-    pub fn keep(mut self) {
+    pub(super) fn keep(mut self) {
         self.places.clear();
         let jobs = std::mem::take(&mut self.jobs);
         self.buffer.leases.take(jobs.iter().map(|job| &job.delivery));

@@ -39,7 +39,7 @@ const FEW_LANES: usize = 4;
 
 /// The state of the loop.
 #[derive(Debug)]
-pub struct Dispatcher {
+pub(super) struct Dispatcher {
     app: App,
     tasks: TaskTracker,
     stopping: Stopping,
@@ -64,7 +64,13 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// A dispatcher that has nothing to do yet.
-    pub fn new(app: App, tasks: TaskTracker, stopping: Stopping, buffer: Buffer, reports: Reports) -> Self {
+    pub(super) fn new(
+        app: App,
+        tasks: TaskTracker,
+        stopping: Stopping,
+        buffer: Buffer,
+        reports: Reports,
+    ) -> Self {
         Self {
             app,
             tasks,
@@ -84,7 +90,7 @@ impl Dispatcher {
     }
 
     /// Works until the engine stops, and gives back what it holds then.
-    pub async fn run(
+    pub(super) async fn run(
         mut self,
         mut signals: mpsc::UnboundedReceiver<Signal>,
         mut idlers: mpsc::Receiver<oneshot::Sender<()>>,

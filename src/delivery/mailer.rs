@@ -26,7 +26,7 @@ const _: () = assert!(2 * SENDING.as_secs() < LEASE.as_secs(), "there is time le
 const RETRIES: Backoff = Backoff { attempts: 12, first: Duration::from_secs(60), factor: 2, jitter: 0.2 };
 
 /// Sends what is due, again and again, until the engine stops.
-pub async fn run(app: App, stop: CancellationToken) {
+pub(super) async fn run(app: App, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(app.settings.look_interval)).await.is_some() {
         if let Err(error) = send_due(&app).await {
             report("mails could not be sent", &error);
@@ -35,7 +35,7 @@ pub async fn run(app: App, stop: CancellationToken) {
 }
 
 /// Sends every mail that is due.
-pub async fn send_due(app: &App) -> Result<()> {
+pub(super) async fn send_due(app: &App) -> Result<()> {
     let Some(server) = &app.mail else { return Ok(()) };
     loop {
         let now = app.now();

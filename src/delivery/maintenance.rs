@@ -16,8 +16,8 @@ const BATCH: u64 = 200;
 const BATCHES: usize = 1_000;
 
 /// Removes what has expired, again and again, until the engine stops.
-pub async fn run(app: App, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(app.settings.upkeep_interval)).await.is_some() {
+pub(super) async fn run(app: App, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(app.settings.maintenance_interval)).await.is_some() {
         if let Err(error) = remove_expired(&app).await {
             report("expired rows could not be removed", &error);
         }
@@ -25,7 +25,7 @@ pub async fn run(app: App, stop: CancellationToken) {
 }
 
 /// Removes what has expired by now, as much as may go in one run.
-pub async fn remove_expired(app: &App) -> Result<()> {
+pub(super) async fn remove_expired(app: &App) -> Result<()> {
     let until = app.removal.reach(&app.db, app.now()).await?;
     for _ in 0..BATCHES {
         let tx = app.db.begin().await?;

@@ -9,10 +9,10 @@ use crate::delivery::writer::settle::Ended;
 
 /// What the other tasks tell the dispatcher.
 #[derive(Debug)]
-pub enum Signal {
+pub(super) enum Signal {
     /// A request has ended, or its task has; the lane has room for another.
     Freed { target: TargetId, weight: usize, feedback: Feedback },
-    /// Something was put on the buffer, or will not be.
+    /// Something was put into the buffer, or will not be.
     Stocked,
     /// Outcomes were written down.
     Settled,
@@ -20,7 +20,7 @@ pub enum Signal {
 
 /// Where attempts report to.
 #[derive(Debug, Clone)]
-pub struct Reports {
+pub(super) struct Reports {
     /// Their outcomes, to the writer.
     pub outcomes: mpsc::Sender<Ended>,
     /// Their ends, to the dispatcher.
@@ -29,7 +29,7 @@ pub struct Reports {
 
 /// The two steps of stopping.
 #[derive(Debug, Clone, Default)]
-pub struct Stopping {
+pub(super) struct Stopping {
     /// Nothing more is claimed.
     pub claims: CancellationToken,
     /// What is in flight is given back.

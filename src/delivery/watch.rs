@@ -11,19 +11,19 @@ use tokio_util::sync::CancellationToken;
 
 /// Watches over tasks. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Watch {
+pub(super) struct Watch {
     stopping: CancellationToken,
     ended: Arc<SetOnce<&'static str>>,
 }
 
 impl Watch {
     /// A watch that ends when the engine stops: then tasks may end.
-    pub fn until(stopping: CancellationToken) -> Self {
+    pub(super) fn until(stopping: CancellationToken) -> Self {
         Self { stopping, ended: Arc::default() }
     }
 
     /// The task under this name. If it ends too early, by a panic or by itself, that is told.
-    pub fn over<T>(&self, name: &'static str, task: T) -> impl Future<Output = ()> + use<T>
+    pub(super) fn over<T>(&self, name: &'static str, task: T) -> impl Future<Output = ()> + use<T>
     where
         T: Future<Output = ()>,
     {
@@ -37,7 +37,7 @@ impl Watch {
     }
 
     /// Waits for a task to end too early, and tells its name.
-    pub async fn ended(&self) -> &'static str {
+    pub(super) async fn ended(&self) -> &'static str {
         self.ended.wait().await
     }
 }

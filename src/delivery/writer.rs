@@ -10,9 +10,9 @@
 //! that the database does not take are kept and tried again; senders wait with their
 //! results meanwhile, and claiming stops by itself.
 
-pub mod inbox;
+pub(crate) mod inbox;
 mod ingest;
-pub mod settle;
+pub(crate) mod settle;
 mod work;
 
 use std::time::Duration;
@@ -37,7 +37,7 @@ const WORTH_A_DRAFT: usize = 250;
 /// Writes down. It holds no [`App`], which it would keep alive for ever: what is published after the
 /// engine has stopped waits for the next.
 #[derive(Debug)]
-pub struct Writer {
+pub(super) struct Writer {
     inbox: Inbox,
     context: Context,
     /// How long the database is left alone that has not taken outcomes.
@@ -68,7 +68,7 @@ struct Written {
 
 impl Writer {
     /// A writer that hands over what it can to the buffer. Without one nothing is sent from here.
-    pub fn new(app: &App, buffer: Option<Buffer>, inbox: Inbox) -> Self {
+    pub(super) fn new(app: &App, buffer: Option<Buffer>, inbox: Inbox) -> Self {
         let context = Context {
             db: app.db.clone(),
             clock: app.clock.clone(),
@@ -81,7 +81,7 @@ impl Writer {
     }
 
     /// Works until nobody can bring anything any more.
-    pub async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         loop {
             let mut work = match self.inbox.next(self.ahead.take()).await {
                 Next::Work(work) => work,

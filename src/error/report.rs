@@ -19,7 +19,7 @@ const REMEMBERED: usize = 200;
 static TOLD: Mutex<Option<Told>> = Mutex::new(None);
 
 /// Writes a failure to the log: what could not be done, and why not.
-pub fn report(what: &'static str, error: &Error) {
+pub(crate) fn report(what: &'static str, error: &Error) {
     let error = match error {
         Error::Internal(error) | Error::Unknown(error) => causes(error),
         told => told.to_string(),
@@ -35,7 +35,7 @@ pub fn report(what: &'static str, error: &Error) {
 }
 
 /// The error and what caused it, each once: some repeat their cause in their own text.
-pub fn causes(error: &anyhow::Error) -> String {
+pub(crate) fn causes(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if !text.contains(&cause) {

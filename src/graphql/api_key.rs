@@ -8,7 +8,7 @@ use crate::auth::issue_keys::Issued;
 
 /// The row of a key and, where it was just made, the key.
 #[derive(Debug, Clone)]
-pub struct ApiKey {
+pub(super) struct ApiKey {
     /// The row.
     pub row: api_key::Model,
     /// The key itself.

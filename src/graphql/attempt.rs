@@ -10,7 +10,7 @@ use crate::graphql::target::WebhookNotificationTarget;
 
 /// The row of an attempt.
 #[derive(Debug, Clone)]
-pub struct DeliveryAttempt(pub attempt::Model);
+pub(super) struct DeliveryAttempt(pub attempt::Model);
 
 impl From<attempt::Model> for DeliveryAttempt {
     fn from(row: attempt::Model) -> Self {
@@ -89,7 +89,7 @@ impl DeliveryAttempt {
 
 /// What a target answered to a delivery attempt.
 #[derive(Debug, SimpleObject)]
-pub struct DeliveryAttemptResponse {
+pub(super) struct DeliveryAttemptResponse {
     /// The HTTP status of the answer. Only 200 to 299 is a success; redirects are not followed.
     http_status_code: Option<i32>,
 }

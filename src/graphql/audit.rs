@@ -9,7 +9,7 @@ use crate::graphql::errors::Failure;
 
 /// The row of an entry.
 #[derive(Debug, Clone)]
-pub struct AuditEntry(audit_entry::Model);
+pub(super) struct AuditEntry(audit_entry::Model);
 
 impl From<audit_entry::Model> for AuditEntry {
     fn from(row: audit_entry::Model) -> Self {

@@ -9,21 +9,21 @@ use crate::graphql::limits::payload_budget::PayloadBudget;
 use crate::graphql::loaders::Loaders;
 
 /// What the process shares.
-pub fn app<'a>(ctx: &Context<'a>) -> &'a App {
+pub(super) fn app<'a>(ctx: &Context<'a>) -> &'a App {
     ctx.data_unchecked()
 }
 
 /// Who is asking.
-pub fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
+pub(super) fn caller<'a>(ctx: &Context<'a>) -> &'a Caller {
     ctx.data_unchecked()
 }
 
 /// Where rows are looked up, many with one statement.
-pub fn loaders<'a>(ctx: &Context<'a>) -> &'a Loaders {
+pub(super) fn loaders<'a>(ctx: &Context<'a>) -> &'a Loaders {
     ctx.data_unchecked()
 }
 
 /// What the payloads of the answer come to.
-pub fn weight<'a>(ctx: &Context<'a>) -> &'a PayloadBudget {
+pub(super) fn weight<'a>(ctx: &Context<'a>) -> &'a PayloadBudget {
     ctx.data_unchecked()
 }

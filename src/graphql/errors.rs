@@ -14,7 +14,7 @@ const INTERNAL: &str =
     "Something went wrong on our side. Try again, and if it stays so, ask with the request id.";
 
 /// The text of those after which nobody knows whether it was done.
-pub const UNKNOWN: &str = "Something went wrong on our side, and it is not known whether this was done, or will be. \
+pub(crate) const UNKNOWN: &str = "Something went wrong on our side, and it is not known whether this was done, or will be. \
      Look before you ask for it again; events that have idempotency keys can be published again as they are.";
 
 /// Why a field is null though something was asked for.
@@ -57,14 +57,14 @@ fn coded(message: &str, code: &str) -> Failure {
 
 /// The input broke rules. Nothing was changed.
 #[derive(Debug, SimpleObject)]
-pub struct UserError {
+pub(crate) struct UserError {
     /// Every rule that was broken, not only the first one.
     errors: Option<Vec<FieldUserError>>,
 }
 
 /// One rule that a field of the input broke.
 #[derive(Debug, SimpleObject)]
-pub struct FieldUserError {
+pub(crate) struct FieldUserError {
     /// The path to the field, without positions in lists.
     #[graphql(deprecation = "It does not tell which item of a list was wrong. Use `errorPath`.")]
     path: Option<Vec<String>>,
@@ -99,7 +99,7 @@ impl From<FieldError> for FieldUserError {
 
 /// The API key may not do this. Nothing was changed.
 #[derive(Debug, SimpleObject)]
-pub struct AccessDeniedError {
+pub(crate) struct AccessDeniedError {
     /// The reason, for people.
     pub message: String,
 }

@@ -14,7 +14,7 @@ use crate::store::lists::Attempts;
 
 /// The row of an event.
 #[derive(Debug, Clone)]
-pub struct NotificationEvent(pub event::Model);
+pub(super) struct NotificationEvent(pub event::Model);
 
 impl From<event::Model> for NotificationEvent {
     fn from(row: event::Model) -> Self {
@@ -78,7 +78,7 @@ impl NotificationEvent {
 
 /// Where an event came from that another organization passed on.
 #[derive(Debug, SimpleObject)]
-pub struct Origination {
+pub(super) struct Origination {
     /// The organization that the event happened in.
     organization: Option<Organization>,
     /// When the event was passed on, ISO 8601 in UTC with milliseconds.

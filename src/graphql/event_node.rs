@@ -23,7 +23,7 @@ type Values = IndexMap<Name, Value>;
 
 /// The payload of one event.
 #[derive(Debug)]
-pub struct NotificationEventNode {
+pub(super) struct NotificationEventNode {
     member: &'static PayloadType,
     values: Values,
 }
@@ -33,7 +33,7 @@ impl NotificationEventNode {
     ///
     /// # Errors
     /// When it is not the text of a JSON object.
-    pub fn read(text: &str) -> anyhow::Result<Self> {
+    pub(super) fn read(text: &str) -> anyhow::Result<Self> {
         let Json(payload) = serde_json::from_str(text).context("a payload is no JSON")?;
         let Value::Object(values) = payload else { anyhow::bail!("a payload is no JSON object") };
         let promised = match values.get("__typename") {

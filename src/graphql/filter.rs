@@ -16,7 +16,7 @@ use crate::store::lists::{DeliveriesTo, Events};
 /// `2022-03-31T21:21:39.732Z`, which is one millisecond. Anything else is an error with the
 /// code `BAD_USER_INPUT`.
 #[derive(Debug, InputObject)]
-pub struct NotificationTimestampFilterInput {
+pub(crate) struct NotificationTimestampFilterInput {
     /// On that day or in that millisecond.
     equals: Option<String>,
     /// Not on that day or not in that millisecond.
@@ -35,7 +35,7 @@ pub struct NotificationTimestampFilterInput {
 
 /// A range of time that includes both of its ends.
 #[derive(Debug, InputObject)]
-pub struct NotificationTimestampFilterInputRange {
+pub(super) struct NotificationTimestampFilterInputRange {
     /// The first day or millisecond; null for no beginning.
     start: Option<String>,
     /// The last day or millisecond; null for no end.
@@ -58,7 +58,7 @@ impl From<NotificationTimestampFilterInput> for Filter {
 
 /// Which events are wanted. An event has to match all fields that are given.
 #[derive(Debug, InputObject)]
-pub struct NotificationEventsFilterInput {
+pub(super) struct NotificationEventsFilterInput {
     /// Events that were published at these times.
     created_at: Option<NotificationTimestampFilterInput>,
     /// Events of one of these names; an empty list matches nothing.
@@ -67,7 +67,7 @@ pub struct NotificationEventsFilterInput {
 
 /// Which events of a target are wanted. An event has to match all fields that are given.
 #[derive(Debug, InputObject)]
-pub struct WebhookNotificationTargetEventFilterInput {
+pub(super) struct WebhookNotificationTargetEventFilterInput {
     /// Events that were published at these times.
     event_created_at: Option<NotificationTimestampFilterInput>,
     /// Events of one of these names; an empty list matches nothing.
@@ -79,13 +79,13 @@ pub struct WebhookNotificationTargetEventFilterInput {
 }
 
 /// The events that the filter lets through.
-pub fn events(filter: Option<NotificationEventsFilterInput>) -> Result<Events, Error> {
+pub(super) fn events(filter: Option<NotificationEventsFilterInput>) -> Result<Events, Error> {
     let Some(filter) = filter else { return Ok(Events::default()) };
     select(filter.created_at, filter.name)
 }
 
 /// The deliveries to the target that the filter lets through.
-pub fn deliveries(
+pub(super) fn deliveries(
     target: TargetId,
     filter: Option<WebhookNotificationTargetEventFilterInput>,
 ) -> Result<DeliveriesTo, Error> {

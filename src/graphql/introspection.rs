@@ -7,11 +7,11 @@ use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, N
 use async_graphql::{ServerResult, Value};
 
 /// The description of the schema.
-pub const DESCRIPTION: &str = "The notification API: targets that subscribe to events, the events, and how they \
+pub(super) const DESCRIPTION: &str = "The notification API: targets that subscribe to events, the events, and how they \
     were delivered. What Reprise adds to Highnote's API is marked `Extension:`.";
 
 /// The extension of the schema.
-pub struct Described;
+pub(super) struct Described;
 
 impl ExtensionFactory for Described {
     fn create(&self) -> Arc<dyn Extension> {

@@ -1,4 +1,4 @@
 //! What one operation may hold in memory: known before anything of it is done, and counted as it is done.
 
-pub mod footprint;
-pub mod payload_budget;
+pub(crate) mod footprint;
+pub(crate) mod payload_budget;

@@ -21,24 +21,24 @@ use crate::store::lists::{List, Row};
 use crate::store::{Scope, api_keys, events, pages, signing_keys, subscriptions, targets};
 
 /// The loaders of one request.
-pub type Loaders = DataLoader<Batch>;
+pub(super) type Loaders = DataLoader<Batch>;
 
 /// Runs what the loaders have gathered.
-pub struct Batch {
+pub(super) struct Batch {
     app: App,
     scope: Scope,
     share: Arc<Share>,
 }
 
 /// The loaders of a request within `scope`.
-pub fn new(app: App, scope: Scope, share: Arc<Share>) -> Loaders {
+pub(super) fn new(app: App, scope: Scope, share: Arc<Share>) -> Loaders {
     // In the span of the request, so that the log tells whose failure it was.
     DataLoader::new(Batch { app, scope, share }, |batch| tokio::spawn(batch.in_current_span()))
 }
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Head<L> {
+pub(super) struct Head<L> {
     /// The list.
     pub list: L,
     /// Which part of it.
@@ -47,11 +47,11 @@ pub struct Head<L> {
 
 /// Whose subscriptions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SubscriptionsOf(pub TargetId);
+pub(super) struct SubscriptionsOf(pub TargetId);
 
 /// Whose signing keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SigningKeysOf(pub TargetId);
+pub(super) struct SigningKeysOf(pub TargetId);
 
 impl<L: List> Loader<Head<L>> for Batch {
     type Value = Vec<Row<L>>;

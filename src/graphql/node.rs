@@ -21,7 +21,7 @@ use crate::store::{api_keys, attempts, organizations, signing_keys};
     ty = "ID",
     desc = "The id: a prefix that tells the type, `_`, and 32 hex digits."
 ))]
-pub enum Node {
+pub(super) enum Node {
     /// `key_…`
     ApiKey(ApiKey),
     /// `nda_…`
@@ -37,7 +37,7 @@ pub enum Node {
 }
 
 /// What has this id, if the caller may see it. A malformed id is that of nothing.
-pub async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, Failure> {
+pub(super) async fn find(ctx: &Context<'_>, id: &str) -> Result<Option<Node>, Failure> {
     if let Ok(id) = id.parse::<TargetId>() {
         let target = loaders(ctx).load_one(id).await?;
         return Ok(target.map(|row| Node::WebhookNotificationTarget(row.into())));
@@ -70,7 +70,10 @@ async fn find_row(ctx: &Context<'_>, id: &str) -> Result<Option<Node>> {
 }
 
 /// The caller's own organization, if that is the one of this id.
-pub async fn find_organization(ctx: &Context<'_>, id: &OrganizationId) -> Result<Option<Organization>> {
+pub(super) async fn find_organization(
+    ctx: &Context<'_>,
+    id: &OrganizationId,
+) -> Result<Option<Organization>> {
     if *id != caller(ctx).scope.organization {
         return Ok(None);
     }

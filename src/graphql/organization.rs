@@ -13,7 +13,7 @@ use crate::store::lists::{ApiKeys, AuditTrail, Targets};
 
 /// The row of an organization.
 #[derive(Debug, Clone)]
-pub struct Organization(pub organization::Model);
+pub(super) struct Organization(pub organization::Model);
 
 /// The owner of targets, events and API keys. Everything below it belongs to the environment of the
 /// request's API key.
@@ -91,7 +91,7 @@ impl Organization {
 
 /// The profile of an organization.
 #[derive(Debug, SimpleObject)]
-pub struct OrganizationProfile {
+pub(super) struct OrganizationProfile {
     /// The organization's name for people.
     display_name: Option<String>,
     /// The environment that the API key of the request acts in.

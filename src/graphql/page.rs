@@ -32,7 +32,7 @@ use crate::store::lists::{List, Row};
     concrete(name = "WebhookNotificationTargetConnection", params(WebhookNotificationTarget)),
     concrete(name = "WebhookNotificationTargetEventConnection", params(WebhookNotificationTargetEvent))
 )]
-pub struct Connection<N: OutputType>
+pub(super) struct Connection<N: OutputType>
 where
     Edge<N>: OutputType,
 {
@@ -53,7 +53,7 @@ where
     concrete(name = "WebhookNotificationTargetEdge", params(WebhookNotificationTarget)),
     concrete(name = "WebhookNotificationTargetEventEdge", params(WebhookNotificationTargetEvent))
 )]
-pub struct Edge<N: OutputType> {
+pub(super) struct Edge<N: OutputType> {
     /// The place of the node in the list: give it as `after` to read what follows.
     cursor: String,
     /// The node.
@@ -62,7 +62,7 @@ pub struct Edge<N: OutputType> {
 
 /// Where a page stands in its list.
 #[derive(Debug, SimpleObject)]
-pub struct PageInfo {
+pub(super) struct PageInfo {
     /// Whether there are nodes after this page.
     has_next_page: bool,
     /// Whether this page was asked for with a cursor, so that there are nodes before it.
@@ -74,7 +74,7 @@ pub struct PageInfo {
 }
 
 /// The connection of the page of `list` that was asked for.
-pub async fn of<L: List, N: OutputType + From<Row<L>>>(
+pub(super) async fn of<L: List, N: OutputType + From<Row<L>>>(
     ctx: &Context<'_>,
     list: L,
     first: Option<i32>,

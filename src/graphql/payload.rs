@@ -10,11 +10,11 @@ use crate::graphql::organization::Organization;
 use crate::graphql::target::WebhookNotificationTarget;
 
 /// The payload of a mutation; none of it only if we failed ourselves.
-pub type Payload<P> = Option<Result<P, Failure>>;
+pub(super) type Payload<P> = Option<Result<P, Failure>>;
 
 /// Says how a mutation ended.
 #[expect(clippy::unnecessary_wraps, reason = "the field is nullable, and this is how it says so")]
-pub fn of<T, P>(outcome: Result<T>) -> Payload<P>
+pub(super) fn of<T, P>(outcome: Result<T>) -> Payload<P>
 where
     P: From<T> + From<UserError> + From<AccessDeniedError>,
 {
@@ -28,7 +28,7 @@ where
 
 /// Extension: the events of one call.
 #[derive(Debug, SimpleObject)]
-pub struct PublishedNotificationEvents {
+pub(super) struct PublishedNotificationEvents {
     /// Extension: the events in the order of the input; for an idempotency key that was used before, the event
     /// that was published with it first.
     pub events: Vec<NotificationEvent>,
@@ -36,7 +36,7 @@ pub struct PublishedNotificationEvents {
 
 /// Extension: an organization and its first keys. The keys are shown only here.
 #[derive(Debug, SimpleObject)]
-pub struct CreatedOrganization {
+pub(super) struct CreatedOrganization {
     /// Extension: the organization.
     pub organization: Organization,
     /// Extension: an INTEGRATOR key to its TEST environment.
@@ -50,7 +50,7 @@ macro_rules! payloads {
         #[derive(Debug, Union)]
         #[allow(clippy::large_enum_variant, reason = "there is one of them a mutation")]
         $(#[$meta])*
-        pub enum $name {
+        pub(crate) enum $name {
             /// It was done.
             Done($done),
             /// The input breaks rules.

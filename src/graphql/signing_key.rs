@@ -10,7 +10,7 @@ use crate::graphql::errors::Failure;
 
 /// The row of a key, with its secret sealed.
 #[derive(Debug, Clone)]
-pub struct SigningKey(pub signing_key::Model);
+pub(super) struct SigningKey(pub signing_key::Model);
 
 /// A key that signs what is sent to a target. The header `highnote-signature` has, for each unexpired key,
 /// the HMAC-SHA256 of the body as 64 lowercase hex digits, joined by commas.

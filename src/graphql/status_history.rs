@@ -9,7 +9,7 @@ use crate::graphql::target::NotificationTarget;
 
 /// The row of a change.
 #[derive(Debug, Clone)]
-pub struct NotificationTargetStatusHistory(status_change::Model);
+pub(super) struct NotificationTargetStatusHistory(status_change::Model);
 
 impl From<status_change::Model> for NotificationTargetStatusHistory {
     fn from(row: status_change::Model) -> Self {

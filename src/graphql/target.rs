@@ -16,7 +16,7 @@ use crate::store::lists::{Attempts, StatusHistory};
 
 /// The row of a target.
 #[derive(Debug, Clone)]
-pub struct WebhookNotificationTarget(pub target::Model);
+pub(super) struct WebhookNotificationTarget(pub target::Model);
 
 impl From<target::Model> for WebhookNotificationTarget {
     fn from(row: target::Model) -> Self {
@@ -130,7 +130,7 @@ impl WebhookNotificationTarget {
 
 /// What notifications can be sent to.
 #[derive(Debug, Union)]
-pub enum NotificationTarget {
+pub(super) enum NotificationTarget {
     /// A URI.
     Webhook(WebhookNotificationTarget),
 }

@@ -12,7 +12,7 @@ use crate::store::lists::Attempts;
 
 /// The row of a delivery.
 #[derive(Debug, Clone)]
-pub struct WebhookNotificationTargetEvent(delivery::Model);
+pub(super) struct WebhookNotificationTargetEvent(delivery::Model);
 
 impl From<delivery::Model> for WebhookNotificationTargetEvent {
     fn from(row: delivery::Model) -> Self {

@@ -16,7 +16,7 @@ use crate::outbound::trouble::{NoAuthorities, NoRoom, Trouble};
 
 /// What an error of the client means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(super) enum Fault {
     /// No more connections can be kept; one that is not kept will do.
     NoRoom,
     /// The request was certainly not read, so it can be sent again.
@@ -30,7 +30,7 @@ pub enum Fault {
 }
 
 /// Judges how a request ended that was not answered.
-pub fn judge(error: &Error) -> Fault {
+pub(super) fn judge(error: &Error) -> Fault {
     if error.is_connect() {
         return connecting(error);
     }
@@ -92,7 +92,7 @@ fn local(errno: i32) -> Option<Trouble> {
 }
 
 /// Sorts an error into the classes that attempts tell (X3).
-pub fn reason(error: &(dyn StdError + 'static)) -> FailureReason {
+pub(super) fn reason(error: &(dyn StdError + 'static)) -> FailureReason {
     let causes = successors(Some(error), |&cause| cause.source());
     causes.filter_map(class).last().unwrap_or(FailureReason::Protocol)
 }
@@ -108,13 +108,13 @@ fn is_refused(error: &h2::Error) -> bool {
 }
 
 /// Whether a certificate was refused because nobody is known who signed it.
-pub fn is_of_nobody_known(error: &(dyn StdError + 'static)) -> bool {
+pub(super) fn is_of_nobody_known(error: &(dyn StdError + 'static)) -> bool {
     use rustls::CertificateError::UnknownIssuer;
     tls(error).is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(UnknownIssuer)))
 }
 
 /// The error of TLS among the causes.
-pub fn tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+pub(super) fn tls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     successors(Some(error), |&cause| cause.source()).find_map(tls_itself)
 }
 

@@ -47,7 +47,7 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 /// Opens connections. Its parts are behind one pointer, because the client copies it for each request.
 #[derive(Debug, Clone)]
-pub struct Connector {
+pub(super) struct Connector {
     parts: Arc<HttpsConnector<HttpConnector<Resolver>>>,
     timeout: Duration,
     room: Room,
@@ -56,7 +56,7 @@ pub struct Connector {
 
 /// Where connections have their room.
 #[derive(Debug, Clone)]
-pub enum Room {
+pub(super) enum Room {
     /// Among those that are kept: there is some, or there is none.
     Kept(Arc<Semaphore>),
     /// Among those that end with their request: there will be some soon.
@@ -65,12 +65,12 @@ pub enum Room {
 
 impl Room {
     /// Room for so many connections that are kept.
-    pub fn kept(number: usize) -> Self {
+    pub(super) fn kept(number: usize) -> Self {
         Self::Kept(places(number))
     }
 
     /// Room for so many connections that are not.
-    pub fn passing(number: usize) -> Self {
+    pub(super) fn passing(number: usize) -> Self {
         Self::Passing(places(number))
     }
 
@@ -91,7 +91,7 @@ impl Connector {
     ///
     /// # Errors
     /// When the extra certificate authority cannot be read, or nobody would be trusted.
-    pub fn new(options: &Options, files: &Files) -> anyhow::Result<Self> {
+    pub(super) fn new(options: &Options, files: &Files) -> anyhow::Result<Self> {
         let (tls, has_system_authorities) = tls(options.extra_ca.as_deref())?;
         let tcp = tcp(Resolver::new(options.uris.private, options.deadline, files.lookups));
         Ok(Self {
@@ -103,7 +103,7 @@ impl Connector {
     }
 
     /// The same with room for connections.
-    pub fn with(&self, room: Room) -> Self {
+    pub(super) fn with(&self, room: Room) -> Self {
         Self { room, ..self.clone() }
     }
 }

@@ -38,11 +38,11 @@ const PROOFS: u32 = 3;
 const REMEMBERED: usize = 50_000;
 
 /// The addresses of a name, or why there are none.
-pub type Found = Result<Arc<[SocketAddr]>, Miss>;
+pub(super) type Found = Result<Arc<[SocketAddr]>, Miss>;
 
 /// Why a name was not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Miss {
+pub(super) enum Miss {
     /// It does not exist, as far as can be known.
     Unknown,
     /// Nobody could tell.
@@ -50,11 +50,11 @@ pub enum Miss {
 }
 
 /// A lookup that others may be waiting for, too.
-pub type Lookup = Shared<BoxFuture<'static, Found>>;
+pub(super) type Lookup = Shared<BoxFuture<'static, Found>>;
 
 /// The lookups of this process. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Lookups(Arc<Inner>);
+pub(super) struct Lookups(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -102,7 +102,7 @@ struct Missing {
 
 impl Lookups {
     /// So many may be under way.
-    pub fn new(number: usize) -> Self {
+    pub(super) fn new(number: usize) -> Self {
         let doubtful = number.div_ceil(DOUBTFUL);
         Self::with((number - doubtful).max(1), doubtful.max(1), SLOW)
     }
@@ -114,7 +114,7 @@ impl Lookups {
 
     /// The lookup of this name that is under way, or a new one, which goes on until `find` ends, even
     /// when those who wait for it have given up.
-    pub fn look_up<F>(&self, name: &str, find: impl FnOnce(String) -> F + Send + 'static) -> Lookup
+    pub(super) fn look_up<F>(&self, name: &str, find: impl FnOnce(String) -> F + Send + 'static) -> Lookup
     where
         F: Future<Output = Found> + Send + 'static,
     {
@@ -135,7 +135,7 @@ impl Lookups {
 
     /// Somebody has waited for the lookup of this name for too long. One that waits for its turn proves
     /// nothing.
-    pub fn gave_up(&self, name: &str) -> Miss {
+    pub(super) fn gave_up(&self, name: &str) -> Miss {
         let mut state = self.0.state();
         let Some(under_way) = state.under_way.get_mut(name).filter(|under_way| under_way.is_begun) else {
             return Miss::NoAnswer;

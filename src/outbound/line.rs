@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// A connection, and the room that it takes until it is dropped.
 #[derive(Debug)]
-pub struct Line<T> {
+pub(super) struct Line<T> {
     stream: T,
     /// The receiver takes nothing any more.
     is_cut: bool,
@@ -25,7 +25,7 @@ pub struct Line<T> {
 
 impl<T> Line<T> {
     /// A connection that was just made.
-    pub fn new(stream: T, room: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(stream: T, room: OwnedSemaphorePermit) -> Self {
         Self { stream, is_cut: false, _room: room }
     }
 }

@@ -24,7 +24,7 @@ use crate::quota::files::Files;
 use crate::rules::limits;
 
 /// The library's client: one pool of connections.
-pub type Pool = Client<Connector, Full<Bytes>>;
+pub(super) type Pool = Client<Connector, Full<Bytes>>;
 
 /// Shorter than what common load balancers wait (60 s), so that it is mostly us who close.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
@@ -43,7 +43,7 @@ const HEAD_BYTES: usize = limits::ANSWER_HEADER_BYTES as usize + 8 * 1_024;
 
 /// All pools.
 #[derive(Debug)]
-pub struct Pools {
+pub(super) struct Pools {
     /// Origins take turns between two sets of them.
     kept: [Vec<Pool>; 2],
     /// The one that keeps nothing.
@@ -57,7 +57,7 @@ impl Pools {
     ///
     /// # Errors
     /// When the extra certificate authority cannot be read.
-    pub fn new(options: &Options, files: &Files) -> anyhow::Result<Self> {
+    pub(super) fn new(options: &Options, files: &Files) -> anyhow::Result<Self> {
         let age = options.connection_age.max(Duration::from_millis(1));
         // What is left behind has to be too old by the time that its origin comes back to its pools.
         let idle = IDLE_TIMEOUT.min(age / 6 * 5);
@@ -69,7 +69,7 @@ impl Pools {
     }
 
     /// The pool for a request to this destination, now.
-    pub fn pick(&self, destination: &Destination) -> &Pool {
+    pub(super) fn pick(&self, destination: &Destination) -> &Pool {
         let now = Instant::now();
         let turn =
             (now - self.began + self.age.mul_f64(destination.phase())).as_nanos() / self.age.as_nanos();
@@ -77,7 +77,7 @@ impl Pools {
     }
 
     /// The pool for when no more connections can be kept.
-    pub fn unkept(&self) -> &Pool {
+    pub(super) fn unkept(&self) -> &Pool {
         &self.unkept
     }
 }

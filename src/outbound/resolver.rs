@@ -22,7 +22,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Why a name is not dialled. It names no address: what is inside is nobody's business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ResolveError {
+pub(super) enum ResolveError {
     /// At least one of its addresses is not on the public internet.
     #[error("the host has an address that notifications are not sent to")]
     Blocked,
@@ -45,7 +45,7 @@ impl From<Miss> for ResolveError {
 
 /// The resolver of the HTTP client.
 #[derive(Debug, Clone)]
-pub struct Resolver {
+pub(super) struct Resolver {
     private: bool,
     timeout: Duration,
     lookups: Lookups,
@@ -54,7 +54,7 @@ pub struct Resolver {
 impl Resolver {
     /// A resolver that lets addresses inside our own network pass only if `private`. An attempt may take
     /// so long, and so many names may be looked up at the same time.
-    pub fn new(private: bool, deadline: Duration, lookups: usize) -> Self {
+    pub(super) fn new(private: bool, deadline: Duration, lookups: usize) -> Self {
         Self { private, timeout: LOOKUP_TIMEOUT.min(deadline / 2), lookups: Lookups::new(lookups) }
     }
 

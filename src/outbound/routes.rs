@@ -16,7 +16,7 @@ const DISCARD: u16 = 9;
 static WERE_THERE: AtomicBool = AtomicBool::new(false);
 
 /// Whether there is a way to the internet.
-pub fn are_there() -> bool {
+pub(super) fn are_there() -> bool {
     let are_there = SOMEWHERE.into_iter().any(leads_to);
     WERE_THERE.fetch_or(are_there, Relaxed);
     are_there
@@ -24,7 +24,7 @@ pub fn are_there() -> bool {
 
 /// Whether there was one when somebody looked before, and is none now. A machine in a network of its own
 /// never had one, and its receivers can be gone all the same.
-pub fn are_lost() -> bool {
+pub(super) fn are_lost() -> bool {
     WERE_THERE.load(Relaxed) && !are_there()
 }
 

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Over how many connections of HTTP/2 the requests to one target are spread at most.
-pub const SPREAD: usize = 32;
+pub(super) const SPREAD: usize = 32;
 /// Goodbyes within this time count as one: a single one refuses all requests of its connection.
 const ROUND: Duration = Duration::from_millis(20);
 /// After so long without one, half as many connections will do.
@@ -16,7 +16,7 @@ const CALM: Duration = Duration::from_secs(60);
 /// Over how many pools the requests to one target are spread: one, unless its receiver says goodbye
 /// to requests that it has not read. Each such round doubles it.
 #[derive(Debug, Default)]
-pub struct Spread {
+pub(super) struct Spread {
     /// One less than the number of pools.
     more: AtomicUsize,
     next: AtomicUsize,
@@ -25,7 +25,7 @@ pub struct Spread {
 
 impl Spread {
     /// The pool whose turn it is.
-    pub fn next(&self, now: Instant) -> usize {
+    pub(super) fn next(&self, now: Instant) -> usize {
         if self.more.load(Relaxed) == 0 {
             return 0;
         }
@@ -34,7 +34,7 @@ impl Spread {
     }
 
     /// The receiver has said goodbye to a request that it had not read.
-    pub fn widen(&self, now: Instant) {
+    pub(super) fn widen(&self, now: Instant) {
         self.change(now, ROUND, |pools| (pools * 2).min(SPREAD));
     }
 

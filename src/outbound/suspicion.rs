@@ -18,11 +18,11 @@ const LONGEST: usize = 200;
 
 /// The hosts that were told.
 #[derive(Debug, Default)]
-pub struct Suspicions(Mutex<HashMap<String, Instant>>);
+pub(super) struct Suspicions(Mutex<HashMap<String, Instant>>);
 
 impl Suspicions {
     /// Tells why the host is not trusted, unless it was told lately.
-    pub fn note(&self, host: &str, error: &rustls::Error) {
+    pub(super) fn note(&self, host: &str, error: &rustls::Error) {
         if self.is_news(host, Instant::now()) {
             let (reason, remedy) = (reason(error), remedy(error));
             tracing::warn!(host, reason, remedy, "no secure connection to a receiver");

@@ -40,15 +40,15 @@ pub enum Trouble {
 /// No more connections can be kept.
 #[derive(Debug, thiserror::Error)]
 #[error("no more connections can be kept")]
-pub struct NoRoom;
+pub(crate) struct NoRoom;
 
 /// The authorities of the system are missing, and those that were added did not sign this certificate.
 #[derive(Debug, thiserror::Error)]
 #[error("the system has no certificate authorities")]
-pub struct NoAuthorities(#[source] pub BoxError);
+pub(crate) struct NoAuthorities(#[source] pub BoxError);
 
 /// An error of any library.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What was met lately. Cheap to clone; all clones share it.
 #[derive(Debug, Clone, Default)]

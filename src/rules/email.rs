@@ -13,7 +13,7 @@ use crate::rules::text;
 const MAX_CHARS: usize = 254;
 
 /// A plausible email address.
-pub fn check(address: &str) -> Result<(), Violation> {
+pub(crate) fn check(address: &str) -> Result<(), Violation> {
     let violation = |description| Err(Violation::new(Code::InvalidEmail, description));
     if address.chars().count() > MAX_CHARS {
         return violation("The email address is longer than 254 characters.");
@@ -46,7 +46,7 @@ fn parse(address: &str) -> Option<Address> {
 }
 
 /// The address with its domain in ASCII, as mail servers take it (RFC 5891).
-pub fn in_ascii(address: &Address) -> Option<Address> {
+pub(crate) fn in_ascii(address: &Address) -> Option<Address> {
     if address.domain().is_ascii() {
         return Some(address.clone());
     }

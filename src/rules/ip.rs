@@ -42,7 +42,7 @@ const SPECIAL_V6: [Ipv6Net; 4] = [
 
 /// Whether an address is on the public internet. An IPv4 address in the clothes of IPv6
 /// (`::ffff:10.0.0.1`) is judged as what it is.
-pub fn is_global(address: IpAddr) -> bool {
+pub(crate) fn is_global(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => !SPECIAL_V4.iter().any(|net| net.contains(&address)),
         IpAddr::V6(address) => {

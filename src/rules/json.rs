@@ -1,7 +1,7 @@
 //! What can be told of a text of JSON without reading it as such.
 
 /// How many values JSON has, at least: one for each object, list and comma.
-pub fn values(json: &[u8]) -> usize {
+pub(crate) fn values(json: &[u8]) -> usize {
     let (mut values, mut is_text, mut bytes) = (0, false, json.iter());
     while let Some(byte) = bytes.next() {
         match byte {

@@ -12,7 +12,7 @@ use crate::rules::text;
 
 /// What a mail tells of the settings of the server.
 #[derive(Debug, Clone, Copy)]
-pub struct Conditions {
+pub(crate) struct Conditions {
     /// How long an attempt may take.
     pub deadline: Duration,
     /// How long events are kept.
@@ -23,7 +23,7 @@ pub struct Conditions {
 
 /// A mail without its addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mail {
+pub(crate) struct Mail {
     /// One line.
     pub subject: String,
     /// Plain text.
@@ -32,7 +32,7 @@ pub struct Mail {
 
 /// What there is to tell about a deactivation.
 #[derive(Debug, Clone, Copy)]
-pub struct Deactivation<'a> {
+pub(crate) struct Deactivation<'a> {
     /// What the owner calls the target.
     pub target_name: &'a str,
     /// The target.
@@ -54,7 +54,7 @@ pub struct Deactivation<'a> {
 }
 
 /// The mail about a deactivation.
-pub fn deactivated(what: &Deactivation<'_>) -> Mail {
+pub(crate) fn deactivated(what: &Deactivation<'_>) -> Mail {
     let name = printable(what.target_name);
     Mail {
         subject: format!("Notification target \"{name}\" was deactivated"),

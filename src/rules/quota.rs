@@ -18,7 +18,7 @@ pub struct Quota {
 
 /// What was used of a quota in the window that began last.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Used {
+pub(crate) struct Used {
     since: Timestamp,
     amount: u32,
 }
@@ -28,7 +28,7 @@ impl Used {
     ///
     /// # Errors
     /// With the time that is left of the window.
-    pub fn take(&mut self, amount: u32, quota: Quota, now: Timestamp) -> Result<(), Duration> {
+    pub(crate) fn take(&mut self, amount: u32, quota: Quota, now: Timestamp) -> Result<(), Duration> {
         if self.has_ended(quota, now) {
             *self = Self { since: now, amount: 0 };
         }
@@ -40,17 +40,17 @@ impl Used {
     }
 
     /// Undoes a use.
-    pub fn give_back(&mut self, amount: u32) {
+    pub(crate) fn give_back(&mut self, amount: u32) {
         self.amount = self.amount.saturating_sub(amount);
     }
 
     /// How much is left.
-    pub fn remaining(&self, quota: Quota, now: Timestamp) -> u32 {
+    pub(crate) fn remaining(&self, quota: Quota, now: Timestamp) -> u32 {
         if self.has_ended(quota, now) { quota.limit } else { quota.limit.saturating_sub(self.amount) }
     }
 
     /// Whether nothing that was used counts any more. A clock that was turned back ends a window.
-    pub fn has_ended(&self, quota: Quota, now: Timestamp) -> bool {
+    pub(crate) fn has_ended(&self, quota: Quota, now: Timestamp) -> bool {
         now < self.since || now.since(self.since) >= quota.per
     }
 }

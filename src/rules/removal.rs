@@ -12,7 +12,7 @@ use entity::Timestamp;
 const PACE: u32 = 24;
 
 /// How far it comes that was at `last`, when so much has passed since, and it is `now`.
-pub fn reach(last: Timestamp, passed: Duration, now: Timestamp) -> Timestamp {
+pub(crate) fn reach(last: Timestamp, passed: Duration, now: Timestamp) -> Timestamp {
     (last + passed.saturating_mul(PACE)).min(now)
 }
 

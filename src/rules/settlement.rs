@@ -12,7 +12,7 @@ use crate::rules::target_status::{self, Happening};
 
 /// An attempt that has ended, and the claim under which it was made.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The delivery as it was claimed.
     pub delivery: delivery::Model,
     /// Where the event happened: it decides the schedule.
@@ -25,12 +25,12 @@ pub struct Outcome {
 
 impl Outcome {
     /// Whether its verdict depends on the epoch of the target.
-    pub fn depends_on_epoch(&self) -> bool {
+    pub(crate) fn depends_on_epoch(&self) -> bool {
         self.attempt.status == AttemptStatus::Failure
     }
 
     /// Which attempt of its delivery it is: 1, 2, …
-    pub fn number(&self) -> u32 {
+    pub(crate) fn number(&self) -> u32 {
         self.delivery.attempts.unsigned_abs() + 1
     }
 
@@ -42,7 +42,7 @@ impl Outcome {
 
 /// What has become of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// Where it stands now.
     pub state: DeliveryState,
     /// When it is tried again; none: it has ended.
@@ -57,7 +57,7 @@ pub struct Verdict {
 ///
 /// `epoch` is the target's now; none: it was removed. A delivery of an earlier one is not tried again,
 /// because the target was deactivated since (D4). `random` lies between 0 and 1.
-pub fn verdict(
+pub(crate) fn verdict(
     outcome: &Outcome,
     epoch: Option<i32>,
     backoff: &Backoff,
@@ -86,7 +86,7 @@ pub fn verdict(
 
 /// What the end of a delivery means for its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consequence {
+pub(crate) enum Consequence {
     /// It answered an activation.
     Verified,
     /// An activation failed all its attempts.
@@ -97,7 +97,7 @@ pub enum Consequence {
 
 /// An outcome that means something for the target.
 #[derive(Debug, Clone, Copy)]
-pub struct End<'a> {
+pub(crate) struct End<'a> {
     /// The outcome.
     pub outcome: &'a Outcome,
     /// What it means.
@@ -106,7 +106,7 @@ pub struct End<'a> {
 
 /// What the outcome means for the target, if it means anything: an activation that came to its end, or an
 /// event that failed all its attempts (T4, D3).
-pub fn consequence(outcome: &Outcome, backoff: &Backoff) -> Option<Consequence> {
+pub(crate) fn consequence(outcome: &Outcome, backoff: &Backoff) -> Option<Consequence> {
     let is_last = backoff.after(outcome.number(), 0.0).is_none();
     match (outcome.delivery.purpose, outcome.attempt.status) {
         (Purpose::Activation, AttemptStatus::Success) => Some(Consequence::Verified),
@@ -120,7 +120,7 @@ pub fn consequence(outcome: &Outcome, backoff: &Backoff) -> Option<Consequence> 
 
 /// What these ends mean for their target together: the one that decides, and the status that follows. `None`:
 /// it stays as it is.
-pub fn change<'a>(ends: &[End<'a>], target: &target::Model) -> Option<(End<'a>, TargetStatus)> {
+pub(crate) fn change<'a>(ends: &[End<'a>], target: &target::Model) -> Option<(End<'a>, TargetStatus)> {
     // A target that has answered is verified, whatever became of other activations.
     let is_verified = ends.iter().any(|end| end.consequence == Consequence::Verified);
     let mut ends = ends.iter().filter(|end| !(is_verified && end.consequence == Consequence::Unverified));

@@ -7,11 +7,11 @@
 use entity::TargetStatus::{self, ActivationFailed, Active, Deactivated, PendingVerification};
 
 /// The status of a target that was just added (T3).
-pub const FIRST: TargetStatus = PendingVerification;
+pub(crate) const FIRST: TargetStatus = PendingVerification;
 
 /// What can happen to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Happening {
+pub(crate) enum Happening {
     /// Its owner wants to have it activated.
     ActivatedByHand,
     /// It answered its activation with a 2xx.
@@ -28,7 +28,7 @@ pub enum Happening {
 }
 
 /// The status that follows, which may be the same. `None`: what happens means nothing for such a target.
-pub fn after(status: TargetStatus, happening: Happening) -> Option<TargetStatus> {
+pub(crate) fn after(status: TargetStatus, happening: Happening) -> Option<TargetStatus> {
     use Happening::{ActivatedByHand, DeactivatedByHand, Exhausted, Unverified, Verified};
     match status {
         PendingVerification => match happening {
@@ -57,7 +57,7 @@ pub fn after(status: TargetStatus, happening: Happening) -> Option<TargetStatus>
 
 /// What becomes of a published event for a target that subscribes to it (D1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reception {
+pub(crate) enum Reception {
     /// It has a delivery that is due at once.
     Sent,
     /// It has a delivery that ends at once, without being sent.
@@ -67,7 +67,7 @@ pub enum Reception {
 }
 
 /// What becomes of the events that are published while a target has this status (D1).
-pub fn reception(status: TargetStatus) -> Reception {
+pub(crate) fn reception(status: TargetStatus) -> Reception {
     match status {
         Active => Reception::Sent,
         Deactivated => Reception::Skipped,
@@ -76,12 +76,12 @@ pub fn reception(status: TargetStatus) -> Reception {
 }
 
 /// Whether events are sent to such a target, replayed ones too (D1, R1).
-pub fn receives_events(status: TargetStatus) -> bool {
+pub(crate) fn receives_events(status: TargetStatus) -> bool {
     reception(status) == Reception::Sent
 }
 
 /// Whether its owner may send it a ping test (X2).
-pub fn may_be_pinged(status: TargetStatus) -> bool {
+pub(crate) fn may_be_pinged(status: TargetStatus) -> bool {
     match status {
         Active => true,
         PendingVerification | Deactivated | ActivationFailed => false,
@@ -89,7 +89,7 @@ pub fn may_be_pinged(status: TargetStatus) -> bool {
 }
 
 /// Whether it counts towards the limit of targets that are or may become active (T7).
-pub fn counts_towards_limit(status: TargetStatus) -> bool {
+pub(crate) fn counts_towards_limit(status: TargetStatus) -> bool {
     match status {
         PendingVerification | Active => true,
         Deactivated | ActivationFailed => false,
@@ -97,7 +97,7 @@ pub fn counts_towards_limit(status: TargetStatus) -> bool {
 }
 
 /// Whether what waits for such a target ends without being sent (D4). To become so begins an epoch.
-pub fn ends_what_waits(status: TargetStatus) -> bool {
+pub(crate) fn ends_what_waits(status: TargetStatus) -> bool {
     match status {
         Deactivated => true,
         PendingVerification | Active | ActivationFailed => false,
@@ -105,7 +105,7 @@ pub fn ends_what_waits(status: TargetStatus) -> bool {
 }
 
 /// Whether a target that stays so for long is removed (T11).
-pub fn is_removed_in_time(status: TargetStatus) -> bool {
+pub(crate) fn is_removed_in_time(status: TargetStatus) -> bool {
     match status {
         Deactivated => true,
         PendingVerification | Active | ActivationFailed => false,

@@ -13,7 +13,7 @@ const MAX_CHARS: usize = 255;
 
 /// A name: 1 to 255 printable characters, counted as Unicode scalar values, of which one at least is
 /// seen (T2).
-pub fn name(text: &str) -> Result<(), Violation> {
+pub(crate) fn name(text: &str) -> Result<(), Violation> {
     let violation = |description| Err(Violation::new(Code::InvalidName, description));
     if text.chars().all(is_blank) {
         return violation("The name is empty or blank. Give 1 to 255 characters.");
@@ -34,7 +34,7 @@ pub fn name(text: &str) -> Result<(), Violation> {
 }
 
 /// An idempotency key: 1 to 255 characters other than control characters (X1).
-pub fn idempotency_key(text: &str) -> Result<(), Violation> {
+pub(crate) fn idempotency_key(text: &str) -> Result<(), Violation> {
     let violation = |description| Err(Violation::new(Code::InvalidIdempotencyKey, description));
     if text.is_empty() {
         return violation("The idempotency key is empty. Give 1 to 255 characters, or leave it out.");
@@ -51,14 +51,14 @@ pub fn idempotency_key(text: &str) -> Result<(), Violation> {
 /// Whether a character does something other than to be seen: control characters, line
 /// breaks, what overrides or isolates the direction of writing, and what begins a remark
 /// between the lines.
-pub fn is_unprintable(character: char) -> bool {
+pub(crate) fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
 }
 
 /// Whether nobody sees a character: what text is shown without (soft hyphens, zero-width spaces, fillers),
 /// and what is no character at all, or none yet.
-pub fn is_unseen(character: char) -> bool {
+pub(crate) fn is_unseen(character: char) -> bool {
     // Of ASCII there are none, and it is what nearly all texts are made of.
     !character.is_ascii()
         && (CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)

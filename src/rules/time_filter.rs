@@ -18,7 +18,7 @@ const SHOWN_CHARS: usize = 40;
 
 /// A stretch of time that includes both of its ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Span {
+pub(crate) struct Span {
     /// Its first millisecond.
     pub start: Timestamp,
     /// Its last millisecond.
@@ -26,7 +26,7 @@ pub struct Span {
 }
 
 /// Reads a date such as `2022-03-31`, or a timestamp of RFC 3339, which is cut to milliseconds.
-pub fn read(text: &str) -> Result<Span, String> {
+pub(crate) fn read(text: &str) -> Result<Span, String> {
     date(text).or_else(|| timestamp(text)).ok_or_else(|| {
         let shown: String = text.chars().take(SHOWN_CHARS).collect();
         format!(
@@ -37,7 +37,7 @@ pub fn read(text: &str) -> Result<Span, String> {
 
 /// A timestamp filter as the caller wrote it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// Within the value.
     pub equals: Option<String>,
     /// Not within the value.
@@ -56,7 +56,7 @@ pub struct Filter {
 
 /// The times that a filter lets through.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// The first of them; open if none.
     pub from: Option<Timestamp>,
     /// The last of them; open if none.
@@ -67,7 +67,7 @@ pub struct Bounds {
 
 impl Filter {
     /// All operators joined. Bounds that nothing can lie within are no error: the list is empty.
-    pub fn bounds(&self) -> Result<Bounds, Error> {
+    pub(crate) fn bounds(&self) -> Result<Bounds, Error> {
         let between = self.between.as_ref();
         let start = operand("between.start", between.and_then(|(start, _)| start.as_deref()))?;
         let end = operand("between.end", between.and_then(|(_, end)| end.as_deref()))?;

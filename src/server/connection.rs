@@ -1,8 +1,8 @@
 //! One connection, from its first byte to its last.
 
-pub mod activity;
+pub(crate) mod activity;
 mod io;
-pub mod pool;
+pub(crate) mod pool;
 mod response_body;
 
 use std::convert::Infallible;
@@ -40,7 +40,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 
 /// Who is at the other end: an extension of every request.
 #[derive(Debug, Clone)]
-pub struct Peer {
+pub(super) struct Peer {
     /// The address that the connection comes from.
     pub address: IpAddr,
     activity: Arc<Activity>,
@@ -48,18 +48,18 @@ pub struct Peer {
 
 impl Peer {
     /// Notes that the client is waited for, until the answer is dropped.
-    pub fn wait(&self) -> Waiting {
+    pub(super) fn wait(&self) -> Waiting {
         Waiting::begin(&self.activity)
     }
 }
 
 /// How connections are spoken on.
 #[derive(Debug, Clone)]
-pub struct Protocol(auto::Builder<TokioExecutor>);
+pub(super) struct Protocol(auto::Builder<TokioExecutor>);
 
 impl Protocol {
     /// HTTP/1.1 and HTTP/2 within our limits.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -81,7 +81,7 @@ impl Protocol {
     }
 
     /// Answers the requests of a connection until its client leaves, or until `leave`.
-    pub async fn serve(
+    pub(super) async fn serve(
         self,
         (stream, address): (TcpStream, IpAddr),
         activity: Arc<Activity>,

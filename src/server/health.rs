@@ -31,7 +31,7 @@ const FRESH: Duration = Duration::from_secs(1);
 const MISSED_LOOKS: u32 = 10;
 
 /// `/healthz` and `/readyz`.
-pub fn routes(app: App) -> Router {
+pub(super) fn routes(app: App) -> Router {
     let watch = Arc::new(Watch { app, last: Mutex::new(None) });
     Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(watch)
 }

@@ -1,3 +1,3 @@
 //! Pages for people.
 
-pub mod graphiql;
+pub(crate) mod graphiql;

@@ -1,7 +1,7 @@
 //! The way out: answers, refusals, and what every answer bears.
 
-pub mod answer;
-pub mod observe;
-pub mod rate_limit;
-pub mod refusal;
-pub mod request_id;
+pub(crate) mod answer;
+pub(crate) mod observe;
+pub(crate) mod rate_limit;
+pub(crate) mod refusal;
+pub(crate) mod request_id;

@@ -8,7 +8,7 @@ use crate::store::Scope;
 use crate::store::bulk::Script;
 
 /// An attempt that was not made, because the target is deactivated (D1, D4).
-pub fn skipped(event: &EventId, target: &TargetId, uri: &str, now: Timestamp) -> attempt::Model {
+pub(crate) fn skipped(event: &EventId, target: &TargetId, uri: &str, now: Timestamp) -> attempt::Model {
     attempt::Model {
         id: AttemptId::new(now),
         event_id: event.clone(),
@@ -24,7 +24,7 @@ pub fn skipped(event: &EventId, target: &TargetId, uri: &str, now: Timestamp) ->
 }
 
 /// The scope's attempt of this id.
-pub async fn find(
+pub(crate) async fn find(
     db: &impl ConnectionTrait,
     scope: &Scope,
     id: &AttemptId,
@@ -33,6 +33,6 @@ pub async fn find(
 }
 
 /// Writes attempts down. What is written already stays: whoever did not hear of the commit tries again.
-pub fn insert_all<'a>(script: &mut Script, rows: impl IntoIterator<Item = &'a attempt::Model>) {
+pub(crate) fn insert_all<'a>(script: &mut Script, rows: impl IntoIterator<Item = &'a attempt::Model>) {
     script.insert::<attempt::Entity>(rows, "ON CONFLICT (id) DO NOTHING");
 }

@@ -15,7 +15,7 @@ use crate::store::Scope;
 
 /// What there is to note.
 #[derive(Debug)]
-pub struct Note<'a> {
+pub(crate) struct Note<'a> {
     /// With which key of the scope; none for whoever runs the server.
     pub key: Option<&'a ApiKeyId>,
     /// What was done.
@@ -25,7 +25,12 @@ pub struct Note<'a> {
 }
 
 /// Adds an entry to the trail of the scope.
-pub async fn add(tx: &impl ConnectionTrait, scope: &Scope, note: Note<'_>, now: Timestamp) -> Result<()> {
+pub(crate) async fn add(
+    tx: &impl ConnectionTrait,
+    scope: &Scope,
+    note: Note<'_>,
+    now: Timestamp,
+) -> Result<()> {
     let row = audit_entry::Model {
         id: AuditEntryId::new(now),
         organization_id: scope.organization.clone(),
@@ -46,7 +51,7 @@ const ACTIVATIONS: [AuditAction; 2] = [AuditAction::TargetAdded, AuditAction::Ta
 
 /// When the `nth` newest activation of the scope's targets was begun, the newest being the first; none if
 /// that was not after `since`, or never. Looks no further back than either.
-pub async fn activation(
+pub(crate) async fn activation(
     tx: &impl ConnectionTrait,
     scope: &Scope,
     nth: u32,

@@ -151,7 +151,7 @@ fn together(texts: &[String]) -> String {
 
 /// What a statement looks for, filled up to a power of two with the last of it, which changes nothing:
 /// so a list of any length has few shapes too.
-pub fn filled_up<T: Clone>(sought: impl IntoIterator<Item = T>) -> Vec<T> {
+pub(crate) fn filled_up<T: Clone>(sought: impl IntoIterator<Item = T>) -> Vec<T> {
     let mut sought: Vec<T> = sought.into_iter().collect();
     if let Some(last) = sought.last().cloned() {
         sought.resize(sought.len().next_power_of_two(), last);

@@ -12,7 +12,7 @@ use crate::vault::KeyId;
 const ID: i32 = 1;
 
 /// The id of the key; none if no server has started on the database yet.
-pub async fn find(db: &impl ConnectionTrait) -> Result<Option<KeyId>> {
+pub(crate) async fn find(db: &impl ConnectionTrait) -> Result<Option<KeyId>> {
     let Some(row) = encryption_key::Entity::find_by_id(ID).one(db).await? else { return Ok(None) };
     let mut id = KeyId::default();
     hex::decode_to_slice(&row.key_id, &mut id).context("the record of the encryption key is damaged")?;
@@ -20,7 +20,7 @@ pub async fn find(db: &impl ConnectionTrait) -> Result<Option<KeyId>> {
 }
 
 /// From now on it is this key.
-pub async fn record(tx: &impl ConnectionTrait, key: KeyId) -> Result<()> {
+pub(crate) async fn record(tx: &impl ConnectionTrait, key: KeyId) -> Result<()> {
     let row = encryption_key::Model { id: ID, key_id: hex::encode(key) };
     let instead = OnConflict::column(encryption_key::Column::Id)
         .update_column(encryption_key::Column::KeyId)

@@ -45,7 +45,7 @@ pub struct NewEvent {
 
 /// What is about to be published, and who has to hear of it.
 #[derive(Debug)]
-pub struct Sketch {
+pub(crate) struct Sketch {
     /// How many events each publication has.
     sizes: Vec<usize>,
     events: Vec<event::Model>,
@@ -54,7 +54,11 @@ pub struct Sketch {
 
 impl Sketch {
     /// Makes events of publications, and looks for those who subscribe to them.
-    pub async fn of(db: &impl ConnectionTrait, publications: &[Publication], now: Timestamp) -> Result<Self> {
+    pub(crate) async fn of(
+        db: &impl ConnectionTrait,
+        publications: &[Publication],
+        now: Timestamp,
+    ) -> Result<Self> {
         let subscribers = Subscribers::of(db, publications).await?;
         let events = publications
             .iter()
@@ -66,13 +70,13 @@ impl Sketch {
     }
 
     /// The targets that events are sent to.
-    pub fn targets(&self) -> Vec<target::Model> {
+    pub(crate) fn targets(&self) -> Vec<target::Model> {
         let targets = self.subscribers.targets.values();
         targets.filter(|target| target_status::receives_events(target.status)).cloned().collect()
     }
 
     /// Whether some of it may have been published before.
-    pub fn has_keys(&self) -> bool {
+    pub(crate) fn has_keys(&self) -> bool {
         self.keyed().next().is_some()
     }
 
@@ -80,7 +84,7 @@ impl Sketch {
     /// has the key already. The unique index decides, so concurrent callers cannot both be first. Whoever
     /// comes second to a key waits for the first; all go by the order of the keys, so that no two wait for
     /// each other.
-    pub async fn insert_keyed(&self, tx: &impl ConnectionTrait) -> Result<Repeated> {
+    pub(crate) async fn insert_keyed(&self, tx: &impl ConnectionTrait) -> Result<Repeated> {
         let mut keyed: Vec<&event::Model> = self.keyed().collect();
         keyed.sort_by(|a, b| order_of_keys(a).cmp(&order_of_keys(b)));
         let mut script = Script::new(tx);
@@ -95,7 +99,7 @@ impl Sketch {
 
     /// What is to be written, but for those that were published before. Deliveries that are not to be
     /// made end at once.
-    pub fn publish(self, db: &impl ConnectionTrait, repeated: &Repeated, now: Timestamp) -> Published {
+    pub(crate) fn publish(self, db: &impl ConnectionTrait, repeated: &Repeated, now: Timestamp) -> Published {
         let Self { sizes, events, subscribers } = self;
         let mut script = Script::new(db);
         script.insert::<event::Entity>(events.iter().filter(|event| event.idempotency_key.is_none()), "");
@@ -119,11 +123,11 @@ impl Sketch {
 }
 
 /// The events that hold keys that were to be used once more, by the ids that were not used.
-pub type Repeated = HashMap<EventId, event::Model>;
+pub(crate) type Repeated = HashMap<EventId, event::Model>;
 
 /// What is published, and what is still to be written.
 #[derive(Debug)]
-pub struct Published {
+pub(crate) struct Published {
     /// For each publication its events, in order; for a key used before, the event that it made first.
     pub events: Vec<Vec<event::Model>>,
     /// The deliveries that are due now.
@@ -134,7 +138,7 @@ pub struct Published {
 
 impl Published {
     /// What writes it down, deliveries included (D1), and for each publication its events.
-    pub fn written(self) -> (Script, Vec<Vec<event::Model>>) {
+    pub(crate) fn written(self) -> (Script, Vec<Vec<event::Model>>) {
         let Self { events, due, mut script } = self;
         deliveries::insert_all(&mut script, &due);
         (script, events)
@@ -142,7 +146,7 @@ impl Published {
 }
 
 /// Records an event that the server makes itself for one target, due at once.
-pub async fn publish_to(
+pub(crate) async fn publish_to(
     tx: &impl ConnectionTrait,
     target: &target::Model,
     purpose: Purpose,
@@ -166,12 +170,16 @@ pub async fn publish_to(
 }
 
 /// The scope's event of this id.
-pub async fn find(db: &impl ConnectionTrait, scope: &Scope, id: &EventId) -> Result<Option<event::Model>> {
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    scope: &Scope,
+    id: &EventId,
+) -> Result<Option<event::Model>> {
     Ok(scope.events().filter(event::Column::Id.eq(id)).one(db).await?)
 }
 
 /// The scope's events of these ids.
-pub async fn find_all(
+pub(crate) async fn find_all(
     db: &impl StreamTrait,
     scope: &Scope,
     ids: &[EventId],
@@ -188,13 +196,13 @@ pub async fn find_all(
 }
 
 /// The events of any scope: for the delivery engine.
-pub async fn list(db: &impl ConnectionTrait, ids: Vec<EventId>) -> Result<Vec<event::Model>> {
+pub(crate) async fn list(db: &impl ConnectionTrait, ids: Vec<EventId>) -> Result<Vec<event::Model>> {
     Ok(event::Entity::find().filter(event::Column::Id.is_in(filled_up(ids))).all(db).await?)
 }
 
 /// Notes that the event has a delivery now (D8), and holds it until the transaction ends. None: it has been
 /// removed meanwhile.
-pub async fn mark_addressed(
+pub(crate) async fn mark_addressed(
     tx: &impl ConnectionTrait,
     mut event: event::Model,
 ) -> Result<Option<event::Model>> {
@@ -210,7 +218,7 @@ pub async fn mark_addressed(
 /// Forgets up to `limit` events published before `until`, with their deliveries and attempts (D9).
 ///
 /// An id begins with its time, so the oldest events stand first in the primary key.
-pub async fn remove_expired(tx: &impl ConnectionTrait, until: Timestamp, limit: u64) -> Result<u64> {
+pub(crate) async fn remove_expired(tx: &impl ConnectionTrait, until: Timestamp, limit: u64) -> Result<u64> {
     let expired: Vec<EventId> = event::Entity::find()
         .select_only()
         .column(event::Column::Id)

@@ -22,10 +22,10 @@ use crate::store::Scope;
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The row of a list.
-pub type Row<L> = <<L as List>::Entity as EntityTrait>::Model;
+pub(crate) type Row<L> = <<L as List>::Entity as EntityTrait>::Model;
 
 /// A list: the key by which pages of it are asked for.
-pub trait List: Clone + Eq + Hash + Send + Sync + 'static {
+pub(crate) trait List: Clone + Eq + Hash + Send + Sync + 'static {
     /// The table that its rows are of.
     type Entity: EntityTrait<Model: FromQueryResult + Clone + Send + Sync>;
     /// The id that it is ordered by.
@@ -50,7 +50,7 @@ pub trait List: Clone + Eq + Hash + Send + Sync + 'static {
 
 /// The targets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Targets;
+pub(crate) struct Targets;
 
 impl List for Targets {
     type Entity = target::Entity;
@@ -72,7 +72,7 @@ impl List for Targets {
 
 /// The API keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ApiKeys;
+pub(crate) struct ApiKeys;
 
 impl List for ApiKeys {
     type Entity = api_key::Entity;
@@ -94,7 +94,7 @@ impl List for ApiKeys {
 
 /// The audit trail.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct AuditTrail;
+pub(crate) struct AuditTrail;
 
 impl List for AuditTrail {
     type Entity = audit_entry::Entity;
@@ -116,7 +116,7 @@ impl List for AuditTrail {
 
 /// The events that a filter lets through.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Events {
+pub(crate) struct Events {
     /// When they were published.
     pub created: Bounds,
     /// What they are called; none of them if the set is empty.
@@ -148,7 +148,7 @@ impl List for Events {
 
 /// The deliveries to a target that a filter lets through, by their events.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct DeliveriesTo {
+pub(crate) struct DeliveriesTo {
     /// The target.
     pub target: TargetId,
     /// Which events.
@@ -183,7 +183,7 @@ impl List for DeliveriesTo {
 
 /// The attempts to deliver an event, to all targets or to one; or all attempts on a target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Attempts {
+pub(crate) enum Attempts {
     /// Of an event.
     Of(EventId),
     /// On a target.
@@ -227,7 +227,7 @@ impl List for Attempts {
 
 /// The history of a target's status.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct StatusHistory(pub TargetId);
+pub(crate) struct StatusHistory(pub TargetId);
 
 impl List for StatusHistory {
     type Entity = status_change::Entity;

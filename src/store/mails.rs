@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::rules::mail::Mail;
 
 /// Queues a mail about a target, due at once.
-pub async fn add(
+pub(crate) async fn add(
     tx: &impl ConnectionTrait,
     recipient: &str,
     Mail { subject, body }: Mail,
@@ -32,7 +32,7 @@ pub async fn add(
 }
 
 /// Claims up to `limit` mails that are due: nobody else gets them before `lease_until`.
-pub async fn claim(
+pub(crate) async fn claim(
     tx: &impl ConnectionTrait,
     limit: u64,
     now: Timestamp,
@@ -56,7 +56,7 @@ pub async fn claim(
 }
 
 /// Tries it again at `due_at`.
-pub async fn postpone(tx: &impl ConnectionTrait, id: &MailId, due_at: Timestamp) -> Result<()> {
+pub(crate) async fn postpone(tx: &impl ConnectionTrait, id: &MailId, due_at: Timestamp) -> Result<()> {
     mail::Entity::update_many()
         .col_expr(mail::Column::DueAt, Expr::value(due_at))
         .filter(mail::Column::Id.eq(id))
@@ -66,7 +66,7 @@ pub async fn postpone(tx: &impl ConnectionTrait, id: &MailId, due_at: Timestamp)
 }
 
 /// Forgets a mail that was sent or given up.
-pub async fn remove(tx: &impl ConnectionTrait, id: &MailId) -> Result<()> {
+pub(crate) async fn remove(tx: &impl ConnectionTrait, id: &MailId) -> Result<()> {
     mail::Entity::delete_by_id(id.clone()).exec(tx).await?;
     Ok(())
 }

@@ -26,7 +26,7 @@ const LIST: &str = "list";
 ///
 /// `id` is the column that the lists are ordered by and cursors stand for. Each row is shown to `room` as
 /// it comes: there may be more than there is room for.
-pub async fn read<E, R>(
+pub(crate) async fn read<E, R>(
     db: &impl StreamTrait,
     id: E::Column,
     lists: Vec<(Select<E>, Page)>,

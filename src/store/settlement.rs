@@ -20,7 +20,7 @@ use crate::store::{attempts, mails, targets};
 
 /// A target whose status has changed, and what decided that.
 #[derive(Debug)]
-pub struct Change {
+pub(crate) struct Change {
     /// The target as it is now.
     pub target: target::Model,
     /// The attempt that decided it.
@@ -29,7 +29,7 @@ pub struct Change {
 
 /// What settling goes by.
 #[derive(Debug)]
-pub struct Terms<'a> {
+pub(crate) struct Terms<'a> {
     /// When failed deliveries are tried again.
     pub schedules: &'a Schedules,
     /// What a mail about a deactivation tells of the settings; none: no mails are sent.
@@ -58,7 +58,7 @@ impl Terms<'_> {
 
 /// Settles outcomes. Answers whose status has changed: what waits for a target that was deactivated has to be
 /// skipped.
-pub async fn settle(
+pub(crate) async fn settle(
     tx: &impl ConnectionTrait,
     outcomes: &[Outcome],
     terms: &Terms<'_>,

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 use crate::error::Result;
 
 /// Writes one change down.
-pub async fn add(
+pub(crate) async fn add(
     tx: &impl ConnectionTrait,
     target: &TargetId,
     previous: Option<TargetStatus>,

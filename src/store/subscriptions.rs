@@ -13,7 +13,7 @@ use crate::store::Scope;
 
 /// Adds names to the set, and answers how many were new. What is there already, and what cannot be
 /// subscribed to, changes nothing.
-pub async fn add(
+pub(crate) async fn add(
     tx: &impl ConnectionTrait,
     target: &TargetId,
     names: impl IntoIterator<Item = NotificationEventName>,
@@ -29,7 +29,7 @@ pub async fn add(
 }
 
 /// Takes names out of the set, and answers how many. Absent ones change nothing.
-pub async fn remove(
+pub(crate) async fn remove(
     tx: &impl ConnectionTrait,
     target: &TargetId,
     names: impl IntoIterator<Item = NotificationEventName>,
@@ -43,7 +43,7 @@ pub async fn remove(
 
 /// The sets of the scope's targets of these ids, each in the order of the names. Names that only a newer
 /// version of the server knows are left out.
-pub async fn of_targets(
+pub(crate) async fn of_targets(
     db: &impl ConnectionTrait,
     scope: &Scope,
     targets: &[TargetId],

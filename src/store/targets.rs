@@ -17,7 +17,7 @@ use crate::store::{Scope, status_changes};
 
 /// A target about to be added.
 #[derive(Debug)]
-pub struct NewTarget {
+pub(crate) struct NewTarget {
     /// What its owner calls it.
     pub name: String,
     /// Where notifications are posted to.
@@ -27,7 +27,7 @@ pub struct NewTarget {
 }
 
 /// Adds a target that waits to be verified (T3).
-pub async fn add(
+pub(crate) async fn add(
     tx: &impl ConnectionTrait,
     scope: &Scope,
     new: NewTarget,
@@ -55,7 +55,7 @@ pub async fn add(
 }
 
 /// The target, held against changes by others until the transaction ends.
-pub async fn find_to_change(
+pub(crate) async fn find_to_change(
     tx: &impl ConnectionTrait,
     scope: &Scope,
     id: &TargetId,
@@ -65,7 +65,7 @@ pub async fn find_to_change(
 }
 
 /// The scope's targets of these ids.
-pub async fn find_all(
+pub(crate) async fn find_all(
     db: &impl ConnectionTrait,
     scope: &Scope,
     ids: &[TargetId],
@@ -75,7 +75,7 @@ pub async fn find_all(
 
 /// The targets of the scope that subscribe to the name and receive events, by their ids; of `only` if that is
 /// given (R1).
-pub async fn subscribed(
+pub(crate) async fn subscribed(
     tx: &impl ConnectionTrait,
     scope: &Scope,
     name: NotificationEventName,
@@ -92,7 +92,7 @@ pub async fn subscribed(
 
 /// The targets of any scope, held against changes by others. Always locked in the
 /// same order, so that two workers cannot wait for each other.
-pub async fn lock_all(tx: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<Vec<target::Model>> {
+pub(crate) async fn lock_all(tx: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<Vec<target::Model>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -101,7 +101,7 @@ pub async fn lock_all(tx: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<V
 }
 
 /// The targets of any scope: for the delivery engine.
-pub async fn list(db: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<Vec<target::Model>> {
+pub(crate) async fn list(db: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<Vec<target::Model>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -109,18 +109,18 @@ pub async fn list(db: &impl ConnectionTrait, ids: Vec<TargetId>) -> Result<Vec<t
 }
 
 /// How many targets the scope has.
-pub async fn count(tx: &impl ConnectionTrait, scope: &Scope) -> Result<u64> {
+pub(crate) async fn count(tx: &impl ConnectionTrait, scope: &Scope) -> Result<u64> {
     Ok(scope.targets().count(tx).await?)
 }
 
 /// How many targets of the scope count towards its limit (T7).
-pub async fn count_towards_limit(tx: &impl ConnectionTrait, scope: &Scope) -> Result<u64> {
+pub(crate) async fn count_towards_limit(tx: &impl ConnectionTrait, scope: &Scope) -> Result<u64> {
     let counted = scope.targets().filter(has_status(target_status::counts_towards_limit));
     Ok(counted.count(tx).await?)
 }
 
 /// That a target has one of the statuses for which the rule holds.
-pub fn has_status(rule: impl Fn(TargetStatus) -> bool) -> Expr {
+pub(crate) fn has_status(rule: impl Fn(TargetStatus) -> bool) -> Expr {
     let statuses: Vec<TargetStatus> = TargetStatus::iter().filter(|status| rule(*status)).collect();
     match statuses[..] {
         [status] => target::Column::Status.eq(status),
@@ -129,7 +129,7 @@ pub fn has_status(rule: impl Fn(TargetStatus) -> bool) -> Expr {
 }
 
 /// Gives it another name (T9).
-pub async fn rename(
+pub(crate) async fn rename(
     tx: &impl ConnectionTrait,
     target: target::Model,
     name: String,
@@ -139,7 +139,7 @@ pub async fn rename(
 }
 
 /// Sets or removes the address that is told of a deactivation (T12).
-pub async fn set_email(
+pub(crate) async fn set_email(
     tx: &impl ConnectionTrait,
     target: target::Model,
     email: Option<String>,
@@ -153,7 +153,7 @@ pub async fn set_email(
 }
 
 /// Notes that a mail to this address was given up, if it is still the target's.
-pub async fn note_email_failure(
+pub(crate) async fn note_email_failure(
     tx: &impl ConnectionTrait,
     id: &TargetId,
     email: &str,
@@ -169,7 +169,7 @@ pub async fn note_email_failure(
 }
 
 /// Marks that the set of its subscriptions has changed.
-pub async fn touch(
+pub(crate) async fn touch(
     tx: &impl ConnectionTrait,
     target: target::Model,
     now: Timestamp,
@@ -178,7 +178,10 @@ pub async fn touch(
 }
 
 /// Counts that its signing key was rotated.
-pub async fn count_rotation(tx: &impl ConnectionTrait, target: target::Model) -> Result<target::Model> {
+pub(crate) async fn count_rotation(
+    tx: &impl ConnectionTrait,
+    target: target::Model,
+) -> Result<target::Model> {
     let rotations = target.rotations + 1;
     let mut row = target.into_active_model();
     row.rotations = Set(rotations);
@@ -188,7 +191,7 @@ pub async fn count_rotation(tx: &impl ConnectionTrait, target: target::Model) ->
 /// Moves it to another status and writes that into its history (T8).
 ///
 /// Deactivation begins a new epoch: what waited for the target until now is not sent any more (D4).
-pub async fn set_status(
+pub(crate) async fn set_status(
     tx: &impl ConnectionTrait,
     target: target::Model,
     status: TargetStatus,
@@ -224,13 +227,13 @@ async fn change(
 
 /// Removes it for good, with subscriptions, keys and history (T10). Its deliveries
 /// end when a worker comes upon them; its attempts stay with their events.
-pub async fn remove(tx: &impl ConnectionTrait, id: &TargetId) -> Result<()> {
+pub(crate) async fn remove(tx: &impl ConnectionTrait, id: &TargetId) -> Result<()> {
     target::Entity::delete_by_id(id.clone()).exec(tx).await?;
     Ok(())
 }
 
 /// Removes up to `limit` targets that have been deactivated since before `until` (T11), and answers which.
-pub async fn remove_deactivated(
+pub(crate) async fn remove_deactivated(
     tx: &impl ConnectionTrait,
     until: Timestamp,
     limit: u64,

@@ -16,7 +16,7 @@ const EXAMPLES: usize = 3;
 
 /// What the comparison has found.
 #[derive(Default)]
-pub struct Analysis {
+pub(crate) struct Analysis {
     pub events: u64,
     /// Events that exist though nobody was told so.
     pub unacknowledged: u64,
@@ -37,12 +37,12 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    pub fn is_good(&self) -> bool {
+    pub(crate) fn is_good(&self) -> bool {
         self.problems.is_empty()
     }
 
     /// Judges what was broken and how that went, before any delivery.
-    pub fn judge_run(&mut self, history: &Receipts, faults: &Faults) {
+    pub(crate) fn judge_run(&mut self, history: &Receipts, faults: &Faults) {
         let servers = "servers that ended by themselves, or not when they were asked to";
         let returns = "servers that were not ready again when their database was";
         for (problem, count) in [
@@ -64,7 +64,7 @@ impl Analysis {
         }
     }
 
-    pub fn count(&mut self, end: DeliveryState) {
+    pub(crate) fn count(&mut self, end: DeliveryState) {
         match end {
             DeliveryState::Succeeded => self.succeeded += 1,
             DeliveryState::Failed => self.failed += 1,
@@ -73,17 +73,17 @@ impl Analysis {
         }
     }
 
-    pub fn object(&mut self, problem: &'static str, example: impl fmt::Display) {
+    pub(crate) fn object(&mut self, problem: &'static str, example: impl fmt::Display) {
         self.problems.entry(problem).or_default().push(example.to_string());
     }
 
-    pub fn object_to_strangers(&mut self, receipts: &[Receipt]) {
+    pub(crate) fn object_to_strangers(&mut self, receipts: &[Receipt]) {
         for receipt in receipts {
             self.object("a receipt of no event", format!("{:x}", receipt.event));
         }
     }
 
-    pub fn lose(&mut self, problem: &'static str, example: impl fmt::Display) {
+    pub(crate) fn lose(&mut self, problem: &'static str, example: impl fmt::Display) {
         self.lost += 1;
         self.object(problem, example);
     }

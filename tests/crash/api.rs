@@ -14,19 +14,19 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Where the replicas listen that are thought to live.
 #[derive(Clone, Default)]
-pub struct Doors(Arc<RwLock<Vec<Option<SocketAddr>>>>);
+pub(crate) struct Addresses(Arc<RwLock<Vec<Option<SocketAddr>>>>);
 
-impl Doors {
-    pub fn set(&self, replica: usize, address: Option<SocketAddr>) {
-        let mut doors = self.0.write().unwrap();
-        if doors.len() <= replica {
-            doors.resize(replica + 1, None);
+impl Addresses {
+    pub(crate) fn set(&self, replica: usize, address: Option<SocketAddr>) {
+        let mut addresses = self.0.write().unwrap();
+        if addresses.len() <= replica {
+            addresses.resize(replica + 1, None);
         }
-        doors[replica] = address;
+        addresses[replica] = address;
     }
 
     /// One of them.
-    pub fn any(&self) -> Option<SocketAddr> {
+    pub(crate) fn any(&self) -> Option<SocketAddr> {
         let open: Vec<SocketAddr> = self.0.read().unwrap().iter().flatten().copied().collect();
         open.choose(&mut rand::rng()).copied()
     }
@@ -34,25 +34,35 @@ impl Doors {
 
 /// A client with a key.
 #[derive(Clone)]
-pub struct Api {
+pub(crate) struct Api {
     client: reqwest::Client,
     authorization: String,
 }
 
 impl Api {
     #[expect(clippy::disallowed_methods, reason = "the client of a test is a stranger to the server's")]
-    pub fn new(key: &str) -> Self {
+    pub(crate) fn new(key: &str) -> Self {
         let client = reqwest::Client::builder().no_proxy().timeout(CALL_TIMEOUT).build().unwrap();
         Self { client, authorization: format!("Basic {}", BASE64_STANDARD.encode(format!("{key}:"))) }
     }
 
     /// The data of an answer without errors, by anyone who is there.
-    pub async fn ask(&self, doors: &Doors, query: &str, variables: &Value) -> Result<Value, String> {
-        self.ask_at(doors.any().ok_or("nobody is there")?, query, variables).await
+    pub(crate) async fn ask(
+        &self,
+        addresses: &Addresses,
+        query: &str,
+        variables: &Value,
+    ) -> Result<Value, String> {
+        self.ask_at(addresses.any().ok_or("nobody is there")?, query, variables).await
     }
 
     /// The data of an answer without errors.
-    pub async fn ask_at(&self, address: SocketAddr, query: &str, variables: &Value) -> Result<Value, String> {
+    pub(crate) async fn ask_at(
+        &self,
+        address: SocketAddr,
+        query: &str,
+        variables: &Value,
+    ) -> Result<Value, String> {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let request = self.client.post(format!("http://{address}/graphql"));
         let request = request.header("authorization", &self.authorization);

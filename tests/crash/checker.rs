@@ -21,7 +21,7 @@ use crate::targets::{Mood, Target};
 /// How long an attempt may take to be recorded, once it was answered.
 const RECORDING: Duration = Duration::from_secs(3);
 /// Judges a run whose servers have ended.
-pub async fn judge(
+pub(crate) async fn judge(
     url: &str,
     targets: &[Target],
     calls: &Calls,

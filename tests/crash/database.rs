@@ -12,7 +12,7 @@ use crate::postgres::Postgres;
 use world::small_disk::Disk;
 
 /// What the servers share.
-pub enum Database {
+pub(crate) enum Database {
     /// A file for one server, on a disk that can be full.
     Sqlite(Disk),
     /// A PostgreSQL that crashes and recovers.
@@ -23,7 +23,7 @@ pub enum Database {
 
 /// One way to break it.
 #[derive(Debug, Clone, Copy)]
-pub struct Break {
+pub(crate) struct Break {
     /// How long PostgreSQL is away.
     pub away: Duration,
     /// How the relay follows the primary.
@@ -31,7 +31,7 @@ pub struct Break {
 }
 
 impl Database {
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "SQLite",
             Self::Postgres(_) => "PostgreSQL",
@@ -40,13 +40,13 @@ impl Database {
     }
 
     /// How many servers share it.
-    pub fn servers(&self) -> usize {
+    pub(crate) fn servers(&self) -> usize {
         if matches!(self, Self::Sqlite(_)) { 1 } else { 3 }
     }
 
     /// What is broken within ten times, in any order: often one server, now and then the database or what
     /// leads to it. With a standby it is always the primary.
-    pub fn mixture(&self) -> [Kind; 10] {
+    pub(crate) fn mixture(&self) -> [Kind; 10] {
         use Kind::{Cut as C, Database as D, Disk as F, Hold as H, Kill as K};
         match self {
             Self::Sqlite(_) => [F, F, K, K, K, K, K, K, K, K],
@@ -56,7 +56,7 @@ impl Database {
     }
 
     /// The URL of a new database for a round.
-    pub async fn url(&self, round: usize) -> String {
+    pub(crate) async fn url(&self, round: usize) -> String {
         match self {
             Self::Sqlite(disk) => disk.url(),
             Self::Postgres(postgres) => postgres.database(round).await,
@@ -65,7 +65,7 @@ impl Database {
     }
 
     /// The round was judged.
-    pub async fn forget(&self, round: usize) {
+    pub(crate) async fn forget(&self, round: usize) {
         match self {
             Self::Sqlite(disk) => files(disk).for_each(|file| fs::remove_file(file).unwrap()),
             Self::Postgres(postgres) => postgres.forget(round).await,
@@ -74,7 +74,7 @@ impl Database {
     }
 
     /// Keeps what would be gone with the disk, for whoever looks for the reason.
-    pub fn keep(&self, folder: &Path) {
+    pub(crate) fn keep(&self, folder: &Path) {
         let Self::Sqlite(disk) = self else { return };
         for file in files(disk) {
             fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
@@ -82,7 +82,7 @@ impl Database {
     }
 
     /// Nothing is finished, nobody is told.
-    pub fn crash(&self, how: Break) {
+    pub(crate) fn crash(&self, how: Break) {
         match self {
             Self::Sqlite(_) => {}
             Self::Postgres(postgres) => postgres.crash(),
@@ -91,7 +91,7 @@ impl Database {
     }
 
     /// It is there again. Answers since when.
-    pub async fn recover(&self, how: Break) -> Instant {
+    pub(crate) async fn recover(&self, how: Break) -> Instant {
         match self {
             Self::Sqlite(_) => {}
             Self::Postgres(postgres) => {
@@ -104,7 +104,7 @@ impl Database {
     }
 
     /// Waits until it may be broken again.
-    pub async fn heal(&self) {
+    pub(crate) async fn heal(&self) {
         if let Self::Pair(pair) = self {
             pair.wait_for_both().await;
         }

@@ -6,7 +6,7 @@ use entity::Timestamp;
 
 /// What was broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A server was killed.
     Kill,
     /// A server was held with all that it had in hand, and let go.
@@ -21,7 +21,7 @@ pub enum Kind {
 
 /// Something was broken for a while.
 #[derive(Debug, Clone, Copy)]
-pub struct Interruption {
+pub(crate) struct Interruption {
     pub kind: Kind,
     /// The number of the server; none if it concerned all.
     pub server: Option<u32>,
@@ -31,7 +31,7 @@ pub struct Interruption {
 
 /// What was broken in all, and how the servers took it.
 #[derive(Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     pub interruptions: Vec<Interruption>,
     /// How many servers ended by themselves while they should not.
     pub gave_up: u32,
@@ -59,7 +59,7 @@ pub struct Faults {
 
 impl Faults {
     /// For how long something of this kind was broken, each time.
-    pub fn broken(&self, kind: Kind) -> impl Iterator<Item = Duration> {
+    pub(crate) fn broken(&self, kind: Kind) -> impl Iterator<Item = Duration> {
         let of_kind = self.interruptions.iter().filter(move |broken| broken.kind == kind);
         of_kind.map(|broken| broken.until.since(broken.from))
     }

@@ -25,7 +25,7 @@ const ANSWERS: usize = 300;
 
 /// One notification, as it came to a target.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Receipt {
+pub(crate) struct Receipt {
     pub event: u128,
     /// The place of the target in the list of all.
     pub target: u8,
@@ -41,7 +41,7 @@ pub struct Receipt {
 
 /// All receipts, in order.
 #[derive(Default)]
-pub struct Receipts {
+pub(crate) struct Receipts {
     pub all: Vec<Receipt>,
     /// How many were not signed with the secret of their target.
     pub forged: u64,
@@ -52,19 +52,19 @@ pub struct Receipts {
 }
 
 /// The task that empties the receiver and keeps its answers random.
-pub struct History {
+pub(crate) struct History {
     task: JoinHandle<Receipts>,
     stop: CancellationToken,
 }
 
 impl History {
-    pub fn open(targets: Vec<Target>, dice: StdRng) -> Self {
+    pub(crate) fn open(targets: Vec<Target>, dice: StdRng) -> Self {
         let stop = CancellationToken::new();
         let task = tokio::spawn(keep(targets, dice, stop.clone()));
         Self { task, stop }
     }
 
-    pub async fn close(self) -> Receipts {
+    pub(crate) async fn close(self) -> Receipts {
         self.stop.cancel();
         self.task.await.unwrap()
     }

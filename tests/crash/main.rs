@@ -116,9 +116,9 @@ async fn round(
     let (eye, promises) = (Eye::on(&url).await, Promises::default());
     let past = (eye.clone(), promises.clone());
     let mut nemesis = Nemesis::start(site.clone(), database.clone(), past, plan.dice(0)).await;
-    let targets = targets::add(&api, nemesis.doors(), &authority).await;
+    let targets = targets::add(&api, nemesis.addresses(), &authority).await;
     let history = History::open(targets.clone(), plan.dice(1));
-    let publishers = Publishers::start(&api, &nemesis.doors(), plan, &eye, &promises);
+    let publishers = Publishers::start(&api, &nemesis.addresses(), plan, &eye, &promises);
     nemesis.rage(plan.time).await;
     let calls = publishers.stop().await;
     let settled_in = observer::wait_for_the_end(&url).await;

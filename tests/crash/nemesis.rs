@@ -11,7 +11,7 @@ use rand::seq::SliceRandom as _;
 use reprise::clock::Clock;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::api::Doors;
+use crate::api::Addresses;
 use crate::database::{Break, Database};
 use crate::faults::{Faults, Interruption, Kind};
 use crate::observer::{Eye, Promises};
@@ -41,10 +41,10 @@ const STUMBLES: Range<u64> = 1..60;
 const READY: Duration = Duration::from_secs(60);
 
 /// Whoever breaks things.
-pub struct Nemesis {
+pub(crate) struct Nemesis {
     site: Arc<Site>,
     database: Arc<Database>,
-    doors: Doors,
+    addresses: Addresses,
     replicas: Vec<Option<Server>>,
     held: Option<Held>,
     /// What was acknowledged, and who looks for it.
@@ -65,27 +65,28 @@ struct Held {
 }
 
 impl Nemesis {
-    pub async fn start(
+    pub(crate) async fn start(
         site: Arc<Site>,
         database: Arc<Database>,
         past: (Eye, Promises),
         mut dice: StdRng,
     ) -> Self {
-        let (doors, faults) = (Doors::default(), Faults::default());
+        let (addresses, faults) = (Addresses::default(), Faults::default());
         let replicas = (0..database.servers()).map(|_| None).collect();
         let breaks = dice.random_range(0..Manner::ALL.len());
         let (held, deck) = (None, Vec::new());
-        let mut nemesis = Self { site, database, doors, replicas, held, past, deck, dice, faults, breaks };
+        let mut nemesis =
+            Self { site, database, addresses, replicas, held, past, deck, dice, faults, breaks };
         nemesis.mend().await;
         nemesis
     }
 
-    pub fn doors(&self) -> Doors {
-        self.doors.clone()
+    pub(crate) fn addresses(&self) -> Addresses {
+        self.addresses.clone()
     }
 
     /// Breaks things for so long; in the end everything runs again.
-    pub async fn rage(&mut self, time: Duration) {
+    pub(crate) async fn rage(&mut self, time: Duration) {
         let end = Instant::now() + time;
         self.faults.intended = self.intentions(time);
         while Instant::now() < end {
@@ -126,7 +127,7 @@ impl Nemesis {
     }
 
     /// Ends the servers as an operator would.
-    pub async fn end(mut self) -> Faults {
+    pub(crate) async fn end(mut self) -> Faults {
         self.count_the_fallen();
         for server in self.replicas.drain(..).flatten() {
             self.faults.bad_ends += u32::from(!server.end().await);
@@ -157,7 +158,7 @@ impl Nemesis {
         let Some(server) = self.replicas[replica].take() else { return };
         let (number, from) = (server.number, now());
         drop(server);
-        self.doors.set(replica, None);
+        self.addresses.set(replica, None);
         self.note(Kind::Kill, Some(number), from);
     }
 
@@ -305,7 +306,7 @@ impl Nemesis {
         for (replica, place) in self.replicas.iter_mut().enumerate() {
             if place.as_mut().is_some_and(Server::has_ended) {
                 *place = None;
-                self.doors.set(replica, None);
+                self.addresses.set(replica, None);
                 self.faults.gave_up += 1;
             }
         }
@@ -326,7 +327,7 @@ impl Nemesis {
     }
 
     fn open(&mut self, replica: usize, server: Server) {
-        self.doors.set(replica, Some(server.address));
+        self.addresses.set(replica, Some(server.address));
         self.replicas[replica] = Some(server);
     }
 

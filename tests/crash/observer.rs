@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_secs(3);
 const AT_ONCE: usize = 1_000;
 
 /// A connection of our own.
-pub async fn connect(url: &str) -> DatabaseConnection {
+pub(crate) async fn connect(url: &str) -> DatabaseConnection {
     sea_orm::Database::connect(options(url)).await.unwrap()
 }
 
@@ -34,7 +34,7 @@ fn options(url: &str) -> ConnectOptions {
 /// Looks for what was acknowledged through a connection that no server has: a server's own connection may see
 /// what was never committed.
 #[derive(Clone)]
-pub enum Eye {
+pub(crate) enum Eye {
     /// On a file.
     Sqlite(DatabaseConnection),
     /// On this PostgreSQL. A connection may stand before a server that was the primary a moment ago, or that
@@ -43,13 +43,13 @@ pub enum Eye {
 }
 
 impl Eye {
-    pub async fn on(url: &str) -> Self {
+    pub(crate) async fn on(url: &str) -> Self {
         if url.starts_with("sqlite:") { Self::Sqlite(connect(url).await) } else { Self::Postgres(url.into()) }
     }
 
     /// How many of these events are not there; none if the database does not answer. What it has is judged at
     /// the end.
-    pub async fn missing(&self, events: &[String]) -> Option<u64> {
+    pub(crate) async fn missing(&self, events: &[String]) -> Option<u64> {
         let there = match self {
             Self::Sqlite(db) => {
                 event::Entity::find().filter(event::Column::Id.is_in(events)).count(db).await.ok()?
@@ -62,16 +62,16 @@ impl Eye {
 
 /// What was acknowledged, until somebody looks for it after something broke.
 #[derive(Clone, Default)]
-pub struct Promises(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Promises(Arc<Mutex<Vec<String>>>);
 
 impl Promises {
-    pub fn add(&self, events: &[String]) {
+    pub(crate) fn add(&self, events: &[String]) {
         self.0.lock().unwrap().extend_from_slice(events);
     }
 
     /// Looks for all that was acknowledged since the last look. Answers of how many events the database told
     /// something, and how many of them are not there.
-    pub async fn look(&self, eye: &Eye) -> (u64, u64) {
+    pub(crate) async fn look(&self, eye: &Eye) -> (u64, u64) {
         let events = std::mem::take(&mut *self.0.lock().unwrap());
         let (mut seen, mut missing) = (0, 0);
         for some in events.chunks(AT_ONCE) {
@@ -97,7 +97,7 @@ async fn there(url: &str, events: &[String]) -> Result<Option<u64>, DbErr> {
 }
 
 /// Waits until every delivery has ended, or no longer. Answers how long it took.
-pub async fn wait_for_the_end(url: &str) -> Duration {
+pub(crate) async fn wait_for_the_end(url: &str) -> Duration {
     let (db, start) = (connect(url).await, Instant::now());
     for _ in 0..=AGAIN {
         let (from, before) = (Instant::now(), attempts(&db).await);

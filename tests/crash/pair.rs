@@ -21,7 +21,7 @@ const ASTRAY: Duration = Duration::from_secs(3);
 
 /// How a proxy or a name follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub(crate) enum Manner {
     /// At once: connections are closed, new ones go to the new primary.
     AtOnce,
     /// Late: for some seconds it points at the old primary, which is a standby by then, and connections
@@ -32,11 +32,11 @@ pub enum Manner {
 }
 
 impl Manner {
-    pub const ALL: [Self; 3] = [Self::Late, Self::Silently, Self::AtOnce];
+    pub(crate) const ALL: [Self; 3] = [Self::Late, Self::Silently, Self::AtOnce];
 }
 
 /// The two nodes.
-pub struct Pair {
+pub(crate) struct Pair {
     nodes: [Postgres; 2],
     /// The place of the primary.
     primary: Mutex<usize>,
@@ -45,7 +45,7 @@ pub struct Pair {
 
 impl Pair {
     /// None: there are no server binaries on this machine.
-    pub async fn start() -> Option<Self> {
+    pub(crate) async fn start() -> Option<Self> {
         let primary = Postgres::start()?;
         let standby = Postgres::standby_of(&primary);
         let relay = Relay::to(primary.folder()).await;
@@ -55,25 +55,25 @@ impl Pair {
     }
 
     /// A new database for a round, by way of the relay.
-    pub async fn database(&self, round: usize) -> String {
+    pub(crate) async fn database(&self, round: usize) -> String {
         self.primary().database(round).await;
         let address = self.relay.address;
         Url::parse(&format!("postgres://postgres@{address}/round_{round}")).unwrap().into()
     }
 
     /// The round was judged.
-    pub async fn forget(&self, round: usize) {
+    pub(crate) async fn forget(&self, round: usize) {
         self.primary().forget(round).await;
     }
 
     /// The primary is gone, and nobody is told.
-    pub fn crash(&self, manner: Manner) {
+    pub(crate) fn crash(&self, manner: Manner) {
         self.relay.turn_away(if manner == Manner::Silently { Open::Silent } else { Open::Closed });
         self.primary().crash();
     }
 
     /// The standby becomes the primary, and the relay points at it in the end. Answers since when.
-    pub async fn take_over(&self, manner: Manner) -> Instant {
+    pub(crate) async fn take_over(&self, manner: Manner) -> Instant {
         let (old, new) = {
             let mut primary = self.primary.lock().unwrap();
             let old = *primary;
@@ -96,7 +96,7 @@ impl Pair {
     }
 
     /// Waits until each commit is on both nodes again.
-    pub async fn wait_for_both(&self) {
+    pub(crate) async fn wait_for_both(&self) {
         let primary = self.primary();
         primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'").await;
         primary.execute("SELECT pg_reload_conf()").await;

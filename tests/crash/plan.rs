@@ -21,7 +21,7 @@ const ROUND: Duration = Duration::from_secs(600);
 
 /// The plan of a run, or of one of its rounds.
 #[derive(Clone)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub time: Duration,
     pub rate: f64,
     pub binary: PathBuf,
@@ -29,7 +29,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let seconds = variable("CRASH_SECONDS");
         let binary = env::var_os("REPRISE_BINARY").map(PathBuf::from);
         Self {
@@ -41,7 +41,7 @@ impl Plan {
     }
 
     /// The rounds that the run is made of, with dice of their own.
-    pub fn rounds(&self) -> Vec<Self> {
+    pub(crate) fn rounds(&self) -> Vec<Self> {
         let most = ROUND.min(Duration::from_secs_f64(CALLS / self.rate));
         let (mut rounds, mut left) = (Vec::new(), self.time);
         while !left.is_zero() {
@@ -54,7 +54,7 @@ impl Plan {
     }
 
     /// The dice of one player. The same seed gives everyone the same throws.
-    pub fn dice(&self, player: u64) -> StdRng {
+    pub(crate) fn dice(&self, player: u64) -> StdRng {
         StdRng::seed_from_u64(self.seed.wrapping_add(player))
     }
 }

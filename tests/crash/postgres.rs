@@ -23,7 +23,7 @@ const SETTINGS: &str = "
 ";
 
 /// A server of our own.
-pub struct Postgres {
+pub(crate) struct Postgres {
     cluster: Cluster,
     /// Our end of its pipe closes when this process ends, which wakes it.
     watchdog: Child,
@@ -31,7 +31,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// None: there are no server binaries on this machine. With `CI=true` that is a failure.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let Some(binaries) = newest_binaries() else {
             assert!(env::var("CI").as_deref() != Ok("true"), "no PostgreSQL on this machine, and CI=true");
             writeln!(stderr(), "SKIPPED: the PostgreSQL half of the crash test (no server binaries)").ok();
@@ -44,7 +44,7 @@ impl Postgres {
     }
 
     /// Another server that has and gets all that the primary has.
-    pub fn standby_of(primary: &Self) -> Self {
+    pub(crate) fn standby_of(primary: &Self) -> Self {
         let cluster = Cluster::create(newest_binaries().expect("the primary has some"));
         let watchdog = cluster.watch();
         block_in_place(|| cluster.follow(&primary.cluster));
@@ -52,7 +52,7 @@ impl Postgres {
     }
 
     /// A new database for a round.
-    pub async fn database(&self, round: usize) -> String {
+    pub(crate) async fn database(&self, round: usize) -> String {
         self.execute(&format!("CREATE DATABASE round_{round}")).await;
         let mut url = self.url();
         url.set_path(&format!("round_{round}"));
@@ -60,18 +60,18 @@ impl Postgres {
     }
 
     /// The round was judged.
-    pub async fn forget(&self, round: usize) {
+    pub(crate) async fn forget(&self, round: usize) {
         self.execute(&format!("DROP DATABASE round_{round} WITH (FORCE)")).await;
     }
 
-    pub async fn execute(&self, statement: &str) {
+    pub(crate) async fn execute(&self, statement: &str) {
         let db = observer::connect(self.url().as_str()).await;
         db.execute_unprepared(statement).await.unwrap();
         db.close().await.unwrap();
     }
 
     /// Cuts connections, most of those that are within a statement or a transaction. Answers how many.
-    pub async fn cut(&self) -> u64 {
+    pub(crate) async fn cut(&self) -> u64 {
         let db = observer::connect(self.url().as_str()).await;
         let cut = "SELECT count(pg_terminate_backend(pid)) AS cut FROM pg_stat_activity
             WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
@@ -82,32 +82,32 @@ impl Postgres {
     }
 
     /// The database that it has from the beginning.
-    pub fn url(&self) -> Url {
+    pub(crate) fn url(&self) -> Url {
         self.cluster.url()
     }
 
     /// Where its socket is.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.cluster.folder()
     }
 
     /// Stops it: nothing is finished, nobody is told.
-    pub fn crash(&self) {
+    pub(crate) fn crash(&self) {
         block_in_place(|| run(&mut self.cluster.stop_at_once()));
     }
 
     /// Starts it, and waits until it has recovered.
-    pub fn recover(&self) {
+    pub(crate) fn recover(&self) {
         block_in_place(|| self.cluster.start_again());
     }
 
     /// Makes a standby the primary.
-    pub fn promote(&self) {
+    pub(crate) fn promote(&self) {
         block_in_place(|| self.cluster.promote());
     }
 
     /// Forgets all that it has, and becomes a standby of the primary.
-    pub fn follow(&self, primary: &Self) {
+    pub(crate) fn follow(&self, primary: &Self) {
         block_in_place(|| self.cluster.follow(&primary.cluster));
     }
 }

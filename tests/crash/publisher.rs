@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Api, Doors};
+use crate::api::{Addresses, Api};
 use crate::observer::{Eye, Promises};
 use crate::plan::Plan;
 use crate::targets::EVENT_NAME;
@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const END_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A call, and what came of it.
-pub struct Call {
+pub(crate) struct Call {
     pub number: u64,
     pub size: u64,
     /// The events, if it was acknowledged.
@@ -36,7 +36,7 @@ pub struct Call {
 
 /// All calls of a run.
 #[derive(Default)]
-pub struct Calls {
+pub(crate) struct Calls {
     pub made: Vec<Call>,
     /// How often a call was not answered as it should.
     pub failures: u64,
@@ -47,20 +47,26 @@ pub struct Calls {
 }
 
 /// The publishers at work.
-pub struct Publishers {
+pub(crate) struct Publishers {
     tasks: JoinSet<Calls>,
     stop: CancellationToken,
 }
 
 impl Publishers {
-    pub fn start(api: &Api, doors: &Doors, plan: &Plan, eye: &Eye, promises: &Promises) -> Self {
+    pub(crate) fn start(
+        api: &Api,
+        addresses: &Addresses,
+        plan: &Plan,
+        eye: &Eye,
+        promises: &Promises,
+    ) -> Self {
         let (mut tasks, stop, count) = (JoinSet::new(), CancellationToken::new(), Arc::default());
         let pause = Duration::from_secs_f64(PUBLISHERS as f64 / plan.rate);
         for player in 0..PUBLISHERS {
             let publisher = Publisher {
                 api: api.clone(),
-                doors: doors.clone(),
-                door: None,
+                addresses: addresses.clone(),
+                address: None,
                 dice: plan.dice(100 + player),
                 count: Arc::clone(&count),
                 eye: eye.clone(),
@@ -73,7 +79,7 @@ impl Publishers {
     }
 
     /// Lets all end what they have begun.
-    pub async fn stop(mut self) -> Calls {
+    pub(crate) async fn stop(mut self) -> Calls {
         self.stop.cancel();
         let mut all = Calls::default();
         while let Some(calls) = timeout(END_TIMEOUT, self.tasks.join_next()).await.expect("publishers end") {
@@ -89,9 +95,9 @@ impl Publishers {
 
 struct Publisher {
     api: Api,
-    doors: Doors,
+    addresses: Addresses,
     /// Where it was answered last.
-    door: Option<SocketAddr>,
+    address: Option<SocketAddr>,
     dice: StdRng,
     count: Arc<AtomicU64>,
     /// Looks for what was acknowledged, before anything else breaks.
@@ -140,9 +146,9 @@ impl Publisher {
             publishNotificationEvents(input: $input) {
                 ... on PublishedNotificationEvents { events { id } } } }";
         // Put back only if it answers, so that who is held or gone is left alone.
-        let door = self.door.take().or_else(|| self.doors.any()).ok_or("nobody is there")?;
-        let data = self.api.ask_at(door, query, input).await?;
-        self.door = Some(door);
+        let address = self.address.take().or_else(|| self.addresses.any()).ok_or("nobody is there")?;
+        let data = self.api.ask_at(address, query, input).await?;
+        self.address = Some(address);
         let events = data["publishNotificationEvents"]["events"].as_array().expect("the input is good");
         Ok(events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect())
     }

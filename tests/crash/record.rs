@@ -14,12 +14,12 @@ use crate::history::Receipt;
 const PAGE: u64 = 1_000;
 
 /// The digits of an id.
-pub fn number(id: &str) -> u128 {
+pub(crate) fn number(id: &str) -> u128 {
     u128::from_str_radix(&id[id.len() - 32..], 16).unwrap()
 }
 
 /// Some events, with all that is recorded of them.
-pub struct Page {
+pub(crate) struct Page {
     pub events: Vec<event::Model>,
     deliveries: HashMap<EventId, Vec<delivery::Model>>,
     attempts: HashMap<EventId, Vec<attempt::Model>>,
@@ -27,7 +27,7 @@ pub struct Page {
 
 impl Page {
     /// The events after the last one that was looked at, in the order of their ids.
-    pub async fn after(db: &DatabaseConnection, last: Option<EventId>) -> Option<Self> {
+    pub(crate) async fn after(db: &DatabaseConnection, last: Option<EventId>) -> Option<Self> {
         let after = last.as_ref().map_or("", EventId::as_str);
         let events = event::Entity::find().filter(event::Column::Id.gt(after));
         let events = events.order_by_asc(event::Column::Id).limit(PAGE).all(db).await.unwrap();
@@ -41,11 +41,11 @@ impl Page {
         })
     }
 
-    pub fn deliveries(&self, event: &EventId) -> &[delivery::Model] {
+    pub(crate) fn deliveries(&self, event: &EventId) -> &[delivery::Model] {
         self.deliveries.get(event).map_or(&[], Vec::as_slice)
     }
 
-    pub fn attempts(&self, event: &EventId) -> &[attempt::Model] {
+    pub(crate) fn attempts(&self, event: &EventId) -> &[attempt::Model] {
         self.attempts.get(event).map_or(&[], Vec::as_slice)
     }
 }
@@ -59,22 +59,22 @@ fn by_event<Row>(rows: Vec<Row>, event: fn(&Row) -> &EventId) -> HashMap<EventId
 }
 
 /// What is known of one delivery.
-pub struct Trace<'a> {
+pub(crate) struct Trace<'a> {
     pub attempts: Vec<&'a attempt::Model>,
     /// In the order of their stamps.
     pub receipts: Vec<Receipt>,
 }
 
 impl Trace<'_> {
-    pub fn has(&self, status: AttemptStatus) -> bool {
+    pub(crate) fn has(&self, status: AttemptStatus) -> bool {
         self.attempts.iter().any(|attempt| attempt.status == status)
     }
 
-    pub fn receipt_of(&self, attempt: &attempt::Model) -> Option<&Receipt> {
+    pub(crate) fn receipt_of(&self, attempt: &attempt::Model) -> Option<&Receipt> {
         self.receipts.iter().find(|receipt| receipt.is_accepted && receipt.stamp == attempt.created_at)
     }
 
-    pub fn record_of(&self, receipt: &Receipt) -> Option<AttemptStatus> {
+    pub(crate) fn record_of(&self, receipt: &Receipt) -> Option<AttemptStatus> {
         let same = |attempt: &&&attempt::Model| attempt.created_at == receipt.stamp;
         self.attempts.iter().find(same).map(|attempt| attempt.status)
     }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 /// What becomes of the connections that are open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Open {
+pub(crate) enum Open {
     /// They are closed.
     Closed,
     /// They go on, with the node that they were made to.
@@ -22,7 +22,7 @@ pub enum Open {
 }
 
 /// The relay.
-pub struct Relay {
+pub(crate) struct Relay {
     pub address: SocketAddr,
     route: watch::Sender<Route>,
 }
@@ -35,7 +35,7 @@ struct Route {
 }
 
 impl Relay {
-    pub async fn to(folder: &Path) -> Self {
+    pub(crate) async fn to(folder: &Path) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (route, watched) = watch::channel(Route { node: Some(socket(folder)), open: Open::Kept });
@@ -44,12 +44,12 @@ impl Relay {
     }
 
     /// Turns to the node with this folder.
-    pub fn turn_to(&self, folder: &Path, open: Open) {
+    pub(crate) fn turn_to(&self, folder: &Path, open: Open) {
         self.route.send_replace(Route { node: Some(socket(folder)), open });
     }
 
     /// No node is there: who connects is let in and turned away.
-    pub fn turn_away(&self, open: Open) {
+    pub(crate) fn turn_away(&self, open: Open) {
         self.route.send_replace(Route { node: None, open });
     }
 }

@@ -15,7 +15,7 @@ use crate::server::Complaints;
 const LOUDEST: usize = 8;
 
 /// A round that has ended.
-pub struct Round<'a> {
+pub(crate) struct Round<'a> {
     pub plan: &'a Plan,
     pub calls: &'a Calls,
     pub faults: &'a Faults,
@@ -33,13 +33,13 @@ enum Figure {
 
 /// All figures, and what the servers' logs complained about.
 #[derive(Default)]
-pub struct Report {
+pub(crate) struct Report {
     figures: Vec<(&'static str, Figure)>,
     complaints: Complaints,
 }
 
 impl Report {
-    pub fn add(&mut self, round: &Round, complaints: Complaints) {
+    pub(crate) fn add(&mut self, round: &Round, complaints: Complaints) {
         for (complaint, count) in complaints {
             *self.complaints.entry(complaint).or_default() += count;
         }

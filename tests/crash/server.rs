@@ -26,11 +26,11 @@ use world::cluster::{run, watchdog};
 use world::small_disk::confined;
 
 /// An attempt that takes longer has failed.
-pub const DEADLINE: Duration = Duration::from_secs(3);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(3);
 /// What a dead server had claimed is left alone for so long.
-pub const LEASE: Duration = Duration::from_secs(6);
+pub(crate) const LEASE: Duration = Duration::from_secs(6);
 /// What the `user-agent` of a server begins with, before its number.
-pub const AGENT: &str = "crash/";
+pub(crate) const AGENT: &str = "crash/";
 
 /// So many attempts that only who takes nothing ever runs out of them.
 const RETRIES: &str = "attempts=16,first=300ms,factor=1,jitter=0.2";
@@ -38,10 +38,10 @@ const START: Duration = Duration::from_secs(60);
 const END: Duration = Duration::from_secs(20);
 
 /// What servers wrote to their log above the level of information, and how often.
-pub type Complaints = BTreeMap<String, u64>;
+pub(crate) type Complaints = BTreeMap<String, u64>;
 
 /// Where servers are started.
-pub struct Site {
+pub(crate) struct Site {
     binary: PathBuf,
     url: String,
     folder: PathBuf,
@@ -52,7 +52,7 @@ pub struct Site {
 }
 
 /// A server process.
-pub struct Server {
+pub(crate) struct Server {
     pub number: u32,
     pub address: SocketAddr,
     process: Process,
@@ -62,7 +62,7 @@ pub struct Server {
 struct Process(Child);
 
 impl Site {
-    pub fn new(binary: &Path, url: &str, folder: &Path, authority: &str) -> Self {
+    pub(crate) fn new(binary: &Path, url: &str, folder: &Path, authority: &str) -> Self {
         fs::write(folder.join("ca.pem"), authority).unwrap();
         Self {
             binary: binary.to_owned(),
@@ -75,7 +75,7 @@ impl Site {
     }
 
     /// Makes an organization, and a key that may publish in LIVE.
-    pub fn first_key(&self) -> Api {
+    pub(crate) fn first_key(&self) -> Api {
         let made = self.rows(&["organizations", "create", "First", "--json"]);
         let organization = made[0]["organization"].as_str().unwrap();
         let kind = ["--environment", "live", "--kind", "platform", "--name", "crash", "--json"];
@@ -84,7 +84,7 @@ impl Site {
     }
 
     /// Starts a server and waits until it listens. None: it has ended instead.
-    pub async fn start(&self) -> Option<Server> {
+    pub(crate) async fn start(&self) -> Option<Server> {
         let number = self.starts.fetch_add(1, Ordering::Relaxed) + 1;
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0", "--allow-private-targets"]);
         command.args(["--live-retries", RETRIES, "--target-concurrency", "64", "--look-interval", "250ms"]);
@@ -103,12 +103,12 @@ impl Site {
     }
 
     /// The number of the server that was started last.
-    pub fn last_number(&self) -> u32 {
+    pub(crate) fn last_number(&self) -> u32 {
         self.starts.load(Ordering::Relaxed)
     }
 
     /// Writes a line between those of the servers.
-    pub fn log(&self, line: &str) {
+    pub(crate) fn log(&self, line: &str) {
         writeln!(self.open_log(), "{line}").unwrap();
     }
 
@@ -116,7 +116,7 @@ impl Site {
         OpenOptions::new().create(true).append(true).open(self.folder.join("log")).unwrap()
     }
 
-    pub fn complaints(&self) -> Complaints {
+    pub(crate) fn complaints(&self) -> Complaints {
         self.complaints.lock().unwrap().clone()
     }
 
@@ -142,23 +142,23 @@ impl Site {
 
 impl Server {
     /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.process.0.try_wait().unwrap().is_some()
     }
 
     /// Its number for the operating system.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.process.0.id()
     }
 
     /// `STOP` or `CONT`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let (script, pid) = (r#"kill -s "$0" "$1""#, self.process.0.id().to_string());
         run(Command::new("sh").args(["-c", script, name, &pid]));
     }
 
     /// Ends it as an operator would, and says whether it went well.
-    pub async fn end(mut self) -> bool {
+    pub(crate) async fn end(mut self) -> bool {
         self.signal("TERM");
         let end = Instant::now() + END;
         while Instant::now() < end {
@@ -172,7 +172,7 @@ impl Server {
 }
 
 /// Whether the server that listens there says that it works.
-pub async fn is_ready(address: SocketAddr) -> bool {
+pub(crate) async fn is_ready(address: SocketAddr) -> bool {
     let ask = async {
         let mut stream = TcpStream::connect(address).await.ok()?;
         stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: crash\r\nconnection: close\r\n\r\n").await.ok()?;

@@ -9,14 +9,14 @@ use rand::rngs::StdRng;
 use receiver::{Answer, Authority, Receiver};
 use serde_json::{Value, json};
 
-use crate::api::{Api, Doors};
+use crate::api::{Addresses, Api};
 
 /// What all publishers publish and all targets subscribe to.
-pub const EVENT_NAME: &str = "CARD_PRODUCT_APPLICATION_APPROVED";
+pub(crate) const EVENT_NAME: &str = "CARD_PRODUCT_APPLICATION_APPROVED";
 
 /// How a target answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Mood {
+pub(crate) enum Mood {
     Steady,
     Slow,
     Moody,
@@ -25,7 +25,7 @@ pub enum Mood {
 
 /// A target, as the history knows it.
 #[derive(Clone)]
-pub struct Target {
+pub(crate) struct Target {
     pub mood: Mood,
     pub id: String,
     pub secret: String,
@@ -34,13 +34,13 @@ pub struct Target {
 }
 
 /// The one path of each receiver.
-pub const PATH: &str = "/hook";
+pub(crate) const PATH: &str = "/hook";
 
 impl Mood {
     const ALL: [Self; 4] = [Self::Steady, Self::Slow, Self::Moody, Self::Doomed];
 
     /// One answer, by the dice.
-    pub fn answer(self, dice: &mut StdRng) -> Answer {
+    pub(crate) fn answer(self, dice: &mut StdRng) -> Answer {
         let mut later = |most| Duration::from_millis(dice.random_range(0..most));
         match self {
             Self::Steady => Answer::Status(200),
@@ -60,34 +60,34 @@ impl Mood {
 }
 
 /// Adds the targets and waits until they are active.
-pub async fn add(api: &Api, doors: Doors, authority: &Authority) -> Vec<Target> {
+pub(crate) async fn add(api: &Api, addresses: Addresses, authority: &Authority) -> Vec<Target> {
     let mut targets = Vec::new();
     for mood in Mood::ALL {
         let receiver = Arc::new(Receiver::start(authority).await.unwrap());
-        let added = add_one(api, &doors, &receiver.uri(PATH)).await;
+        let added = add_one(api, &addresses, &receiver.uri(PATH)).await;
         let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{added}")).to_owned();
         let (id, secret) = (text(&added["id"]), text(&added["signingKeys"][0]["secret"]));
         targets.push(Target { mood, id, secret, receiver });
     }
     for target in &targets {
-        while status(api, &doors, &target.id).await != "ACTIVE" {
+        while status(api, &addresses, &target.id).await != "ACTIVE" {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
     targets
 }
 
-async fn add_one(api: &Api, doors: &Doors, uri: &str) -> Value {
+async fn add_one(api: &Api, addresses: &Addresses, uri: &str) -> Value {
     let query = "mutation($input: AddWebhookNotificationTargetInput!) {
         addWebhookNotificationTarget(input: $input) {
             ... on WebhookNotificationTarget { id signingKeys { secret } } } }";
     let input = json!({ "name": "A target", "uri": uri, "subscriptions": [EVENT_NAME] });
-    let mut data = api.ask(doors, query, &json!({ "input": input })).await.unwrap();
+    let mut data = api.ask(addresses, query, &json!({ "input": input })).await.unwrap();
     data["addWebhookNotificationTarget"].take()
 }
 
-async fn status(api: &Api, doors: &Doors, id: &str) -> String {
+async fn status(api: &Api, addresses: &Addresses, id: &str) -> String {
     let query = "query($id: ID!) { node(id: $id) { ... on WebhookNotificationTarget { status } } }";
-    let data = api.ask(doors, query, &json!({ "id": id })).await.unwrap();
+    let data = api.ask(addresses, query, &json!({ "id": id })).await.unwrap();
     data["node"]["status"].as_str().unwrap().to_owned()
 }

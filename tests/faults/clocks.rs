@@ -25,7 +25,7 @@ async fn a_postgres_whose_clock_is_set_stops_no_retry_and_removes_nothing() {
     let Some((own, clock)) = Own::start_with_a_clock() else { return };
     let mut site = Site::at(&own.url()).await;
     site.set("REPRISE_TEST_RETRIES", "attempts=1000,first=300ms,factor=1,jitter=0");
-    site.set("REPRISE_UPKEEP_INTERVAL", "50ms");
+    site.set("REPRISE_MAINTENANCE_INTERVAL", "50ms");
     let [key, _] = site.make_keys();
     let mut server = site.serve().await;
     let api = server.api(&key);

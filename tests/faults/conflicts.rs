@@ -111,12 +111,12 @@ async fn under_serializable_isolation_replicas_lose_nothing_and_publish_no_key_t
     let Some((world, owner)) = serializable().await else { return };
     world.active_target(&world.test, "/hook", &[ISSUED]).await;
     let replica = World::at(owner.database_url(), |_| {}).await;
-    let door = replica.test.with_key(world.test.key());
+    let other = replica.test.with_key(world.test.key());
     let publishing = async |publisher: usize| {
         let mut acknowledged = Vec::new();
         for number in 0..15 {
             let event = json!({ "name": ISSUED, "node": {}, "idempotencyKey": number.to_string() });
-            let through = if publisher.is_multiple_of(2) { &world.test } else { &door };
+            let through = if publisher.is_multiple_of(2) { &world.test } else { &other };
             // Who meets too many others is told so, and tries again.
             acknowledged.push(loop {
                 if let Ok(mut ids) = publish(through, std::slice::from_ref(&event)).await {

@@ -7,22 +7,22 @@ use serde_json::{Value, json};
 
 use world::{Api, World};
 
-pub const ISSUED: &str = "PAYMENT_CARD_ISSUED";
+pub(crate) const ISSUED: &str = "PAYMENT_CARD_ISSUED";
 
 /// The status of `/readyz`.
-pub async fn readiness(api: &Api) -> u16 {
+pub(crate) async fn readiness(api: &Api) -> u16 {
     api.client().get(api.at("/readyz")).send().await.unwrap().status().as_u16()
 }
 
 /// Waits until `/readyz` answers so.
-pub async fn becomes(api: &Api, status: u16) {
+pub(crate) async fn becomes(api: &Api, status: u16) {
     while readiness(api).await != status {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
 /// Publishes, and takes what comes: the ids of the events, or why there are none.
-pub async fn publish(api: &Api, events: &[Value]) -> Result<Vec<String>, Value> {
+pub(crate) async fn publish(api: &Api, events: &[Value]) -> Result<Vec<String>, Value> {
     let query = "mutation($events: [NotificationEventInput!]!) {
         publishNotificationEvents(input: { events: $events }) {
             ... on PublishedNotificationEvents { events { id } } } }";
@@ -33,7 +33,7 @@ pub async fn publish(api: &Api, events: &[Value]) -> Result<Vec<String>, Value> 
 }
 
 /// An answer that says that it is our fault, and by which id it is found in the log; and nothing more.
-pub fn is_clean(answer: &Value) {
+pub(crate) fn is_clean(answer: &Value) {
     let text = answer.to_string().to_lowercase();
     let code = answer["errors"][0]["extensions"]["code"].as_str().unwrap();
     assert!(["INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE"].contains(&code), "{text}");
@@ -45,12 +45,12 @@ pub fn is_clean(answer: &Value) {
 
 /// What was in flight when the trouble began is delivered and recorded; meanwhile callers are told
 /// cleanly, and so is whoever watches; afterwards everything goes on by itself.
-pub async fn endure(world: &World, trouble: impl AsyncFnOnce(), heal: impl AsyncFnOnce()) {
+pub(crate) async fn endure(world: &World, trouble: impl AsyncFnOnce(), heal: impl AsyncFnOnce()) {
     endure_refusing(world, &[json!({ "name": ISSUED, "node": {} })], trouble, heal).await;
 }
 
 /// The same, in a trouble that only these events meet.
-pub async fn endure_refusing(
+pub(crate) async fn endure_refusing(
     world: &World,
     events: &[Value],
     trouble: impl AsyncFnOnce(),

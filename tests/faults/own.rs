@@ -14,21 +14,21 @@ use world::faketime;
 const SETTINGS: &str = "fsync = off\nlisten_addresses = ''";
 
 /// It ends with this value, however the process ends.
-pub struct Own {
+pub(crate) struct Own {
     cluster: Cluster,
     _watchdog: Child,
 }
 
 impl Own {
     /// None: there are no server binaries on this machine.
-    pub fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let own = Self::empty()?;
         own.cluster.start(SETTINGS);
         Some(own)
     }
 
     /// One that is told the time by the file that is answered.
-    pub fn start_with_a_clock() -> Option<(Self, PathBuf)> {
+    pub(crate) fn start_with_a_clock() -> Option<(Self, PathBuf)> {
         let (library, mut own) = (faketime::library()?, Self::empty()?);
         let clock = own.cluster.keep("clock", "+0");
         own.cluster.set_environment(faketime::environment(&library, &clock));
@@ -37,7 +37,7 @@ impl Own {
     }
 
     /// One that listens on this machine's addresses too, and takes nobody there but by TLS.
-    pub fn start_with_tls(authority: &Authority) -> Option<(Self, u16)> {
+    pub(crate) fn start_with_tls(authority: &Authority) -> Option<(Self, u16)> {
         let own = Self::empty()?;
         let (certificate, key) = authority.identity(&["localhost", "127.0.0.1", "::1"]);
         let [certificate, key] = [("server.pem", certificate), ("server.key", key)]
@@ -53,13 +53,13 @@ impl Own {
     }
 
     /// One that follows this one.
-    pub fn standby(&self) -> Self {
+    pub(crate) fn standby(&self) -> Self {
         let standby = Self::empty().unwrap();
         standby.cluster.follow(&self.cluster);
         standby
     }
 
-    pub fn promote(&self) {
+    pub(crate) fn promote(&self) {
         self.cluster.promote();
     }
 
@@ -69,26 +69,26 @@ impl Own {
         Some(Self { cluster, _watchdog: watchdog })
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.cluster.url().into()
     }
 
     /// Stops it: nothing is finished, nobody is told.
-    pub fn crash(&self) {
+    pub(crate) fn crash(&self) {
         cluster::run(&mut self.cluster.stop_at_once());
     }
 
-    pub fn recover(&self) {
+    pub(crate) fn recover(&self) {
         self.cluster.start_again();
     }
 
     /// The same, but no file of it may grow beyond so many bytes.
-    pub fn recover_confined(&self, bytes: u64) {
+    pub(crate) fn recover_confined(&self, bytes: u64) {
         self.cluster.start_confined(bytes);
     }
 
     /// The folder with its data.
-    pub fn files(&self) -> PathBuf {
+    pub(crate) fn files(&self) -> PathBuf {
         let url = self.cluster.url();
         let (_, folder) = url.query_pairs().find(|(name, _)| name == "host").unwrap();
         PathBuf::from(&*folder).join("data")
@@ -96,14 +96,14 @@ impl Own {
 }
 
 /// A connection beside the server's: that of an operator, or of whoever gets in its way.
-pub async fn beside(world: &World) -> DatabaseConnection {
+pub(crate) async fn beside(world: &World) -> DatabaseConnection {
     let mut options = ConnectOptions::new(world.database_url());
     options.max_connections(1).sqlx_logging(false);
     Database::connect(options).await.unwrap()
 }
 
 /// Ends all connections to the database but this one.
-pub async fn cut(beside: &DatabaseConnection) {
+pub(crate) async fn cut(beside: &DatabaseConnection) {
     let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
     beside.execute_unprepared(all).await.unwrap();
@@ -111,7 +111,7 @@ pub async fn cut(beside: &DatabaseConnection) {
 
 /// Says whether sessions that begin from now on may write. Those that there are go on as they were, and the one
 /// that says so may write all the same.
-pub async fn set_read_only(beside: &DatabaseConnection, is_read_only: bool) {
+pub(crate) async fn set_read_only(beside: &DatabaseConnection, is_read_only: bool) {
     let set = format!(
         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = {is_read_only}',
          current_database()); END $$"

@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use url::Url;
 
 /// How long what the server says is held back; none: for ever.
-pub type Delay = Option<Duration>;
+pub(crate) type Delay = Option<Duration>;
 
 /// The proxy of one database.
-pub struct Proxy {
+pub(crate) struct Proxy {
     /// The database through it.
     pub url: Url,
     delay: watch::Sender<Delay>,
@@ -29,7 +29,7 @@ enum Order {
 }
 
 impl Proxy {
-    pub async fn before(database: &str) -> Self {
+    pub(crate) async fn before(database: &str) -> Self {
         let behind = Url::parse(database).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut url = behind.clone();
@@ -44,21 +44,21 @@ impl Proxy {
     }
 
     /// New connections lead to this database, or are hung up at once.
-    pub fn lead_to(&self, database: Option<&str>) {
+    pub(crate) fn lead_to(&self, database: Option<&str>) {
         self.behind.send_replace(database.map(|url| Url::parse(url).unwrap()));
     }
 
     /// Ends the connections that there are.
-    pub fn hang_up(&self) {
+    pub(crate) fn hang_up(&self) {
         self.orders.send_replace(Order::HangUp);
     }
 
     /// The connections that there are stay, and nothing is passed on by them any more.
-    pub fn fall_silent(&self) {
+    pub(crate) fn fall_silent(&self) {
         self.orders.send_replace(Order::FallSilent);
     }
 
-    pub fn delay(&self, delay: Delay) {
+    pub(crate) fn delay(&self, delay: Delay) {
         self.delay.send_replace(delay);
     }
 }

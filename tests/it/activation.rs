@@ -142,11 +142,11 @@ async fn activations_per_hour_are_limited_across_replicas(#[values(On::Sqlite, O
     let active = world.active_target(&world.test, "/hook", &[]).await;
     world.receiver.script("/never", [Answer::Status(500)]);
     let pending = world.test.add_target(&world.receiver.uri("/never"), &[]).await;
-    world.second_door().await.on_target("activateNotificationTarget", &pending).await;
+    world.second_api().await.on_target("activateNotificationTarget", &pending).await;
 
     // That was the fourth. Another server knows of it, and so does this one after a restart.
     let world = world.restart().await;
-    for api in [&world.test, &world.second_door().await] {
+    for api in [&world.test, &world.second_api().await] {
         let payload = api.target("addWebhookNotificationTarget", add.clone()).await;
         assert_eq!(codes(&payload), refused("input"));
         let again = (world.clock.shows() + ten_minutes * 5).to_string();

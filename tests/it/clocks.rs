@@ -137,7 +137,7 @@ async fn site_with_a_clock(on: On) -> Option<(Site, PathBuf)> {
         site.set(name, value);
     }
     site.set("REPRISE_LIVE_RETRIES", "attempts=1000,first=300ms,factor=1,jitter=0");
-    site.set("REPRISE_UPKEEP_INTERVAL", "50ms");
+    site.set("REPRISE_MAINTENANCE_INTERVAL", "50ms");
     Some((site, file))
 }
 

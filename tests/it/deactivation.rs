@@ -245,7 +245,7 @@ async fn a_target_that_another_server_removed_is_not_sent_to() {
     let target = world.active_target(&world.test, "/hook", &[ISSUED]).await;
     let gate = Gate::new();
     let on_their_way = fill_lane(&world, &gate).await;
-    world.second_door().await.on_target("removeNotificationTarget", &target).await;
+    world.second_api().await.on_target("removeNotificationTarget", &target).await;
     wait_until_swept(&world, &target).await;
     gate.open();
     world.settle().await;

@@ -55,7 +55,7 @@ fn address(api: &Api) -> SocketAddr {
     api.at("").strip_prefix("http://").unwrap().parse().unwrap()
 }
 
-pub async fn connect(api: &Api, first: &str) -> TcpStream {
+pub(crate) async fn connect(api: &Api, first: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address(api)).await.unwrap();
     stream.write_all(first.as_bytes()).await.unwrap();
     stream
@@ -70,7 +70,7 @@ fn header(api: &Api, more: &str) -> String {
 }
 
 /// What still comes until the server closes the connection.
-pub async fn rest(mut stream: TcpStream) -> String {
+pub(crate) async fn rest(mut stream: TcpStream) -> String {
     let mut bytes = Vec::new();
     // A connection that is cut off is at its end, too.
     stream.read_to_end(&mut bytes).await.ok();

@@ -113,7 +113,7 @@ async fn publishers_replays_and_the_engine_do_not_wait_for_each_other() {
         targets.push(world.active_target(&world.test, path, &[ISSUED]).await);
     }
     let replica = World::at(world.database_url(), |_| {}).await;
-    let doors = [world.test.clone(), replica.test.with_key(world.test.key())];
+    let apis = [world.test.clone(), replica.test.with_key(world.test.key())];
     // The same keys, in every order of two callers.
     let publish = async |caller: usize| {
         for round in 0..8 {
@@ -123,8 +123,8 @@ async fn publishers_replays_and_the_engine_do_not_wait_for_each_other() {
             }
             let event = |key| json!({ "name": ISSUED, "node": {}, "idempotencyKey": format!("{key}") });
             let events: Vec<Value> = keys.into_iter().map(event).collect();
-            let door = &doors[caller / 2 % 2];
-            call(door, "publishNotificationEvents", json!({ "events": events })).await;
+            let api = &apis[caller / 2 % 2];
+            call(api, "publishNotificationEvents", json!({ "events": events })).await;
         }
     };
     let events = [world.test.publish(ISSUED).await, world.test.publish(ISSUED).await];
@@ -134,7 +134,7 @@ async fn publishers_replays_and_the_engine_do_not_wait_for_each_other() {
             ids.rotate_left(caller);
             let event = &events[(caller + round) % 2];
             let input = json!({ "notificationEventId": event, "targetIds": ids });
-            call(&doors[caller % 2], "replayNotificationEvent", input).await;
+            call(&apis[caller % 2], "replayNotificationEvent", input).await;
         }
     };
     tokio::join!(join_all((0..4).map(publish)), join_all((0..4).map(replay)));

@@ -68,7 +68,7 @@ async fn the_life_of_a_target_is_told(#[values(On::Sqlite, On::Postgres)] on: On
 async fn a_target_that_is_removed_after_a_while_is_told() {
     let mut site = site(On::Sqlite).await.unwrap();
     site.set("REPRISE_REMOVAL_AFTER", "1s");
-    site.set("REPRISE_UPKEEP_INTERVAL", "50ms");
+    site.set("REPRISE_MAINTENANCE_INTERVAL", "50ms");
     let [key, _] = site.make_keys();
     let mut server = site.serve().await;
     let api = server.api(&key);

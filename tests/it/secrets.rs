@@ -4,6 +4,6 @@
 mod belonging;
 mod exchange;
 mod silence;
-pub mod site;
+pub(crate) mod site;
 
 const ISSUED: &str = "PAYMENT_CARD_ISSUED";

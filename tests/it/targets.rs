@@ -244,7 +244,7 @@ async fn unknown_targets_are_not_found_by_any_mutation(#[values(On::Sqlite, On::
 }
 
 /// All mutations that take the id of a target.
-pub const ON_TARGETS: [&str; 9] = [
+pub(crate) const ON_TARGETS: [&str; 9] = [
     "activateNotificationTarget",
     "deactivateNotificationTarget",
     "removeNotificationTarget",

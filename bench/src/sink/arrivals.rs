@@ -8,7 +8,7 @@ use crate::sink;
 
 /// How much has come to healthy targets, and what hangs.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub struct Count {
+pub(crate) struct Count {
     /// Different notifications: a target and an event.
     pub different: usize,
     /// Notifications that came again.
@@ -21,7 +21,7 @@ pub struct Count {
 
 /// All that has come.
 #[derive(Debug, Default)]
-pub struct Arrivals {
+pub(crate) struct Arrivals {
     count: Count,
     different: HashSet<(u16, u128)>,
     /// Those that nobody has asked for yet.
@@ -30,7 +30,7 @@ pub struct Arrivals {
 
 impl Arrivals {
     /// A notification has come to a healthy target.
-    pub fn add(&mut self, target: u16, event: u128) {
+    pub(crate) fn add(&mut self, target: u16, event: u128) {
         if self.different.insert((target, event)) {
             self.count.different += 1;
         } else {
@@ -40,27 +40,27 @@ impl Arrivals {
     }
 
     /// Something else has come.
-    pub fn add_strange(&mut self) {
+    pub(crate) fn add_strange(&mut self) {
         self.count.strange += 1;
     }
 
     /// A request begins to hang.
-    pub fn hang(&mut self) {
+    pub(crate) fn hang(&mut self) {
         self.count.hanging += 1;
     }
 
     /// A request has hung long enough.
-    pub fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.count.hanging -= 1;
     }
 
     /// How much it is.
-    pub fn count(&self) -> Count {
+    pub(crate) fn count(&self) -> Count {
         self.count
     }
 
     /// The arrivals since the last call.
-    pub fn take(&mut self) -> Vec<(u128, u64)> {
+    pub(crate) fn take(&mut self) -> Vec<(u128, u64)> {
         std::mem::take(&mut self.new)
     }
 }

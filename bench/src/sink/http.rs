@@ -11,7 +11,7 @@ const HEADERS: usize = 32;
 
 /// A complete request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request {
+pub(crate) struct Request {
     /// How many bytes it has, headers and body.
     pub length: usize,
     /// What it is.
@@ -20,7 +20,7 @@ pub struct Request {
 
 /// What a request may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// How much has come?
     Count,
     /// What has come since the last time?
@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 /// The first request among the bytes, if it is complete.
-pub fn parse(bytes: &[u8]) -> anyhow::Result<Option<Request>> {
+pub(crate) fn parse(bytes: &[u8]) -> anyhow::Result<Option<Request>> {
     let mut headers = [EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let Status::Complete(head) = request.parse(bytes)? else { return Ok(None) };

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 /// Asks one server with one API key.
-pub struct Client {
+pub(super) struct Client {
     http: reqwest::Client,
     url: String,
     authorization: String,
@@ -15,7 +15,7 @@ pub struct Client {
 impl Client {
     /// A client of the server at `url`.
     #[expect(clippy::disallowed_methods, reason = "the demo's client is a stranger to the server's")]
-    pub fn new(url: &str, key: &str) -> anyhow::Result<Self> {
+    pub(super) fn new(url: &str, key: &str) -> anyhow::Result<Self> {
         let authorization = format!("Basic {}", BASE64_STANDARD.encode(format!("{key}:")));
         Ok(Self { http: reqwest::Client::builder().no_proxy().build()?, url: url.to_owned(), authorization })
     }
@@ -24,7 +24,7 @@ impl Client {
     ///
     /// # Errors
     /// When the server cannot be reached, or the answer has errors.
-    pub async fn ask(&self, query: &str, variables: Value) -> anyhow::Result<Value> {
+    pub(super) async fn ask(&self, query: &str, variables: Value) -> anyhow::Result<Value> {
         let request = self
             .http
             .post(&self.url)

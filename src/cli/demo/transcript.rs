@@ -10,19 +10,19 @@ use crate::rules::signature;
 
 /// Numbers the steps as it prints them.
 #[derive(Debug, Default)]
-pub struct Transcript {
+pub(super) struct Transcript {
     steps: usize,
 }
 
 impl Transcript {
     /// The beginning of a step.
-    pub fn step(&mut self, title: &str) -> anyhow::Result<()> {
+    pub(super) fn step(&mut self, title: &str) -> anyhow::Result<()> {
         self.steps += 1;
         say(&format!("\n{}. {title}", self.steps))
     }
 
     /// A request and its answer.
-    pub fn request(query: &str, variables: &Value, data: &Value) -> anyhow::Result<()> {
+    pub(super) fn request(query: &str, variables: &Value, data: &Value) -> anyhow::Result<()> {
         say(&format!("   > {query}\n     {variables}\n   < {data}"))
     }
 
@@ -30,7 +30,7 @@ impl Transcript {
     ///
     /// # Errors
     /// When not every signature is by one of the secrets, in their order.
-    pub fn webhook(received: &Received, secrets: &[&str]) -> anyhow::Result<()> {
+    pub(super) fn webhook(received: &Received, secrets: &[&str]) -> anyhow::Result<()> {
         let header = received.header(signature::HEADER).unwrap_or_default();
         let signatures: Vec<&str> = header.split(',').collect();
         let is_signed = signatures.len() == secrets.len()

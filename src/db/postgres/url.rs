@@ -48,7 +48,7 @@ const SEVERAL: &str = "the URL of the database names several hosts: give one add
 ///
 /// # Errors
 /// When it cannot be read, or asks for what there is not. What is told of it has no secret in it.
-pub fn read(url: &str, authorities: Option<&Path>) -> anyhow::Result<PgConnectOptions> {
+pub(super) fn read(url: &str, authorities: Option<&Path>) -> anyhow::Result<PgConnectOptions> {
     let mut url = parse(url)?;
     let (known, unknown): (Vec<_>, Vec<_>) = url
         .query_pairs()

@@ -18,7 +18,7 @@ const UNIT: usize = 2_048;
 
 /// A claimed delivery.
 #[derive(Debug)]
-pub struct Job {
+pub(crate) struct Job {
     /// The row as it was claimed.
     pub delivery: delivery::Model,
     /// What is sent where; none if the event or the target is gone.
@@ -27,7 +27,7 @@ pub struct Job {
 
 /// What is sent, and where.
 #[derive(Debug)]
-pub struct Contents {
+pub(crate) struct Contents {
     /// The event.
     pub message: Arc<Message>,
     /// The target.
@@ -36,7 +36,7 @@ pub struct Contents {
 
 /// An event, ready to be stamped. Targets share it.
 #[derive(Debug)]
-pub struct Message {
+pub(crate) struct Message {
     /// Where it happened: it decides the schedule.
     pub environment: Environment,
     /// Its body but for the stamp.
@@ -47,20 +47,20 @@ pub struct Message {
 
 impl Message {
     /// Writes the message of an event.
-    pub fn new(event: &event::Model) -> Self {
+    pub(crate) fn new(event: &event::Model) -> Self {
         let envelope = Envelope::new(&event.id, event.name.as_ref(), &event.node, event.created_at);
         Self { environment: event.environment, envelope, weight: weight_of(event) }
     }
 }
 
 /// How much of the room in memory a delivery of the event takes: at least one unit.
-pub fn weight_of(event: &event::Model) -> usize {
+pub(crate) fn weight_of(event: &event::Model) -> usize {
     1 + event.node.len() / UNIT
 }
 
 impl Job {
     /// Takes in what was read of its target since it was packed.
-    pub fn update_recipients(&mut self, latest: &Result<Arc<Recipient>, NoRecipient>) {
+    pub(crate) fn update_recipients(&mut self, latest: &Result<Arc<Recipient>, NoRecipient>) {
         match (latest, &mut self.contents) {
             (Ok(recipient), Some(contents)) => contents.recipient = recipient.clone(),
             (Err(NoRecipient::Gone), _) => self.contents = None,
@@ -69,20 +69,20 @@ impl Job {
     }
 
     /// How much of the room in memory it takes.
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.contents.as_ref().map_or(1, |contents| contents.message.weight)
     }
 }
 
 impl Contents {
     /// Whether the target was deactivated after this was queued (D4).
-    pub fn is_missed(&self, delivery: &delivery::Model) -> bool {
+    pub(crate) fn is_missed(&self, delivery: &delivery::Model) -> bool {
         delivery.epoch < self.recipient.target.epoch
     }
 }
 
 /// Claims what there is room for, and packs it.
-pub async fn claim(
+pub(crate) async fn claim(
     tx: &impl ConnectionTrait,
     demands: &[Demand],
     recipients: &Recipients,
@@ -116,7 +116,10 @@ async fn messages(
 }
 
 /// The ids of one kind in these deliveries, each once.
-pub fn distinct<Id: Clone + Ord>(deliveries: &[delivery::Model], id: fn(&delivery::Model) -> &Id) -> Vec<Id> {
+pub(crate) fn distinct<Id: Clone + Ord>(
+    deliveries: &[delivery::Model],
+    id: fn(&delivery::Model) -> &Id,
+) -> Vec<Id> {
     let mut ids: Vec<Id> = deliveries.iter().map(id).cloned().collect();
     ids.sort_unstable();
     ids.dedup();

@@ -21,7 +21,7 @@ static FAILURES: Mutex<Failures> =
     Mutex::new(Failures { since: None, told: 0, left_out: 0, is_counted: false });
 
 /// Tells of an attempt that was made for this organization.
-pub fn ended(organization: Option<&OrganizationId>, outcome: &Outcome) {
+pub(crate) fn ended(organization: Option<&OrganizationId>, outcome: &Outcome) {
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(
@@ -45,7 +45,7 @@ pub fn ended(organization: Option<&OrganizationId>, outcome: &Outcome) {
 }
 
 /// Tells how many failed attempts were left out, if any were.
-pub fn tell_left_out() {
+pub(crate) fn tell_left_out() {
     let times = std::mem::take(&mut failures().left_out);
     if times > 0 {
         tracing::info!(times, "more attempts failed");

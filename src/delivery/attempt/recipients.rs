@@ -22,7 +22,7 @@ const KEPT: usize = 4_096;
 
 /// A target and its signing keys, newest first. Deliveries share it.
 #[derive(Debug)]
-pub struct Recipient {
+pub(crate) struct Recipient {
     /// The target.
     pub target: target::Model,
     /// Its URI, read.
@@ -34,11 +34,11 @@ pub struct Recipient {
 }
 
 /// The recipients of targets that were asked for. Who is not among them is gone.
-pub type KnownRecipients = HashMap<TargetId, Result<Arc<Recipient>, NoRecipient>>;
+pub(crate) type KnownRecipients = HashMap<TargetId, Result<Arc<Recipient>, NoRecipient>>;
 
 /// Why a target has no recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoRecipient {
+pub(crate) enum NoRecipient {
     /// Its secrets cannot be opened, or its URI cannot be read. Its deliveries wait, one lease after
     /// another, for somebody to put that right; those of others do not.
     Unreadable,
@@ -81,7 +81,7 @@ impl Recipient {
 
 /// The recipients that were needed recently. Cheap to clone; all clones share them.
 #[derive(Debug, Clone)]
-pub struct Recipients {
+pub(crate) struct Recipients {
     vault: Vault,
     /// Nothing is kept of a target that was removed but that it was: whoever has read it before hears of it.
     kept: Arc<Mutex<HashMap<TargetId, Option<Arc<Recipient>>>>>,
@@ -89,13 +89,13 @@ pub struct Recipients {
 
 impl Recipients {
     /// An empty one.
-    pub fn new(vault: Vault) -> Self {
+    pub(crate) fn new(vault: Vault) -> Self {
         Self { vault, kept: Arc::default() }
     }
 
     /// The recipients of targets that were just read. Keys are read of those only that are new or have
     /// changed.
-    pub async fn find(
+    pub(crate) async fn find(
         &self,
         db: &impl ConnectionTrait,
         targets: Vec<target::Model>,
@@ -122,7 +122,7 @@ impl Recipients {
     }
 
     /// Takes note of those of the targets that were asked for and are not there any more.
-    pub fn note_gone(&self, asked: &[TargetId], found: &mut KnownRecipients) {
+    pub(crate) fn note_gone(&self, asked: &[TargetId], found: &mut KnownRecipients) {
         for id in asked {
             if !found.contains_key(id) {
                 self.keep(id.clone(), None);
@@ -132,7 +132,7 @@ impl Recipients {
     }
 
     /// The recipient of the target as it was last read; none if nothing of it is kept.
-    pub fn latest(&self, target: &TargetId) -> Option<Result<Arc<Recipient>, NoRecipient>> {
+    pub(crate) fn latest(&self, target: &TargetId) -> Option<Result<Arc<Recipient>, NoRecipient>> {
         let kept = self.kept().get(target).cloned();
         kept.map(|recipient| recipient.ok_or(NoRecipient::Gone))
     }

@@ -21,7 +21,7 @@ use crate::store::attempts;
 ///
 /// # Errors
 /// What we lack, so that it was not even begun.
-pub async fn attempt(
+pub(crate) async fn attempt(
     app: &App,
     delivery: delivery::Model,
     contents: &Contents,
@@ -65,7 +65,7 @@ fn feedback(answer: &Answer) -> Feedback {
 }
 
 /// The outcome of what is not sent, because its target was deactivated meanwhile (D4).
-pub fn skip(delivery: delivery::Model, contents: &Contents, now: Timestamp) -> Outcome {
+pub(crate) fn skip(delivery: delivery::Model, contents: &Contents, now: Timestamp) -> Outcome {
     let Contents { message, recipient } = contents;
     let attempt = attempts::skipped(&delivery.event_id, &delivery.target_id, &recipient.target.uri, now);
     Outcome { delivery, environment: message.environment, attempt, not_before: None }

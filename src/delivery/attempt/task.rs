@@ -20,7 +20,7 @@ const PAUSES: [Duration; 3] =
     [Duration::from_millis(200), Duration::from_millis(600), Duration::from_millis(1_800)];
 
 /// Makes one attempt, after a wait, and hands its outcome over; only then its slot in the lane is free.
-pub async fn deliver(app: App, job: Job, wait: Duration, stopping: Stopping, mut slot: Slot) {
+pub(crate) async fn deliver(app: App, job: Job, wait: Duration, stopping: Stopping, mut slot: Slot) {
     let delivery = job.delivery.clone();
     let recipient = job.contents.as_ref().map(|contents| contents.recipient.clone());
     let (target_id, event_id) = (&delivery.target_id, &delivery.event_id);
@@ -83,7 +83,7 @@ async fn carry(app: &App, mut job: Job, wait: Duration, slot: &mut Slot) -> Opti
 /// However its holder ends, by a panic too, the slot becomes free; and a claim without an
 /// outcome is not renewed any more, so that somebody else takes the delivery.
 #[derive(Debug)]
-pub struct Slot {
+pub(crate) struct Slot {
     delivery: Option<delivery::Model>,
     target: TargetId,
     weight: usize,
@@ -94,7 +94,7 @@ pub struct Slot {
 
 impl Slot {
     /// The slot of a job of this weight.
-    pub fn new(job: &Job, weight: usize, buffer: &Buffer, reports: &Reports) -> Self {
+    pub(crate) fn new(job: &Job, weight: usize, buffer: &Buffer, reports: &Reports) -> Self {
         Self {
             delivery: Some(job.delivery.clone()),
             target: job.delivery.target_id.clone(),

@@ -2,7 +2,7 @@
 
 /// How many deliveries, and what they weigh together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Load {
+pub(crate) struct Load {
     /// How many.
     pub count: usize,
     /// Their weight.
@@ -11,18 +11,18 @@ pub struct Load {
 
 /// How far a delivery has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// It has a place, and is still being written down.
     Promised,
     /// It waits to be sent.
     Stocked,
-    /// Its request has been sent and not ended.
+    /// Its attempt has a slot and has not ended: it may still wait for its turn.
     InFlight,
 }
 
 /// What was taken in and is not done with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Holding {
+pub(crate) struct Holding {
     pub promised: Load,
     pub stocked: Load,
     pub in_flight: Load,
@@ -30,18 +30,18 @@ pub struct Holding {
 
 impl Holding {
     /// The weight of it all.
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.promised.weight + self.stocked.weight + self.in_flight.weight
     }
 
     /// It is nothing.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     /// A delivery of this weight goes from one stage to another. Without the first it comes in, without
     /// the second it leaves.
-    pub fn pass(&mut self, weight: usize, from: Option<Stage>, to: Option<Stage>) {
+    pub(crate) fn pass(&mut self, weight: usize, from: Option<Stage>, to: Option<Stage>) {
         if let Some(left) = from.map(|stage| self.at(stage)) {
             *left = Load { count: left.count - 1, weight: left.weight - weight };
         }

@@ -19,7 +19,7 @@ use crate::store::claims::Demand;
 
 /// How many requests, and how many deliveries of 2 KiB, fit into what is held in all.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// The most requests that one lane may have in flight.
     pub per_lane: usize,
     /// The most requests that all lanes may have in flight.
@@ -46,7 +46,7 @@ const FIRST_CLAIM: usize = 64;
 
 /// The lanes of all targets that have something due, held or in flight.
 #[derive(Debug)]
-pub struct Lanes<T> {
+pub(crate) struct Lanes<T> {
     limits: Limits,
     /// What all of them together hold.
     all: Holding,
@@ -61,11 +61,11 @@ pub struct Lanes<T> {
 }
 
 /// What is to be sent, its weight, and how long it has to wait for its turn.
-pub type Next<T> = (T, usize, Duration);
+pub(crate) type Next<T> = (T, usize, Duration);
 
 impl<T> Lanes<T> {
     /// Lanes that are empty.
-    pub fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
             all: Holding::default(),
@@ -77,14 +77,14 @@ impl<T> Lanes<T> {
     }
 
     /// Something is due for the target in the database.
-    pub fn feed(&mut self, target: TargetId) {
+    pub(crate) fn feed(&mut self, target: TargetId) {
         self.lane(&target);
         stand_in(&mut self.hungry, target);
     }
 
     /// What to claim now: for lanes that have something due, and room that is worth a claim; since when it may
     /// be due, others know.
-    pub fn demands(&self) -> Vec<Demand> {
+    pub(crate) fn demands(&self) -> Vec<Demand> {
         let mut free = self.free();
         // Many that are hungry at once divide what is free.
         let portion = free / self.hungry.len().max(1);
@@ -109,7 +109,11 @@ impl<T> Lanes<T> {
 
     /// A claim was made for these demands and brought this. A lane that was not filled has nothing
     /// more due.
-    pub fn claimed(&mut self, demands: &[Demand], brought: impl Iterator<Item = (TargetId, Stocked<T>)>) {
+    pub(crate) fn claimed(
+        &mut self,
+        demands: &[Demand],
+        brought: impl Iterator<Item = (TargetId, Stocked<T>)>,
+    ) {
         let mut counts: HashMap<TargetId, u64> = HashMap::new();
         for (target, (item, weight)) in brought {
             self.stock(&target, item, weight, None);
@@ -129,7 +133,7 @@ impl<T> Lanes<T> {
 
     /// Promises a place to something new, unless the lane is full. Half of it is left to what waits in
     /// the database, if something does.
-    pub fn promise(&mut self, target: &TargetId, weight: usize) -> bool {
+    pub(crate) fn promise(&mut self, target: &TargetId, weight: usize) -> bool {
         let free = self.free();
         let has_room = match self.by_target.get(target) {
             Some(lane) => {
@@ -147,18 +151,18 @@ impl<T> Lanes<T> {
     }
 
     /// The promised place is not needed.
-    pub fn release(&mut self, target: &TargetId, weight: usize) {
+    pub(crate) fn release(&mut self, target: &TargetId, weight: usize) {
         self.pass(target, weight, Some(Stage::Promised), None);
         self.forget_if_quiet(target);
     }
 
     /// Takes in what was promised a place.
-    pub fn put(&mut self, target: &TargetId, item: T, weight: usize) {
+    pub(crate) fn put(&mut self, target: &TargetId, item: T, weight: usize) {
         self.stock(target, item, weight, Some(Stage::Promised));
     }
 
     /// What is to be sent next; lanes take turns.
-    pub fn next(&mut self, now: Instant) -> Option<Next<T>> {
+    pub(crate) fn next(&mut self, now: Instant) -> Option<Next<T>> {
         while self.all.in_flight.count < self.limits.in_flight {
             let target = self.ready.pop_front()?;
             let Some(lane) = self.by_target.get_mut(&target) else { continue };
@@ -180,7 +184,7 @@ impl<T> Lanes<T> {
     }
 
     /// A request of the target has ended.
-    pub fn freed(&mut self, target: &TargetId, weight: usize, feedback: Feedback) {
+    pub(crate) fn freed(&mut self, target: &TargetId, weight: usize, feedback: Feedback) {
         if let Some(lane) = self.by_target.get_mut(target) {
             lane.pass(&mut self.all, weight, Some(Stage::InFlight), None);
             lane.learn(feedback);
@@ -192,7 +196,7 @@ impl<T> Lanes<T> {
     }
 
     /// The targets of what may still have to be sent: it is in stock, or waits for its turn.
-    pub fn unsent(&self) -> Vec<TargetId> {
+    pub(crate) fn unsent(&self) -> Vec<TargetId> {
         let is_paced = !self.limits.pace.is_zero();
         let is_unsent =
             |lane: &Lane<T>| !lane.stock.is_empty() || (is_paced && lane.holding.in_flight.count > 0);
@@ -201,47 +205,52 @@ impl<T> Lanes<T> {
     }
 
     /// What the lane of the target has in stock.
-    pub fn stock_of(&mut self, target: &TargetId) -> impl Iterator<Item = &mut T> {
+    pub(crate) fn stock_of(&mut self, target: &TargetId) -> impl Iterator<Item = &mut T> {
         let lane = self.by_target.get_mut(target);
         lane.into_iter().flat_map(|lane| &mut lane.stock).map(|(item, _)| item)
     }
 
     /// Takes out of the stock of a lane what is not to wait there any longer, if its target does not keep up:
     /// up to so many, those first that would be sent first.
-    pub fn withdraw(&mut self, target: &TargetId, is_out: impl Fn(&T) -> bool, limit: usize) -> Vec<T> {
+    pub(crate) fn withdraw(
+        &mut self,
+        target: &TargetId,
+        is_out: impl Fn(&T) -> bool,
+        limit: usize,
+    ) -> Vec<T> {
         let is_slow = self.by_target.get(target).is_some_and(|lane| lane.is_slow);
         if is_slow { self.take_out(target, is_out, limit) } else { Vec::new() }
     }
 
     /// Lets nothing more in, and hands out what is in stock.
-    pub fn close(&mut self) -> Vec<T> {
+    pub(crate) fn close(&mut self) -> Vec<T> {
         self.is_closed = true;
         let targets: Vec<TargetId> = self.by_target.keys().cloned().collect();
         targets.iter().flat_map(|target| self.take_out(target, |_| true, usize::MAX)).collect()
     }
 
     /// Whether somebody was promised a place and has not come yet.
-    pub fn are_expecting(&self) -> bool {
+    pub(crate) fn are_expecting(&self) -> bool {
         self.all.promised.count > 0
     }
 
     /// There is more due than can be taken.
-    pub fn are_overfed(&self) -> bool {
+    pub(crate) fn are_overfed(&self) -> bool {
         self.hungry() > 0
     }
 
     /// How many lanes have something due in the database.
-    pub fn hungry(&self) -> usize {
+    pub(crate) fn hungry(&self) -> usize {
         self.hungry.len()
     }
 
     /// The targets that have more due than their lanes can take.
-    pub fn overfed(&self) -> HashSet<TargetId> {
+    pub(crate) fn overfed(&self) -> HashSet<TargetId> {
         self.hungry.iter().cloned().collect()
     }
 
     /// Nothing is due, as far as is known, nothing held and nothing in flight.
-    pub fn are_quiet(&self) -> bool {
+    pub(crate) fn are_quiet(&self) -> bool {
         let are_quiet = self.by_target.is_empty();
         debug_assert!(
             !are_quiet || (self.all.is_empty() && self.hungry.is_empty() && self.ready.is_empty()),

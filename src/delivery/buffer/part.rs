@@ -2,11 +2,11 @@
 
 /// One part in so many of a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OneIn(pub usize);
+pub(crate) struct OneIn(pub usize);
 
 impl OneIn {
     /// This part of the whole, rounded down.
-    pub const fn of(self, whole: usize) -> usize {
+    pub(crate) const fn of(self, whole: usize) -> usize {
         whole / self.0
     }
 }

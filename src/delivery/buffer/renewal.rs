@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Until the engine stops, sees to what has less than half of its lease left: there is time for a few
 /// tries. What waits for a target that does not keep up is let go instead, without a word to the
 /// database: when its lease has run out it is due again, and claimed when there is a place for it.
-pub async fn run(app: App, buffer: Buffer, stop: CancellationToken) {
+pub(crate) async fn run(app: App, buffer: Buffer, stop: CancellationToken) {
     while stop.run_until_cancelled(sleep(app.settings.lease / 6)).await.is_some() {
         let soon = app.now() + app.settings.lease / 2;
         let_go(&buffer, soon).await;

@@ -11,7 +11,7 @@ const BEGINNING: OneIn = OneIn(16);
 
 /// What the end of a request says about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Feedback {
+pub(crate) enum Feedback {
     /// It keeps up.
     Well,
     /// It has too much to do: it did not answer in time, or said so (429, 503).
@@ -23,7 +23,7 @@ pub enum Feedback {
 
 /// The number of requests that may be in flight.
 #[derive(Debug)]
-pub struct Window {
+pub(crate) struct Window {
     now: usize,
     most: usize,
     /// It has never gone wrong yet.
@@ -37,17 +37,17 @@ pub struct Window {
 
 impl Window {
     /// The window of a new lane.
-    pub fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { now: BEGINNING.of(most).max(1), most, is_beginning: true, successes: 0, old: 0 }
     }
 
     /// How many it is now: at least one.
-    pub fn get(&self) -> usize {
+    pub(crate) fn get(&self) -> usize {
         self.now
     }
 
     /// A request has ended, and so many others are in flight.
-    pub fn learn(&mut self, feedback: Feedback, in_flight: usize) {
+    pub(crate) fn learn(&mut self, feedback: Feedback, in_flight: usize) {
         let is_old = self.old > 0;
         self.old = self.old.saturating_sub(1);
         match feedback {

@@ -1,6 +1,6 @@
 //! What the dispatcher has to do in the database, each as a task of its own.
 //!
-//! When the database fails, an task ends after a pause, so that nothing spins.
+//! When the database fails, a task ends after a pause, so that nothing spins.
 
 use entity::{TargetId, Timestamp};
 use fail::fail_point;
@@ -20,7 +20,7 @@ const SWEEP: u64 = 500;
 
 /// What is to be done.
 #[derive(Debug)]
-pub enum DatabaseTask {
+pub(super) enum DatabaseTask {
     /// Find what waits, and read the targets of what is held and not sent yet again.
     Look { reach: Reach, held: Vec<TargetId> },
     /// Claim what is due, for as many as there is room for.
@@ -31,7 +31,7 @@ pub enum DatabaseTask {
 
 /// What has come of it.
 #[derive(Debug)]
-pub enum Done {
+pub(super) enum Done {
     /// `full_at` tells when a full look began.
     Looked {
         backlogs: Vec<Backlog>,
@@ -50,7 +50,7 @@ pub enum Done {
 }
 
 /// Does it.
-pub async fn run(app: App, recipients: Recipients, task: DatabaseTask) -> Done {
+pub(super) async fn run(app: App, recipients: Recipients, task: DatabaseTask) -> Done {
     let done = match task {
         DatabaseTask::Look { reach, held } => look(&app, &recipients, reach, held).await,
         DatabaseTask::Claim(demands) => claim(&app, &recipients, demands).await,

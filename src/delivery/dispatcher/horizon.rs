@@ -22,7 +22,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 
 /// What a look looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
+pub(super) enum Reach {
     /// All that waits.
     Full,
     /// What became due for these targets since then.
@@ -31,7 +31,7 @@ pub enum Reach {
 
 /// What the last full look tells, and what has come to be known since it began.
 #[derive(Debug, Default)]
-pub struct Horizon {
+pub(super) struct Horizon {
     /// When it began. Before the first, looks and claims go back to the beginning of time.
     full_at: Timestamp,
     /// For which targets something waited, and when the first of it was due, or will be; but no later than
@@ -45,19 +45,19 @@ pub struct Horizon {
 
 impl Horizon {
     /// Something may wait for the target.
-    pub fn note(&mut self, target: &TargetId) {
+    pub(super) fn note(&mut self, target: &TargetId) {
         if !self.waiting.contains_key(target) && !self.noted.contains(target) {
             self.noted.insert(target.clone());
         }
     }
 
     /// The next look has to be a full one.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.quick = 0;
     }
 
     /// What the look looks at that begins now.
-    pub fn reach(&mut self, now: Timestamp) -> Reach {
+    pub(super) fn reach(&mut self, now: Timestamp) -> Reach {
         if let Some(quick) = self.quick.checked_sub(1) {
             self.quick = quick;
             let known = self.waiting.keys().chain(&self.noted);
@@ -71,7 +71,7 @@ impl Horizon {
     }
 
     /// A full look that began then has found this.
-    pub fn looked(&mut self, found: &[Backlog], full_at: Timestamp) {
+    pub(super) fn looked(&mut self, found: &[Backlog], full_at: Timestamp) {
         self.full_at = full_at;
         self.waiting =
             found.iter().map(|backlog| (backlog.target_id.clone(), backlog.due_at.min(full_at))).collect();
@@ -79,7 +79,7 @@ impl Horizon {
     }
 
     /// Since when something may be due for the target. A clock that was set back goes before.
-    pub fn since(&self, target: &TargetId, now: Timestamp) -> Timestamp {
+    pub(super) fn since(&self, target: &TargetId, now: Timestamp) -> Timestamp {
         self.waiting.get(target).copied().unwrap_or(self.full_at).min(now) - MARGIN
     }
 }

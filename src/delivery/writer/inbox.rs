@@ -23,7 +23,7 @@ const GATHERING: Duration = Duration::from_millis(10);
 
 /// What a writer has to write down.
 #[derive(Debug)]
-pub struct Inbox {
+pub(crate) struct Inbox {
     /// What is published.
     calls: Calls,
     /// How attempts ended.
@@ -36,7 +36,7 @@ pub struct Inbox {
 
 /// What a writer does next.
 #[derive(Debug)]
-pub enum Next {
+pub(crate) enum Next {
     /// Something is to be written.
     Work(Work),
     /// Outcomes that the database did not take are due. They go alone: whoever publishes has nothing to do
@@ -48,13 +48,13 @@ pub enum Next {
 
 impl Inbox {
     /// Of these channels; one that is closed brings nothing. `engine` comes with outcomes.
-    pub fn new(calls: Calls, ended: mpsc::Receiver<Ended>, engine: Option<TaskTrackerToken>) -> Self {
+    pub(crate) fn new(calls: Calls, ended: mpsc::Receiver<Ended>, engine: Option<TaskTrackerToken>) -> Self {
         Self { calls, ended, engine, gathering: Gathering::over(), owing: Owing::default() }
     }
 
     /// Waits for something to do, unless there is work ahead, and takes what else is there, as long as it
     /// fits: outcomes too, even if they still gather.
-    pub async fn next(&mut self, ahead: Option<Work>) -> Next {
+    pub(crate) async fn next(&mut self, ahead: Option<Work>) -> Next {
         let mut work = ahead.unwrap_or_default();
         while work.is_empty() {
             let takes_outcomes = self.engine.is_some() && !self.owes();
@@ -78,7 +78,7 @@ impl Inbox {
     }
 
     /// Takes the calls that wait.
-    pub fn take_calls(&mut self, work: &mut Work) {
+    pub(crate) fn take_calls(&mut self, work: &mut Work) {
         let mut events = work.events();
         while events < EVENTS
             && let Ok(call) = self.calls.try_recv()
@@ -99,17 +99,17 @@ impl Inbox {
     }
 
     /// Some outcomes were written: for a moment others gather.
-    pub fn gather(&mut self) {
+    pub(crate) fn gather(&mut self) {
         self.gathering = Gathering::from(Instant::now());
     }
 
     /// The database did not take these outcomes; they are due after a pause.
-    pub fn owe(&mut self, outcomes: Batch, pause: Duration) {
+    pub(crate) fn owe(&mut self, outcomes: Batch, pause: Duration) {
         self.owing.owe(outcomes, Instant::now() + pause);
     }
 
     /// Whether there are outcomes that the database did not take.
-    pub fn owes(&self) -> bool {
+    pub(crate) fn owes(&self) -> bool {
         self.owing.is_some()
     }
 }

@@ -1,6 +1,6 @@
 //! Records published events, and claims of their deliveries what can be sent at once.
 //!
-//! What there is a place for on the buffer is claimed as it is inserted and handed over
+//! What there is a place for in the buffer is claimed as it is inserted and handed over
 //! in memory, once it is on disk; all else waits in the database, for any replica.
 
 use std::collections::HashMap;
@@ -20,24 +20,24 @@ use crate::store::events::{Publication, Published, Repeated, Sketch};
 
 /// Records what is published.
 #[derive(Debug)]
-pub struct Ingest {
+pub(crate) struct Ingest {
     lease: Duration,
     buffer: Option<Buffer>,
 }
 
-/// What is about to be recorded. Dropped, its places on the buffer are free again.
+/// What is about to be recorded. Dropped, its buffer in the buffer are free again.
 #[derive(Debug)]
-pub enum Draft {
+pub(crate) enum Draft {
     /// It has only to be written.
     Finished(Script, Recorded),
     /// Some of it may have been published before, which only the database can tell.
     Keyed(Sketch, KnownRecipients),
 }
 
-/// What was recorded, and what is handed over once it is on disk. Dropped, its places on the buffer are
+/// What was recorded, and what is handed over once it is on disk. Dropped, its buffer in the buffer are
 /// free again.
 #[derive(Debug, Default)]
-pub struct Recorded {
+pub(crate) struct Recorded {
     /// For each publication its events.
     events: Vec<Vec<event::Model>>,
     /// The targets of what waits in the database.
@@ -47,8 +47,8 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Puts on the buffer what was claimed, wakes somebody for the rest, and tells for each publication its events.
-    pub fn hand_over(self, wakeup: &Wakeup) -> Vec<Vec<event::Model>> {
+    /// Puts into the buffer what was claimed, wakes somebody for the rest, and tells for each publication its events.
+    pub(crate) fn hand_over(self, wakeup: &Wakeup) -> Vec<Vec<event::Model>> {
         if let Some(promises) = self.promises {
             promises.keep();
         }
@@ -61,12 +61,12 @@ impl Recorded {
 
 impl Ingest {
     /// An ingest that claims what the buffer has a place for; without a buffer, nothing.
-    pub fn new(app: &App, buffer: Option<Buffer>) -> Self {
+    pub(crate) fn new(app: &App, buffer: Option<Buffer>) -> Self {
         Self { lease: app.settings.lease, buffer }
     }
 
     /// Reads what has to be known of subscribers, and does all that can be done before a transaction.
-    pub async fn draft(
+    pub(crate) async fn draft(
         &self,
         db: &impl ConnectionTrait,
         publications: &[Publication],
@@ -74,7 +74,7 @@ impl Ingest {
     ) -> Result<Draft> {
         let sketch = Sketch::of(db, publications, now).await?;
         let recipients = match &self.buffer {
-            Some(places) => places.recipients().find(db, sketch.targets(), now).await?,
+            Some(buffer) => buffer.recipients().find(db, sketch.targets(), now).await?,
             None => KnownRecipients::new(),
         };
         Ok(if sketch.has_keys() {
@@ -86,7 +86,12 @@ impl Ingest {
     }
 
     /// Records events with their deliveries, in a transaction that is still to be committed (D1).
-    pub async fn record(&self, tx: &impl ConnectionTrait, draft: Draft, now: Timestamp) -> Result<Recorded> {
+    pub(crate) async fn record(
+        &self,
+        tx: &impl ConnectionTrait,
+        draft: Draft,
+        now: Timestamp,
+    ) -> Result<Recorded> {
         let (script, recorded) = match draft {
             Draft::Finished(script, recorded) => (script, recorded),
             Draft::Keyed(sketch, recipients) => {
@@ -107,34 +112,34 @@ impl Ingest {
         now: Timestamp,
     ) -> (Script, Recorded) {
         let mut published = sketch.publish(db, repeated, now);
-        let promises = self.buffer.as_ref().map(|places| self.claim(places, &mut published, recipients, now));
+        let promises = self.buffer.as_ref().map(|buffer| self.claim(buffer, &mut published, recipients, now));
         let is_waiting = |row: &&delivery::Model| row.state == DeliveryState::Waiting;
         let waiting = published.due.iter().filter(is_waiting).map(|row| row.target_id.clone()).collect();
         let (script, events) = published.written();
         (script, Recorded { events, waiting, promises })
     }
 
-    /// Claims what there is a place for on the buffer, before it is inserted.
+    /// Claims what there is a place for in the buffer, before it is inserted.
     fn claim(
         &self,
-        places: &Buffer,
+        buffer: &Buffer,
         Published { events, due, .. }: &mut Published,
         recipients: &KnownRecipients,
         now: Timestamp,
     ) -> Promises {
-        let address_of = |row: &delivery::Model| recipients.get(&row.target_id)?.as_ref().ok();
+        let recipient_of = |row: &delivery::Model| recipients.get(&row.target_id)?.as_ref().ok();
         let events: HashMap<&EventId, &event::Model> =
             events.iter().flatten().map(|event| (&event.id, event)).collect();
         let weigh = |row: &delivery::Model| {
-            address_of(row)?;
+            recipient_of(row)?;
             events.get(&row.event_id).map(|event| weight_of(event))
         };
-        let promises = places.promise(due, weigh, now + self.lease);
+        let promises = buffer.promise(due, weigh, now + self.lease);
         let mut messages: HashMap<&EventId, Arc<Message>> = HashMap::new();
         let mut pack = |row: &delivery::Model| {
             let (id, event) = events.get_key_value(&row.event_id)?;
             let message = messages.entry(id).or_insert_with(|| Arc::new(Message::new(event))).clone();
-            let recipient = address_of(row)?.clone();
+            let recipient = recipient_of(row)?.clone();
             Some(Job { delivery: row.clone(), contents: Some(Contents { message, recipient }) })
         };
         let claimed = due.iter().filter(|row| row.state == DeliveryState::Claimed);

@@ -18,7 +18,7 @@ const PUT_OFF: Duration = Duration::from_secs(15);
 
 /// What has become of a claimed delivery.
 #[derive(Debug)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// It was attempted, or skipped.
     Attempted(Outcome),
     /// It was not finished in time by a server that stops.
@@ -31,7 +31,7 @@ pub enum Ended {
 
 /// Outcomes, sorted by what has to be done with them.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(crate) struct Batch {
     attempted: Vec<Outcome>,
     given_back: Vec<delivery::Model>,
     put_off: Vec<delivery::Model>,
@@ -40,7 +40,7 @@ pub struct Batch {
 
 impl Batch {
     /// Takes one more in.
-    pub fn add(&mut self, ended: Ended) {
+    pub(crate) fn add(&mut self, ended: Ended) {
         match ended {
             Ended::Attempted(outcome) => self.attempted.push(outcome),
             Ended::GivenBack(delivery) => self.given_back.push(delivery),
@@ -50,17 +50,17 @@ impl Batch {
     }
 
     /// How many they are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.attempted.len() + self.given_back.len() + self.put_off.len() + self.gone.len()
     }
 
     /// There is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The claims that they were made under.
-    pub fn deliveries(&self) -> impl Iterator<Item = &delivery::Model> {
+    pub(crate) fn deliveries(&self) -> impl Iterator<Item = &delivery::Model> {
         let attempted = self.attempted.iter().map(|outcome| &outcome.delivery);
         attempted.chain(&self.given_back).chain(&self.put_off).chain(&self.gone)
     }
@@ -68,14 +68,14 @@ impl Batch {
 
 /// What settling goes by.
 #[derive(Debug)]
-pub struct Settling {
+pub(crate) struct Settling {
     schedules: Schedules,
     mails: Option<Conditions>,
 }
 
 impl Settling {
     /// By the settings of the server.
-    pub fn new(app: &App) -> Self {
+    pub(crate) fn new(app: &App) -> Self {
         let settings = &app.settings;
         let conditions = Conditions {
             deadline: settings.outbound.deadline,
@@ -86,7 +86,7 @@ impl Settling {
     }
 
     /// Settles, in a transaction that is still to be committed. Answers whose status has changed.
-    pub async fn settle(
+    pub(crate) async fn settle(
         &self,
         tx: &impl ConnectionTrait,
         batch: &Batch,

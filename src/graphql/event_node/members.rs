@@ -8,7 +8,7 @@ use crate::graphql::json::Json;
 
 /// An object type, as data.
 #[derive(Debug)]
-pub struct PayloadType {
+pub(super) struct PayloadType {
     /// Its name, which payloads bear as `__typename`.
     pub name: &'static str,
     description: &'static str,
@@ -26,7 +26,7 @@ struct PayloadField {
 }
 
 /// The types that a payload can name.
-pub static MEMBERS: [PayloadType; 2] = [
+pub(super) static MEMBERS: [PayloadType; 2] = [
     PayloadType {
         name: "NotificationTargetActivationEvent",
         description: "The payload of the notification that a target must answer with a 2xx to become `ACTIVE`.",
@@ -40,7 +40,7 @@ pub static MEMBERS: [PayloadType; 2] = [
 ];
 
 /// The type of all other payloads: the payload itself stands in its one field.
-pub static GENERIC: PayloadType = PayloadType {
+pub(super) static GENERIC: PayloadType = PayloadType {
     name: "GenericNotificationEvent",
     description: "Extension: a payload whose type this API does not show field by field.",
     fields: &[PayloadField {
@@ -54,17 +54,17 @@ pub static GENERIC: PayloadType = PayloadType {
 
 impl PayloadType {
     /// The object type of the field of this name, if it is of one.
-    pub fn object_of(&self, field: &str) -> Option<&'static PayloadType> {
+    pub(super) fn object_of(&self, field: &str) -> Option<&'static PayloadType> {
         self.fields.iter().find(|candidate| candidate.name == field)?.object
     }
 
     /// Whether every field has a value that its type allows.
-    pub fn fits(&self, values: &Values) -> bool {
+    pub(super) fn fits(&self, values: &Values) -> bool {
         self.fields.iter().all(|field| field.allows(field.ty, values.get(field.name).unwrap_or(&Value::Null)))
     }
 
     /// Adds the type, and those of its fields, to the schema.
-    pub fn register(&self, registry: &mut Registry) {
+    pub(super) fn register(&self, registry: &mut Registry) {
         <Json as OutputType>::create_type_info(registry);
         for object in self.fields.iter().filter_map(|field| field.object) {
             object.register(registry);

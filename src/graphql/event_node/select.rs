@@ -14,7 +14,7 @@ use crate::graphql::event_node::Values;
 use crate::graphql::event_node::members::PayloadType;
 
 /// What is asked; `@skip` and `@include` were carried out before.
-pub struct Asked<'a> {
+pub(super) struct Asked<'a> {
     /// The document's fragments.
     pub fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
     /// The name of the union, which fragments may be on as well.
@@ -25,7 +25,7 @@ type Fields<'a> = IndexMap<&'a Name, Vec<&'a Field>>;
 
 impl<'a> Asked<'a> {
     /// What the selections ask of an object of this type.
-    pub fn of(&self, ty: &PayloadType, values: &Values, selections: &[&'a SelectionSet]) -> Value {
+    pub(super) fn of(&self, ty: &PayloadType, values: &Values, selections: &[&'a SelectionSet]) -> Value {
         let mut fields = Fields::new();
         for selection in selections {
             self.gather(ty, selection, &mut fields);

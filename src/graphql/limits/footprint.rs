@@ -8,7 +8,7 @@ use async_graphql::parser::types::{OperationDefinition, Selection, SelectionSet}
 
 /// What a field takes that is there at once, and what a point stands for: an object whose fields wait for the
 /// database. Both were measured, and are a little more than that.
-pub const FIELD: usize = 512;
+pub(crate) const FIELD: usize = 512;
 const POINT: usize = 5 * 1_024;
 
 /// What every operation takes, however little it asks for.
@@ -18,7 +18,7 @@ const LEAST: usize = 32 * 1_024;
 const SCHEMA: usize = 16 * 1_024 * 1_024;
 
 /// What an operation of so many points may hold. Its fields are merged: none stands in a spread.
-pub fn of(operation: &OperationDefinition, points: usize) -> usize {
+pub(crate) fn of(operation: &OperationDefinition, points: usize) -> usize {
     points.saturating_mul(POINT).saturating_add(LEAST + of_selections(&operation.selection_set.node))
 }
 

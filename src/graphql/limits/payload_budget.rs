@@ -21,14 +21,14 @@ const WORD: usize = 256;
 
 /// What one operation holds.
 #[derive(Debug)]
-pub struct PayloadBudget {
+pub(crate) struct PayloadBudget {
     share: Arc<Share>,
     payloads: AtomicUsize,
 }
 
 impl PayloadBudget {
     /// What is counted in this share.
-    pub fn new(share: Arc<Share>) -> Self {
+    pub(crate) fn new(share: Arc<Share>) -> Self {
         Self { share, payloads: AtomicUsize::new(0) }
     }
 
@@ -36,7 +36,7 @@ impl PayloadBudget {
     ///
     /// # Errors
     /// When there is no room for it.
-    pub fn add_payload(&self, text: &str, times: usize) -> Result<()> {
+    pub(crate) fn add_payload(&self, text: &str, times: usize) -> Result<()> {
         let more = text.len().saturating_mul(times);
         let payloads = self.payloads.fetch_add(more, Ordering::Relaxed).saturating_add(more);
         if payloads > LIMIT {
@@ -52,7 +52,7 @@ impl PayloadBudget {
     ///
     /// # Errors
     /// When there is no room for them.
-    pub fn add_rows(&self, rows: usize, ctx: &Context<'_>) -> Result<()> {
+    pub(crate) fn add_rows(&self, rows: usize, ctx: &Context<'_>) -> Result<()> {
         if rows == 0 {
             return Ok(());
         }
@@ -64,7 +64,7 @@ impl PayloadBudget {
     ///
     /// # Errors
     /// When there is no room for them.
-    pub fn add_words(&self, words: usize) -> Result<()> {
+    pub(crate) fn add_words(&self, words: usize) -> Result<()> {
         self.add(words * WORD)
     }
 
@@ -72,7 +72,7 @@ impl PayloadBudget {
     ///
     /// # Errors
     /// When there is no room for them.
-    pub fn add(&self, bytes: usize) -> Result<()> {
+    pub(crate) fn add(&self, bytes: usize) -> Result<()> {
         add(&self.share, bytes)
     }
 }
@@ -81,7 +81,7 @@ impl PayloadBudget {
 ///
 /// # Errors
 /// When there is no room for them: by the request alone, or for now.
-pub fn add(share: &Share, bytes: usize) -> Result<()> {
+pub(crate) fn add(share: &Share, bytes: usize) -> Result<()> {
     share.use_up(bytes).map_err(|full| match full {
         Full::Request => Error::BadArgument(
             "What is asked for takes more memory than one request may take. Ask for fewer at a time."
@@ -92,7 +92,7 @@ pub fn add(share: &Share, bytes: usize) -> Result<()> {
 }
 
 /// What is said when there is too much to do.
-pub const BUSY: &str = "There is too much to do here at the moment. Try again later.";
+pub(crate) const BUSY: &str = "There is too much to do here at the moment. Try again later.";
 
 /// How many fields are asked for below one, spreads put in.
 fn fields(field: &SelectionField<'_>) -> usize {

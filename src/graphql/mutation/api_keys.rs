@@ -17,7 +17,7 @@ use crate::store::api_keys;
 /// An API key to make.
 #[derive(Debug, InputObject)]
 #[graphql(name = "CreateSecretAPIKeyInput")]
-pub struct CreateSecretApiKeyInput {
+pub(super) struct CreateSecretApiKeyInput {
     /// What the key is like.
     secret_key: SecretApiKeyInput,
 }
@@ -25,7 +25,7 @@ pub struct CreateSecretApiKeyInput {
 /// What an API key is like.
 #[derive(Debug, InputObject)]
 #[graphql(name = "SecretAPIKeyInput")]
-pub struct SecretApiKeyInput {
+pub(super) struct SecretApiKeyInput {
     /// What to call the key: 1 to 255 characters other than control characters, else `INVALID_NAME`.
     name: String,
 }
@@ -33,14 +33,14 @@ pub struct SecretApiKeyInput {
 /// An API key to be revoked.
 #[derive(Debug, InputObject)]
 #[graphql(name = "RevokeAPIKeyInput")]
-pub struct RevokeApiKeyInput {
+pub(super) struct RevokeApiKeyInput {
     /// The id of the key, `key_…`; not the key itself.
     api_key_id: ID,
 }
 
 /// The mutations of API keys.
 #[derive(Default)]
-pub struct ApiKeyMutations;
+pub(super) struct ApiKeyMutations;
 
 #[Object]
 impl ApiKeyMutations {

@@ -17,7 +17,7 @@ use crate::store::{Scope, targets};
 
 /// An email address for a target.
 #[derive(Debug, InputObject)]
-pub struct SetEmailForNotificationTargetInput {
+pub(super) struct SetEmailForNotificationTargetInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
     /// The address that is told when the target is deactivated because a delivery failed: at most 254
@@ -27,14 +27,14 @@ pub struct SetEmailForNotificationTargetInput {
 
 /// A target whose email address is to be removed.
 #[derive(Debug, InputObject)]
-pub struct RemoveEmailFromNotificationTargetInput {
+pub(super) struct RemoveEmailFromNotificationTargetInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
 }
 
 /// The mutations of a target's email address.
 #[derive(Default)]
-pub struct EmailMutations;
+pub(super) struct EmailMutations;
 
 #[Object]
 impl EmailMutations {
@@ -60,7 +60,7 @@ impl EmailMutations {
 }
 
 /// Whether targets of this scope have email addresses.
-pub fn allow(scope: &Scope) -> Result<()> {
+pub(super) fn allow(scope: &Scope) -> Result<()> {
     if scope.environment.keeps_email() {
         return Ok(());
     }

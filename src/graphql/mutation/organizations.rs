@@ -15,7 +15,7 @@ use crate::rules::text;
 
 /// Extension: an organization to create.
 #[derive(Debug, InputObject)]
-pub struct CreateOrganizationInput {
+pub(super) struct CreateOrganizationInput {
     /// Extension: its name for people, 1 to 255 characters other than control characters, else
     /// `INVALID_NAME`.
     display_name: String,
@@ -23,7 +23,7 @@ pub struct CreateOrganizationInput {
 
 /// The mutation of organizations.
 #[derive(Default)]
-pub struct OrganizationMutations;
+pub(super) struct OrganizationMutations;
 
 #[Object]
 impl OrganizationMutations {

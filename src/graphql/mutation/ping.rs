@@ -15,14 +15,14 @@ use crate::store::events;
 
 /// Extension: a target to be tested.
 #[derive(Debug, InputObject)]
-pub struct InitiateNotificationPingTestInput {
+pub(super) struct InitiateNotificationPingTestInput {
     /// Extension: the id of the target, `ntt_…`. If it is not `ACTIVE`, the code is `INVALID_STATE`.
     target_id: ID,
 }
 
 /// The mutation of ping tests.
 #[derive(Default)]
-pub struct PingMutations;
+pub(super) struct PingMutations;
 
 #[Object]
 impl PingMutations {

@@ -17,7 +17,7 @@ use crate::store::{Scope, organizations};
 
 /// Extension: events to publish, all or none.
 #[derive(Debug, InputObject)]
-pub struct PublishNotificationEventsInput {
+pub(super) struct PublishNotificationEventsInput {
     /// Extension: the organization whose events they are, `org_…`; the API key's own if left out. Only
     /// PLATFORM keys can name another one; with other keys that is `NOT_FOUND`.
     organization_id: Option<ID>,
@@ -27,7 +27,7 @@ pub struct PublishNotificationEventsInput {
 
 /// Extension: an event to publish.
 #[derive(Debug, InputObject)]
-pub struct NotificationEventInput {
+pub(super) struct NotificationEventInput {
     /// Extension: what happened. `NOTIFICATION_ACTIVATION` is `INVALID_NAME`: only the server itself
     /// publishes it.
     name: NotificationEventName,
@@ -42,7 +42,7 @@ pub struct NotificationEventInput {
 
 /// The mutation of publishing.
 #[derive(Default)]
-pub struct PublishMutations;
+pub(super) struct PublishMutations;
 
 #[Object]
 impl PublishMutations {

@@ -16,7 +16,11 @@ const WINDOW: Duration = Duration::from_hours(1);
 
 /// Sees to it that there may be one more target, and that it may become active. Others who want the same
 /// wait until the transaction ends.
-pub async fn for_new_target(tx: &impl ConnectionTrait, scope: &Scope, path: impl Into<Path>) -> Result<()> {
+pub(super) async fn for_new_target(
+    tx: &impl ConnectionTrait,
+    scope: &Scope,
+    path: impl Into<Path>,
+) -> Result<()> {
     organizations::lock(tx, &scope.organization).await?;
     let path = path.into();
     if targets::count(tx, scope).await? >= limits::TARGETS_IN_ALL {
@@ -31,7 +35,11 @@ pub async fn for_new_target(tx: &impl ConnectionTrait, scope: &Scope, path: impl
 
 /// Sees to it that one more target may become active (T7). Others who want the same wait until
 /// the transaction ends.
-pub async fn for_target(tx: &impl ConnectionTrait, scope: &Scope, path: impl Into<Path>) -> Result<()> {
+pub(super) async fn for_target(
+    tx: &impl ConnectionTrait,
+    scope: &Scope,
+    path: impl Into<Path>,
+) -> Result<()> {
     organizations::lock(tx, &scope.organization).await?;
     if targets::count_towards_limit(tx, scope).await? < limits::TARGETS {
         return Ok(());
@@ -45,7 +53,7 @@ pub async fn for_target(tx: &impl ConnectionTrait, scope: &Scope, path: impl Int
 
 /// Sees to it that one more activation may be begun. The organization is locked by the caller. The audit
 /// trail is asked, which outlives targets and restarts and is the same for all replicas.
-pub async fn for_activation(
+pub(super) async fn for_activation(
     tx: &impl ConnectionTrait,
     app: &App,
     scope: &Scope,

@@ -18,7 +18,7 @@ const MAX_TARGETS: usize = 200;
 
 /// An event to deliver again.
 #[derive(Debug, InputObject)]
-pub struct ReplayNotificationEventInput {
+pub(super) struct ReplayNotificationEventInput {
     /// The id of the event, `nee_…`.
     notification_event_id: ID,
     /// The ids of the targets to deliver it to, at most 200, else `INVALID_COUNT`; null or empty for all.
@@ -29,7 +29,7 @@ pub struct ReplayNotificationEventInput {
 
 /// The mutation of replays.
 #[derive(Default)]
-pub struct ReplayMutations;
+pub(super) struct ReplayMutations;
 
 #[Object]
 impl ReplayMutations {

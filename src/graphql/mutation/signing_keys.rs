@@ -16,14 +16,14 @@ use crate::vault;
 
 /// A target to give a new signing key.
 #[derive(Debug, InputObject)]
-pub struct RotateNotificationTargetSigningKeyInput {
+pub(super) struct RotateNotificationTargetSigningKeyInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
 }
 
 /// The mutations of signing keys.
 #[derive(Default)]
-pub struct SigningKeyMutations;
+pub(super) struct SigningKeyMutations;
 
 #[Object]
 impl SigningKeyMutations {

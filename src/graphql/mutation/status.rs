@@ -18,21 +18,21 @@ use crate::store::{deliveries, events, organizations, targets};
 
 /// A target to be activated.
 #[derive(Debug, InputObject)]
-pub struct ActivateNotificationTargetInput {
+pub(super) struct ActivateNotificationTargetInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
 }
 
 /// A target to be deactivated.
 #[derive(Debug, InputObject)]
-pub struct DeactivateNotificationTargetInput {
+pub(super) struct DeactivateNotificationTargetInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
 }
 
 /// The mutations of a target's status.
 #[derive(Default)]
-pub struct StatusMutations;
+pub(super) struct StatusMutations;
 
 #[Object]
 impl StatusMutations {

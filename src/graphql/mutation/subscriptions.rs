@@ -18,7 +18,7 @@ use crate::store::{subscriptions, targets};
 
 /// Names of events to send to a target.
 #[derive(Debug, InputObject)]
-pub struct AddSubscriptionsToNotificationTargetInput {
+pub(super) struct AddSubscriptionsToNotificationTargetInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
     /// The names. Names that the target already subscribes to, and `NOTIFICATION_ACTIVATION`, change
@@ -28,7 +28,7 @@ pub struct AddSubscriptionsToNotificationTargetInput {
 
 /// Names of events to stop sending to a target.
 #[derive(Debug, InputObject)]
-pub struct RemoveSubscriptionsFromNotificationTargetInput {
+pub(super) struct RemoveSubscriptionsFromNotificationTargetInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
     /// The names. Names that the target does not subscribe to change nothing.
@@ -37,7 +37,7 @@ pub struct RemoveSubscriptionsFromNotificationTargetInput {
 
 /// The mutations of a target's subscriptions.
 #[derive(Default)]
-pub struct SubscriptionMutations;
+pub(super) struct SubscriptionMutations;
 
 #[Object]
 impl SubscriptionMutations {

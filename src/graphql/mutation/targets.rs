@@ -25,7 +25,7 @@ use crate::vault::{self, Vault};
 
 /// A target to add.
 #[derive(Debug, InputObject)]
-pub struct AddWebhookNotificationTargetInput {
+pub(super) struct AddWebhookNotificationTargetInput {
     /// What to call it: 1 to 255 characters other than control characters, else `INVALID_NAME`.
     name: String,
     /// Where to post notifications: an absolute `https` URI with a host on the public internet, without
@@ -41,7 +41,7 @@ pub struct AddWebhookNotificationTargetInput {
 
 /// Another name for a target.
 #[derive(Debug, InputObject)]
-pub struct RenameNotificationTargetInput {
+pub(super) struct RenameNotificationTargetInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
     /// What to call it: 1 to 255 characters other than control characters, else `INVALID_NAME`.
@@ -50,14 +50,14 @@ pub struct RenameNotificationTargetInput {
 
 /// A target to be removed.
 #[derive(Debug, InputObject)]
-pub struct RemoveNotificationTargetInput {
+pub(super) struct RemoveNotificationTargetInput {
     /// The id of the target, `ntt_…`.
     target_id: ID,
 }
 
 /// The mutations of targets as such.
 #[derive(Default)]
-pub struct TargetMutations;
+pub(super) struct TargetMutations;
 
 #[Object]
 impl TargetMutations {

@@ -14,7 +14,7 @@ use crate::quota::limits::Timeouts;
 
 /// What one connection is doing.
 #[derive(Debug)]
-pub struct Activity(Mutex<State>);
+pub(crate) struct Activity(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
@@ -37,7 +37,7 @@ struct State {
 
 impl Activity {
     /// A new connection: the header of its first request is expected at once.
-    pub fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self(Mutex::new(State {
             since: now,
             header_since: Some(now),
@@ -52,7 +52,7 @@ impl Activity {
 
     /// Something was read. Outside of a request it is the beginning of one, but for HTTP/2, where it may
     /// be about the connection itself.
-    pub fn read(&self, now: Instant) {
+    pub(crate) fn read(&self, now: Instant) {
         let mut state = self.state();
         if state.requests == 0 && state.version != Some(Version::HTTP_2) {
             state.header_since.get_or_insert(now);
@@ -60,17 +60,17 @@ impl Activity {
     }
 
     /// Something was written.
-    pub fn wrote(&self) {
+    pub(crate) fn wrote(&self) {
         self.state().stalled_since = None;
     }
 
     /// Something could not be written, because the client takes nothing.
-    pub fn stalled(&self, now: Instant) {
+    pub(crate) fn stalled(&self, now: Instant) {
         self.state().stalled_since.get_or_insert(now);
     }
 
     /// Whether the client has been waited for too long.
-    pub fn is_overdue(&self, timeouts: Timeouts, now: Instant) -> bool {
+    pub(crate) fn is_overdue(&self, timeouts: Timeouts, now: Instant) -> bool {
         let state = self.state();
         let is_over = |since: Option<Instant>, timeout| since.is_some_and(|since| now >= since + timeout);
         let untaken_since = state.answers.values().min().copied();
@@ -81,7 +81,7 @@ impl Activity {
     }
 
     /// Since when only the client is waited for; none while we work for it.
-    pub fn waiting_since(&self) -> Option<Instant> {
+    pub(crate) fn waiting_since(&self) -> Option<Instant> {
         let state = self.state();
         if state.requests > state.waiting {
             return state.stalled_since;
@@ -91,7 +91,7 @@ impl Activity {
     }
 
     /// Whether the header of a request is on its way, and nothing else.
-    pub fn is_asking(&self) -> bool {
+    pub(crate) fn is_asking(&self) -> bool {
         let state = self.state();
         state.requests == 0 && state.header_since.is_some()
     }
@@ -103,11 +103,11 @@ impl Activity {
 
 /// A request under way; it ends when this is dropped.
 #[derive(Debug)]
-pub struct Underway(Arc<Activity>);
+pub(crate) struct Underway(Arc<Activity>);
 
 impl Underway {
     /// The header of a request has come.
-    pub fn begin(activity: &Arc<Activity>, version: Version) -> Self {
+    pub(crate) fn begin(activity: &Arc<Activity>, version: Version) -> Self {
         let mut state = activity.state();
         state.requests += 1;
         (state.since, state.header_since, state.version) = (Instant::now(), None, Some(version));
@@ -116,7 +116,7 @@ impl Underway {
     }
 
     /// Its answer is there, and the client may take it.
-    pub fn answer(self, now: Instant) -> Answering {
+    pub(crate) fn answer(self, now: Instant) -> Answering {
         let mut state = self.0.state();
         state.waiting += 1;
         state.last_answer += 1;
@@ -129,14 +129,14 @@ impl Underway {
 
 /// A request whose answer is on its way; it ends when this is dropped.
 #[derive(Debug)]
-pub struct Answering {
+pub(crate) struct Answering {
     underway: Underway,
     id: u64,
 }
 
 impl Answering {
     /// The client takes more of it.
-    pub fn goes_on(&self, now: Instant) {
+    pub(crate) fn goes_on(&self, now: Instant) {
         self.underway.0.state().answers.insert(self.id, now);
     }
 }
@@ -159,11 +159,11 @@ impl Drop for Underway {
 
 /// A request whose client is waited for, until this is dropped.
 #[derive(Debug)]
-pub struct Waiting(Arc<Activity>);
+pub(crate) struct Waiting(Arc<Activity>);
 
 impl Waiting {
     /// The body of a request is wanted.
-    pub fn begin(activity: &Arc<Activity>) -> Self {
+    pub(crate) fn begin(activity: &Arc<Activity>) -> Self {
         activity.state().waiting += 1;
         Self(Arc::clone(activity))
     }

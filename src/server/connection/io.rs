@@ -20,18 +20,18 @@ const LINGERING_FOR: Duration = Duration::from_secs(2);
 
 /// The bytes of one connection.
 #[derive(Debug)]
-pub struct Io {
+pub(super) struct Io {
     stream: Arc<TcpStream>,
     activity: Arc<Activity>,
 }
 
 /// What is left of a connection when nothing more is answered on it.
 #[derive(Debug)]
-pub struct Rest(Arc<TcpStream>);
+pub(super) struct Rest(Arc<TcpStream>);
 
 impl Io {
     /// Watches this connection.
-    pub fn new(stream: TcpStream, activity: Arc<Activity>) -> (Self, Rest) {
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> (Self, Rest) {
         // Answers are small and whole: waiting for more to send would only delay them.
         stream.set_nodelay(true).ok();
         let stream = Arc::new(stream);
@@ -65,7 +65,7 @@ impl Io {
 impl Rest {
     /// Says that nothing more comes, and reads on for a moment: a client that is still sending would see the
     /// connection break off instead of the answer that tells it why.
-    pub async fn linger(self) {
+    pub(super) async fn linger(self) {
         SockRef::from(&*self.0).shutdown(Shutdown::Write).ok();
         timeout(LINGERING_FOR, self.read_on()).await.ok();
     }

@@ -29,7 +29,7 @@ const SHARE: usize = 16;
 
 /// The open connections.
 #[derive(Debug)]
-pub struct Connections {
+pub(crate) struct Connections {
     most: usize,
     protocol: Protocol,
     router: Router,
@@ -58,7 +58,7 @@ struct Entry {
 
 impl Connections {
     /// No connections yet, and at most so many.
-    pub fn new(most: usize, router: Router, shutdown: CancellationToken) -> Arc<Self> {
+    pub(crate) fn new(most: usize, router: Router, shutdown: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             most: most.max(1),
             protocol: Protocol::new(),
@@ -71,7 +71,7 @@ impl Connections {
     }
 
     /// Begins to serve a connection.
-    pub fn admit(self: &Arc<Self>, stream: TcpStream, from: SocketAddr) {
+    pub(crate) fn admit(self: &Arc<Self>, stream: TcpStream, from: SocketAddr) {
         let (address, activity) = (from.ip().to_canonical(), Arc::new(Activity::new(Instant::now())));
         let leave = self.shutdown.child_token();
         let entry = Entry {
@@ -94,7 +94,7 @@ impl Connections {
     }
 
     /// Waits until there is room for one more.
-    pub async fn make_room(&self) {
+    pub(crate) async fn make_room(&self) {
         loop {
             let left = self.left.notified();
             {
@@ -109,7 +109,7 @@ impl Connections {
     }
 
     /// Sends away who was waited for too long, again and again.
-    pub async fn watch(&self, timeouts: Timeouts) {
+    pub(crate) async fn watch(&self, timeouts: Timeouts) {
         let mut ticks = tokio::time::interval(precision(timeouts));
         loop {
             ticks.tick().await;
@@ -118,7 +118,7 @@ impl Connections {
     }
 
     /// Waits for the requests under way. Those that are not even asked for yet are not waited for.
-    pub async fn end(&self) {
+    pub(crate) async fn end(&self) {
         self.tasks.close();
         let asking = |entry: &Entry| entry.activity.is_asking();
         self.open().by_id.values().filter(|entry| asking(entry)).for_each(Entry::cut_off);

@@ -17,7 +17,7 @@ const PIECE: usize = 64 * 1_024;
 
 /// The body of an answer.
 #[derive(Debug)]
-pub struct ResponseBody {
+pub(super) struct ResponseBody {
     body: Body,
     /// What has come of the body and was not taken yet.
     rest: Bytes,
@@ -26,7 +26,7 @@ pub struct ResponseBody {
 
 impl ResponseBody {
     /// The answer to this request.
-    pub fn begin(body: Body, underway: Underway) -> Self {
+    pub(super) fn begin(body: Body, underway: Underway) -> Self {
         Self { body, rest: Bytes::new(), answering: underway.answer(Instant::now()) }
     }
 }

@@ -5,7 +5,7 @@ use async_graphql::{Name, Positioned, Value, Variables};
 use async_graphql_value::Value as Given;
 
 /// Takes the arguments of fields over into a merged operation.
-pub struct Arguments<'a> {
+pub(super) struct Arguments<'a> {
     /// None while a document is checked, before anything is given.
     pub variables: Option<&'a Variables>,
     /// Whether each variable has a value.
@@ -14,7 +14,7 @@ pub struct Arguments<'a> {
 
 impl Arguments<'_> {
     /// The arguments without those whose variable has no value: the field's own default counts for them.
-    pub fn of(&self, field: &Field, of: Option<&Name>) -> Vec<(Positioned<Name>, Positioned<Given>)> {
+    pub(super) fn of(&self, field: &Field, of: Option<&Name>) -> Vec<(Positioned<Name>, Positioned<Given>)> {
         // The library does not take the null that the specification allows where it tells of the schema.
         let is_about_the_schema = of.is_some_and(|of| of.starts_with("__"));
         if self.is_complete && !is_about_the_schema {

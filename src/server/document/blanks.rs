@@ -11,11 +11,11 @@ const BLANK: &str = "";
 
 /// Where an answer holds what nobody asked for: ways of keys from its root.
 #[derive(Debug, Default)]
-pub struct Blanks(Vec<Vec<Name>>);
+pub(super) struct Blanks(Vec<Vec<Name>>);
 
 impl Blanks {
     /// Remembers that something is asked for at the end of this way, and says what.
-    pub fn add(&mut self, way: &[Name]) -> Positioned<Selection> {
+    pub(super) fn add(&mut self, way: &[Name]) -> Positioned<Selection> {
         self.0.push(way.to_vec());
         let field = Field {
             alias: Some(Positioned::new(Name::new(BLANK), Pos::default())),
@@ -28,7 +28,7 @@ impl Blanks {
     }
 
     /// Takes it out of the answer.
-    pub fn remove_from(&self, answer: &mut Value) {
+    pub(super) fn remove_from(&self, answer: &mut Value) {
         self.0.iter().for_each(|way| remove(answer, way));
     }
 }

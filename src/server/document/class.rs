@@ -13,13 +13,13 @@ const PUBLISH: &str = "publishNotificationEvents";
 
 /// The class of a document that is not parsed yet, as its text suggests. What does not name the field does not
 /// publish; what names it may only speak of it.
-pub fn suggested_by(text: &str) -> RequestClass {
+pub(crate) fn suggested_by(text: &str) -> RequestClass {
     if text.contains(PUBLISH) { RequestClass::Publishing } else { RequestClass::Api }
 }
 
 /// The class of an operation, and how many events it publishes. Its fields are merged: none stands in a
 /// fragment, and none twice.
-pub fn of(operation: &OperationDefinition, variables: &Variables) -> (RequestClass, usize) {
+pub(crate) fn of(operation: &OperationDefinition, variables: &Variables) -> (RequestClass, usize) {
     let asked = operation.selection_set.node.items.iter().filter_map(|selection| match &selection.node {
         Selection::Field(field) => Some(&field.node),
         Selection::InlineFragment(_) | Selection::FragmentSpread(_) => None,

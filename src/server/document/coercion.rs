@@ -24,7 +24,7 @@ type Coerced = Result<(), String>;
 ///
 /// # Errors
 /// When a variable is missing that must be given, or a value is of another type.
-pub fn coerce(
+pub(super) fn coerce(
     types: &Types,
     operation: &OperationDefinition,
     variables: &mut Variables,

@@ -29,7 +29,7 @@ use crate::server::document::types::{Types, base};
 ///
 /// # Errors
 /// When there are two of a name.
-pub fn convert(
+pub(super) fn convert(
     text: &str,
     document: &tree::ExecutableDocument<'_>,
     types: &Types,

@@ -24,13 +24,13 @@ const MUTATION: usize = 10;
 const TOO_MUCH: usize = 1_000_000;
 
 /// The cost of an operation whose fields are merged and whose variables are coerced.
-pub fn of(operation: &OperationDefinition, types: &Types, variables: &Variables) -> usize {
+pub(crate) fn of(operation: &OperationDefinition, types: &Types, variables: &Variables) -> usize {
     let costs = Costs { types, variables };
     costs.selections(types.root(operation.ty), &operation.selection_set.node)
 }
 
 /// Refuses what costs too much.
-pub fn check(cost: usize) -> Result<(), Refusal> {
+pub(crate) fn check(cost: usize) -> Result<(), Refusal> {
     if cost <= MOST {
         return Ok(());
     }

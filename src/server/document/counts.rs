@@ -19,7 +19,7 @@ const ARGUMENTS: usize = 50;
 const VALUES: usize = 2_000;
 
 /// Refuses documents with too much of anything.
-pub fn check(document: &ExecutableDocument) -> Result<(), ServerError> {
+pub(super) fn check(document: &ExecutableDocument) -> Result<(), ServerError> {
     let mut counts = Counts::default();
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;

@@ -28,7 +28,7 @@ const NESTING: usize = scan::DEPTH;
 const FIELDS: usize = 15;
 
 /// Refuses documents that ask for too much, or for themselves.
-pub fn check(document: &ExecutableDocument) -> Result<(), ServerError> {
+pub(crate) fn check(document: &ExecutableDocument) -> Result<(), ServerError> {
     let mut count = Count { document, fragments: HashMap::new(), open: Vec::new() };
     let mut sum = Size::default();
     for (_, operation) in document.operations.iter() {

@@ -16,10 +16,10 @@ use bluejay_parser::ast::executable::VariableType;
 use crate::server::document::positions::Positions;
 use crate::server::document::types::{Input, Types};
 
-pub type Converted<T> = Result<T, ServerError>;
+pub(super) type Converted<T> = Result<T, ServerError>;
 
 /// Converts the literals of the document in `text`.
-pub struct Literals<'a> {
+pub(super) struct Literals<'a> {
     pub text: &'a str,
     pub types: &'a Types,
     pub positions: &'a Positions<'a>,
@@ -27,13 +27,13 @@ pub struct Literals<'a> {
 
 impl Literals<'_> {
     /// A value without variables.
-    pub fn constant(&self, value: &ast::ConstValue<'_>, expected: &Type) -> Converted<Value> {
+    pub(super) fn constant(&self, value: &ast::ConstValue<'_>, expected: &Type) -> Converted<Value> {
         let converted = self.value(value, Some(expected))?;
         converted.into_const().ok_or_else(|| self.error(value, "A default value holds a variable."))
     }
 
     /// A value where one of the type `expected` should stand, if that is known.
-    pub fn value<const CONST: bool>(
+    pub(super) fn value<const CONST: bool>(
         &self,
         value: &ast::Value<'_, CONST>,
         expected: Option<&Type>,
@@ -107,7 +107,7 @@ impl Literals<'_> {
 }
 
 /// A type as the library writes it.
-pub fn type_of(ty: &VariableType<'_>) -> Type {
+pub(super) fn type_of(ty: &VariableType<'_>) -> Type {
     match ty {
         VariableType::Named { name, is_required, .. } => {
             Type { base: BaseType::Named(Name::new(name)), nullable: !is_required }

@@ -31,7 +31,7 @@ pub(super) type Fields<'a> = IndexMap<&'a Name, Vec<&'a Positioned<Field>>>;
 ///
 /// # Errors
 /// When there is such a key, or too much is asked for.
-pub fn check(document: &ExecutableDocument, types: &Types) -> Merged<()> {
+pub(super) fn check(document: &ExecutableDocument, types: &Types) -> Merged<()> {
     let mut operations = document.operations.iter();
     operations.try_for_each(|(_, operation)| merge(document, &operation.node, types, None).map(drop))
 }
@@ -41,7 +41,7 @@ pub fn check(document: &ExecutableDocument, types: &Types) -> Merged<()> {
 ///
 /// # Errors
 /// When it would be too large, or a condition is null.
-pub fn merge(
+pub(super) fn merge(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     types: &Types,

@@ -10,7 +10,7 @@ use crate::server::document::types::{Types, base};
 
 /// The order of the keys of an object and of what is in it.
 #[derive(Debug, Default)]
-pub struct Order {
+pub(super) struct Order {
     /// One for each type that the object may have. What has no fields of its own has none.
     of_each: Vec<IndexMap<Name, Order>>,
 }
@@ -19,7 +19,7 @@ pub struct Order {
 ///
 /// # Errors
 /// When a condition is null.
-pub fn of(
+pub(super) fn of(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     types: &Types,
@@ -44,7 +44,7 @@ impl Order {
     }
 
     /// Puts the keys of an answer into this order.
-    pub fn put(&self, answer: &mut Value) {
+    pub(super) fn put(&self, answer: &mut Value) {
         match answer {
             Value::List(items) => items.iter_mut().for_each(|item| self.put(item)),
             Value::Object(fields) => {

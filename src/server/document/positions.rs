@@ -5,7 +5,7 @@ use async_graphql::Pos;
 use bluejay_parser::HasSpan;
 
 /// Where the lines of a text begin.
-pub struct Positions<'a> {
+pub(super) struct Positions<'a> {
     text: &'a str,
     lines: Vec<usize>,
     /// How many characters there are before each byte, if a character may be longer than a byte.
@@ -13,7 +13,7 @@ pub struct Positions<'a> {
 }
 
 impl<'a> Positions<'a> {
-    pub fn new(text: &'a str) -> Self {
+    pub(super) fn new(text: &'a str) -> Self {
         let bytes = text.as_bytes();
         let mut lines = vec![0];
         for (index, byte) in bytes.iter().enumerate() {
@@ -27,7 +27,7 @@ impl<'a> Positions<'a> {
     }
 
     /// Where something begins. Lines and columns are counted from one, columns in characters.
-    pub fn of(&self, spanned: &impl HasSpan) -> Pos {
+    pub(super) fn of(&self, spanned: &impl HasSpan) -> Pos {
         self.at(spanned.span().byte_range().start)
     }
 

@@ -6,13 +6,13 @@
 use async_graphql::ServerError;
 
 /// How deep braces, brackets and parentheses may be nested.
-pub const DEPTH: usize = 64;
+pub(crate) const DEPTH: usize = 64;
 
 /// How many names, values and signs a document may have.
-pub const TOKENS: usize = 10_000;
+pub(crate) const TOKENS: usize = 10_000;
 
 /// Refuses documents that cannot be parsed safely or cheaply.
-pub fn check(document: &str) -> Result<(), ServerError> {
+pub(crate) fn check(document: &str) -> Result<(), ServerError> {
     if document.contains('\0') {
         return Err(error("The document contains a NUL character. Leave it out.".to_owned()));
     }

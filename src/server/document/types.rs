@@ -16,7 +16,7 @@ const INTROSPECTION: &str = include_str!("introspection.graphql");
 
 /// The types of a schema, and those by which it tells of itself.
 #[derive(Debug, Default)]
-pub struct Types {
+pub(crate) struct Types {
     query: Option<Name>,
     mutation: Option<Name>,
     /// The fields of objects and interfaces.
@@ -28,21 +28,21 @@ pub struct Types {
 
 /// A field of an object or an interface.
 #[derive(Debug)]
-pub struct Output {
+pub(crate) struct Output {
     pub arguments: HashMap<Name, Given>,
     pub ty: Type,
 }
 
 /// An argument, or a field of an input object.
 #[derive(Debug)]
-pub struct Given {
+pub(crate) struct Given {
     pub ty: Type,
     pub default: Option<Value>,
 }
 
 /// A type of values that are given.
 #[derive(Debug)]
-pub enum Input {
+pub(crate) enum Input {
     Object { fields: IndexMap<Name, Given>, is_one_of: bool },
     Enum(HashSet<Name>),
     Scalar,
@@ -50,7 +50,7 @@ pub enum Input {
 
 impl Types {
     /// Reads the types of a printed schema.
-    pub fn of_schema(sdl: &str) -> Self {
+    pub(crate) fn of_schema(sdl: &str) -> Self {
         let mut types = Self::default();
         for name in ["Int", "Float", "String", "Boolean", "ID"] {
             types.inputs.insert(Name::new(name), Input::Scalar);
@@ -111,7 +111,7 @@ impl Types {
     }
 
     /// What an operation of this kind starts from.
-    pub fn root(&self, kind: OperationType) -> Option<&Name> {
+    pub(crate) fn root(&self, kind: OperationType) -> Option<&Name> {
         match kind {
             OperationType::Query => self.query.as_ref(),
             OperationType::Mutation => self.mutation.as_ref(),
@@ -120,28 +120,28 @@ impl Types {
     }
 
     /// A field of an object or an interface.
-    pub fn output(&self, of: &str, field: &str) -> Option<&Output> {
+    pub(crate) fn output(&self, of: &str, field: &str) -> Option<&Output> {
         self.outputs.get(of)?.get(field)
     }
 
     /// A type of values that are given.
-    pub fn input(&self, name: &str) -> Option<&Input> {
+    pub(crate) fn input(&self, name: &str) -> Option<&Input> {
         self.inputs.get(name)
     }
 
     /// The objects that an interface or a union stands for; none of an object.
-    pub fn members(&self, name: &str) -> Option<&[Name]> {
+    pub(crate) fn members(&self, name: &str) -> Option<&[Name]> {
         self.members.get(name).map(Vec::as_slice)
     }
 
     /// Whether a fragment with this condition applies to an object.
-    pub fn applies(&self, condition: &str, object: &str) -> bool {
+    pub(crate) fn applies(&self, condition: &str, object: &str) -> bool {
         condition == object || self.members(condition).is_some_and(|all| all.iter().any(|one| one == object))
     }
 }
 
 /// The type inside all lists.
-pub fn base(ty: &Type) -> &Name {
+pub(crate) fn base(ty: &Type) -> &Name {
     match &ty.base {
         BaseType::Named(name) => name,
         BaseType::List(item) => base(item),

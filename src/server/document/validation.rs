@@ -38,12 +38,12 @@ static SCHEMA: LazyLock<SchemaDefinition<'static>> = LazyLock::new(|| {
 });
 
 /// Reads the schema, so that the first request need not wait for it.
-pub fn warm_up() {
+pub(crate) fn warm_up() {
     LazyLock::force(&SCHEMA);
 }
 
 /// Parses a document.
-pub fn parse(text: &str) -> Result<ExecutableDocument<'_>, Vec<ServerError>> {
+pub(crate) fn parse(text: &str) -> Result<ExecutableDocument<'_>, Vec<ServerError>> {
     let options = ParseOptions {
         graphql_ruby_compatibility: false,
         max_depth: TREE_DEPTH,
@@ -55,7 +55,11 @@ pub fn parse(text: &str) -> Result<ExecutableDocument<'_>, Vec<ServerError>> {
 
 /// Refuses a document that breaks a rule. It must have been bounded before: fragments that spread
 /// each other are put in here, again and again.
-pub fn check(text: &str, document: &ExecutableDocument<'_>, types: &Types) -> Result<(), Vec<ServerError>> {
+pub(crate) fn check(
+    text: &str,
+    document: &ExecutableDocument<'_>,
+    types: &Types,
+) -> Result<(), Vec<ServerError>> {
     match known(text, document, types) {
         Cow::Borrowed(_) => check_known(text, document),
         // Errors behind a stand-in are told with a column that is off; what they say is right.

@@ -21,7 +21,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The page and its files. Those of others have their version in the path, so they are fetched once.
-pub fn routes() -> Router {
+pub(crate) fn routes() -> Router {
     Router::new()
         .route("/graphiql", page())
         .route("/graphiql/start.js", ours(JAVASCRIPT, include_str!("graphiql/start.js")))

@@ -17,10 +17,10 @@ use crate::rules::json;
 use crate::server::response::refusal::{Refusal, no_room};
 
 /// How long the body of a request may be.
-pub const LIMIT: usize = 1_024 * 1_024;
+pub(crate) const LIMIT: usize = 1_024 * 1_024;
 
 /// How long it may be if the request publishes: enough for a thousand events of 4 KiB.
-pub const PUBLISHING_LIMIT: usize = 4 * LIMIT;
+pub(crate) const PUBLISHING_LIMIT: usize = 4 * LIMIT;
 
 /// How much of an unwanted body is read, and how long.
 const DRAINED: usize = 256 * 1_024;
@@ -36,7 +36,7 @@ const VALUES: usize = 200_000;
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Reads the whole body.
-pub async fn read(
+pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
     limit: usize,
@@ -74,7 +74,7 @@ async fn collect(chunks: &mut BodyDataStream, limit: usize, share: &Share) -> Re
 
 /// Reads a little of a body that nobody wants: a client that is still sending would
 /// otherwise see a reset instead of the answer.
-pub async fn drain(headers: &HeaderMap, body: Body) {
+pub(crate) async fn drain(headers: &HeaderMap, body: Body) {
     // Who asks first has sent nothing yet, and reading would be the invitation.
     if headers.contains_key(EXPECT) {
         return;
@@ -121,7 +121,7 @@ impl Parameters {
 }
 
 /// Refuses bodies that would take too much when they are understood, and takes that of the share.
-pub fn check_values(body: &[u8], share: &Share) -> Result<(), Refusal> {
+pub(crate) fn check_values(body: &[u8], share: &Share) -> Result<(), Refusal> {
     if json::values(body) > VALUES {
         let message = format!("The body has more than {VALUES} values. Send less in one request.");
         return Err(Refusal::too_large(message));
@@ -130,7 +130,7 @@ pub fn check_values(body: &[u8], share: &Share) -> Result<(), Refusal> {
 }
 
 /// Reads the parameters of one request. Batches are not taken.
-pub fn parse(body: &[u8]) -> Result<Request, Refusal> {
+pub(crate) fn parse(body: &[u8]) -> Result<Request, Refusal> {
     // Nobody has to send it, and whoever reads may pass over it (RFC 8259, 8.1).
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     // Asked first, because serde would read an array as the fields of the struct in order.
@@ -166,7 +166,7 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
 }
 
 /// What is answered to a body that is longer than it may be.
-pub fn too_large(limit: usize) -> Refusal {
+pub(crate) fn too_large(limit: usize) -> Refusal {
     Refusal::too_large(format!("The body is longer than {limit} bytes. Send less in one request."))
 }
 

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// The address of the client.
-pub fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
+pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
     let is_proxy = |address: IpAddr| proxies.iter().any(|network| network.contains(&address));
     let values = headers.get_all(X_FORWARDED_FOR).iter().rev();
     let mut hops = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));

@@ -16,25 +16,25 @@ const ANSWERING: Duration = Duration::from_secs(1);
 
 /// What is left of that time.
 #[derive(Debug)]
-pub struct Deadline(Duration);
+pub(crate) struct Deadline(Duration);
 
 /// It is at its end.
 #[derive(Debug)]
-pub struct Late;
+pub(crate) struct Late;
 
 impl Deadline {
     /// That of a request that has not waited yet.
-    pub fn full(waits: Waits) -> Self {
+    pub(crate) fn full(waits: Waits) -> Self {
         Self(waits.request)
     }
 
     /// Waits for the outcome of publishing instead, which has an end of its own.
-    pub fn leave_to_publisher(&mut self, waits: Waits) {
+    pub(crate) fn leave_to_publisher(&mut self, waits: Waits) {
         self.0 += waits.taking + waits.recording + ANSWERING;
     }
 
     /// Waits as long as it lasts.
-    pub async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Late> {
+    pub(crate) async fn wait<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Late> {
         let start = Instant::now();
         let done = timeout(self.0, work).await;
         self.0 = self.0.saturating_sub(start.elapsed());

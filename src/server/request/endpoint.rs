@@ -83,7 +83,7 @@ struct Classified {
 struct Charged(Classified);
 
 /// `/graphql`.
-pub fn routes(app: App) -> Router {
+pub(crate) fn routes(app: App) -> Router {
     let schema = graphql::schema(app.clone());
     let (long, memory) = (Semaphore::new(LONG_AT_A_TIME), Memory::new(app.settings.limits.memory));
     let documents = Documents::default();

@@ -32,7 +32,7 @@ impl Media {
 
 /// Which form the client wants by its `accept`; none if we have none that it takes. One that lists nothing
 /// wants nothing in particular.
-pub fn negotiate(headers: &HeaderMap) -> Option<Media> {
+pub(crate) fn negotiate(headers: &HeaderMap) -> Option<Media> {
     let is_blank = |value: &HeaderValue| value.as_bytes().iter().all(|byte| b", \t".contains(byte));
     if headers.get_all(ACCEPT).iter().all(is_blank) {
         return Some(Media::Json);
@@ -142,7 +142,7 @@ fn specificity(range: &Range<'_>, media: Media) -> Option<u8> {
 }
 
 /// Whether the body is said to be JSON in UTF-8.
-pub fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return false };
     let Some(media) = value.to_str().ok().and_then(Range::read) else { return false };
@@ -153,12 +153,12 @@ pub fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the body comes as it is. Compressed ones are not taken: little could become much.
-pub fn is_plain(headers: &HeaderMap) -> bool {
+pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
     names(headers, CONTENT_ENCODING).is_some_and(|names| names.iter().all(|name| name == "identity"))
 }
 
 /// Whether the body comes in chunks or as it is. hyper undoes chunks and hands on what else was done to a body.
-pub fn is_only_chunked(headers: &HeaderMap) -> bool {
+pub(crate) fn is_only_chunked(headers: &HeaderMap) -> bool {
     names(headers, TRANSFER_ENCODING)
         .is_some_and(|names| names.is_empty() || (names.len() == 1 && names[0] == "chunked"))
 }

@@ -15,7 +15,7 @@ use crate::server::response::refusal::Refusal;
 use crate::server::response::request_id::RequestId;
 
 /// What was executed, with the request id, which counts in the share until the client has taken it.
-pub async fn executed(
+pub(crate) async fn executed(
     mut executed: Executed,
     rate_limit: Option<serde_json::Value>,
     media: Media,

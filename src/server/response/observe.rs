@@ -42,7 +42,7 @@ fn shown(path: &str) -> String {
 }
 
 /// The outermost layer.
-pub async fn observe(mut request: Request, next: Next) -> Response {
+pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let id = RequestId::random();
     let (operation, organization, key_id) = (field::Empty, field::Empty, field::Empty);
     let span = info_span!("request", request_id = %id, operation, organization, key_id);
@@ -70,7 +70,7 @@ pub async fn observe(mut request: Request, next: Next) -> Response {
 }
 
 /// Lets the lines of this request in the log say which operation it asked for.
-pub fn name_operation(name: &str) {
+pub(crate) fn name_operation(name: &str) {
     // A name of the client's choice could be anything, so only what GraphQL calls a name is shown.
     let is_name =
         name.len() <= OPERATION_CHARS && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -80,7 +80,7 @@ pub fn name_operation(name: &str) {
 }
 
 /// Lets the lines of this request in the log say who asked, by the id of the key.
-pub fn name_caller(caller: &Caller) {
+pub(crate) fn name_caller(caller: &Caller) {
     let span = Span::current();
     span.record("organization", field::display(&caller.scope.organization));
     span.record("key_id", field::display(&caller.key));

@@ -9,7 +9,7 @@ use crate::quota::ledger::{Refused, Standing, Unpaid, What};
 use crate::server::response::refusal::{Refusal, seconds};
 
 /// The value of `rateLimit`. `limit` and `remaining` are those of points, or of what is used up.
-pub fn extension(standing: &Standing, used_up: Option<&Refused>) -> Value {
+pub(crate) fn extension(standing: &Standing, used_up: Option<&Refused>) -> Value {
     let mut told = json!({
         "limit": standing.points,
         "remaining": standing.points_left,
@@ -28,7 +28,7 @@ pub fn extension(standing: &Standing, used_up: Option<&Refused>) -> Value {
 }
 
 /// What is answered instead of carrying out a request.
-pub fn refusal(refused: Refused) -> Refusal {
+pub(crate) fn refusal(refused: Refused) -> Refusal {
     let what = match refused.what {
         What::Requests => "requests",
         What::Points => "points of complexity",
@@ -43,7 +43,7 @@ pub fn refusal(refused: Refused) -> Refusal {
 }
 
 /// What is answered instead of carrying out an operation of this complexity.
-pub fn unpaid(unpaid: Unpaid, complexity: usize) -> Refusal {
+pub(crate) fn unpaid(unpaid: Unpaid, complexity: usize) -> Refusal {
     match unpaid {
         Unpaid::Refused(refused) => refusal(refused),
         Unpaid::Never(points) => {

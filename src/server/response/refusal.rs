@@ -27,7 +27,7 @@ const ERRORS: usize = 50;
 const MESSAGE_CHARS: usize = 500;
 
 /// After how long there may be room again.
-pub const NO_ROOM: Duration = Duration::from_secs(1);
+pub(crate) const NO_ROOM: Duration = Duration::from_secs(1);
 
 /// Why a request was refused.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ impl Refusal {
 }
 
 /// There is no room in memory for what was asked.
-pub fn no_room(full: Full) -> Refusal {
+pub(crate) fn no_room(full: Full) -> Refusal {
     match full {
         Full::Request => Refusal::too_large(
             "The request takes more memory than one may take. Ask for less, or send less, at a time.",
@@ -150,7 +150,7 @@ pub fn no_room(full: Full) -> Refusal {
 }
 
 /// Whole seconds, rounded up: who waits so long does not come too early.
-pub fn seconds(wait: Duration) -> u64 {
+pub(crate) fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
@@ -162,13 +162,13 @@ fn shorten(message: &mut String) {
 }
 
 /// What is answered where nothing is.
-pub async fn not_found(Extension(id): Extension<RequestId>) -> Response {
+pub(crate) async fn not_found(Extension(id): Extension<RequestId>) -> Response {
     let message = "There is nothing at this path. The API is at /graphql.";
     Refusal::new(StatusCode::NOT_FOUND, codes::NOT_FOUND, message).answer(Media::Json, &id)
 }
 
 /// What is answered to other methods than a path has; `Allow` names those.
-pub async fn method_not_allowed(uri: Uri, Extension(id): Extension<RequestId>) -> Response {
+pub(crate) async fn method_not_allowed(uri: Uri, Extension(id): Extension<RequestId>) -> Response {
     let message = match uri.path() {
         "/graphql" => "The API takes POST only: send it by POST, as JSON such as {\"query\": \"{ ping }\"}.",
         _ => "This path does not take requests of this method; the header `allow` names those it takes.",

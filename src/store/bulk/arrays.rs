@@ -6,10 +6,10 @@ use sea_orm::Value;
 use sea_orm::sea_query::ArrayType;
 
 /// Why writing to a `String` does not fail.
-pub const STRINGS_TAKE_ALL: &str = "a String takes whatever is written";
+pub(super) const STRINGS_TAKE_ALL: &str = "a String takes whatever is written";
 
 /// What arrays of such values are of, here and in PostgreSQL. None: they are not written.
-pub fn type_of(value: &Value) -> Option<(ArrayType, &'static str)> {
+pub(super) fn type_of(value: &Value) -> Option<(ArrayType, &'static str)> {
     match value {
         Value::Bool(_) => Some((ArrayType::Bool, "boolean")),
         Value::Int(_) => Some((ArrayType::Int, "integer")),
@@ -20,7 +20,7 @@ pub fn type_of(value: &Value) -> Option<(ArrayType, &'static str)> {
 }
 
 /// An array as text, because the driver's cannot have nulls.
-pub fn literal(array: &[Value]) -> String {
+pub(super) fn literal(array: &[Value]) -> String {
     let mut text = String::with_capacity(array.len() * 8);
     for value in array {
         text.push(if text.is_empty() { '{' } else { ',' });

@@ -55,7 +55,7 @@ async fn behind_a_proxy_failed_logins_count_by_the_addresses_of_clients() {
 #[tokio::test]
 async fn a_key_ends_everywhere_at_once(#[values(On::Sqlite, On::Postgres)] on: On) {
     let Some(world) = World::with(on, limited).await else { return };
-    let other = world.second_door().await;
+    let other = world.second_api().await;
     let input = json!({ "secretKey": { "name": "x" } });
     let made = world.test.call("createSecretAPIKey", input, ("APIKey", "id key")).await;
     let bearer = other.with_key(made["key"].as_str().unwrap());

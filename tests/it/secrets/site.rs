@@ -12,7 +12,7 @@ use world::Api;
 use world::program::Site;
 
 /// All that is in the database, and in files beside it but for the key.
-pub async fn remains(site: &Site) -> Vec<u8> {
+pub(crate) async fn remains(site: &Site) -> Vec<u8> {
     let mut remains = Vec::new();
     for file in fs::read_dir(site.folder.path()).unwrap() {
         let path = file.unwrap().path();
@@ -40,7 +40,7 @@ async fn rows(db: &Db, sql: &str) -> Vec<String> {
 }
 
 /// A target of this receiver that is active.
-pub async fn active_target(api: &Api, receiver: &Receiver, path: &str) -> String {
+pub(crate) async fn active_target(api: &Api, receiver: &Receiver, path: &str) -> String {
     let input = json!({ "name": "A target", "uri": receiver.uri(path), "subscriptions": [ISSUED], "email": "owner@example.com" });
     let target = api.target("addWebhookNotificationTarget", input).await["id"].as_str().unwrap().to_owned();
     while api.status(&target).await != "ACTIVE" {

@@ -120,7 +120,7 @@ impl World {
     }
 
     /// The API of another server on the same database.
-    pub async fn second_door(&self) -> Api {
+    pub async fn second_api(&self) -> Api {
         let (db, clock) = (Db::open(&self.place.url).await.unwrap(), Clock::by_hand(&self.clock));
         let app = App::new(db, clock, Vault::new(&[7; 32]), self.settings.clone()).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -255,7 +255,7 @@ fn settings(place: &Place) -> Settings {
     settings.outbound.uris.private = true;
     settings.outbound.extra_ca = Some(place.folder.path().join("ca.pem"));
     settings.look_interval = Duration::from_secs(3_600);
-    settings.upkeep_interval = Duration::from_secs(3_600);
+    settings.maintenance_interval = Duration::from_secs(3_600);
     settings.pause = Duration::from_millis(10);
     // What a story holds back, or a slow machine is slow about, runs into no deadline.
     settings.outbound.deadline = LONG;
