@@ -25,7 +25,7 @@ pub(crate) struct Ingest {
     buffer: Option<Buffer>,
 }
 
-/// What is about to be recorded. Dropped, its buffer in the buffer are free again.
+/// What is about to be recorded. Dropped, its places in the buffer are free again.
 #[derive(Debug)]
 pub(crate) enum Draft {
     /// It has only to be written.
@@ -34,7 +34,7 @@ pub(crate) enum Draft {
     Keyed(Sketch, KnownRecipients),
 }
 
-/// What was recorded, and what is handed over once it is on disk. Dropped, its buffer in the buffer are
+/// What was recorded, and what is handed over once it is on disk. Dropped, its places in the buffer are
 /// free again.
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
