@@ -71,7 +71,7 @@ impl Publisher {
     /// Records the events and their deliveries: all or none, and on disk when it answers (D1, D7).
     ///
     /// # Errors
-    /// [`Error::Unavailable`] if nobody took them in time: then they are not recorded. Once they are taken
+    /// `Error::Unavailable` if nobody took them in time: then they are not recorded. Once they are taken
     /// the outcome is waited for, and if it does not come in time either, that is said.
     pub async fn publish(&self, publication: Publication) -> Result<Vec<event::Model>> {
         self.publish_until(publication, sleep(self.waits.taking), sleep(self.waits.recording)).await
