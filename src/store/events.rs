@@ -1,8 +1,7 @@
-//! The events: publishing them together with their deliveries, and forgetting
-//! them when they expire.
+//! The events: publishing them together with their deliveries, and forgetting them when they expire.
 //!
-//! Publishing takes many calls at once, so that they can share one transaction;
-//! the number of statements does not depend on how many.
+//! Publishing takes many calls at once, so that they can share one transaction; the number of statements does
+//! not depend on how many.
 
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
