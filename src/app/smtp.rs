@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use lettre::address::Envelope;
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue, MIME_VERSION_1_0};
@@ -38,6 +38,7 @@ impl MailServer {
         })?;
         let address = in_ascii(&from.email).context("the sender of mails cannot be sent as it is")?;
         let url = smtp.url.expose_secret();
+        check_parameters(url)?;
         let mut transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).context(FORMS)?;
         if let Some(tls) = extra_ca.map(|file| tls(url, file)).transpose()?.flatten() {
             transport = transport.tls(tls);
@@ -84,6 +85,20 @@ fn in_ascii(address: &Address) -> Option<Address> {
     email::in_ascii(address)
 }
 
+/// A mistyped parameter would be passed over, and a password sent in the clear. The error does not repeat it: it
+/// may be a part of a password that is not encoded.
+fn check_parameters(url: &str) -> anyhow::Result<()> {
+    let url = Url::parse(url).context(FORMS)?;
+    let is_known = |name: &str, value: &str| name == "tls" && ["required", "opportunistic"].contains(&value);
+    let are_known =
+        url.query_pairs().all(|(name, value)| is_known(&name, &value)) && url.fragment().is_none();
+    ensure!(
+        are_known,
+        "the URL of the mail server has a parameter that is not known; give ?tls=required, or none"
+    );
+    Ok(())
+}
+
 /// The TLS that the URL asks for, with more authorities; none if it asks for none.
 fn tls(url: &str, extra_ca: &Path) -> anyhow::Result<Option<Tls>> {
     let url = Url::parse(url).context(FORMS)?;
@@ -117,5 +132,32 @@ impl Header for AutoSubmitted {
 
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_parameter_that_is_not_known_is_refused_without_being_repeated() {
+        let server = |url: &str| {
+            let smtp = Smtp { url: url.into(), from: "a@company.com".to_owned(), ehlo_name: None };
+            MailServer::new(&smtp, None)
+        };
+        for known in ["smtp://host", "smtps://u:p@host", "smtp://host:587?tls=required"] {
+            assert!(server(known).is_ok(), "{known}");
+        }
+        for unknown in [
+            "smtp://u:secret@host?tsl=required",
+            "smtp://u:secret@host?TLS=required",
+            "smtp://u:secret@host?tls=required&secret=1",
+            "smtp://u:p?secret@host",
+            "smtp://u:p#secret@host",
+            "smtp://u:secret@host?tls=secret",
+        ] {
+            let error = server(unknown).map(drop).unwrap_err();
+            assert!(!format!("{error:#}").contains("secret"), "{error:#}");
+        }
     }
 }

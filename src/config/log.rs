@@ -51,7 +51,8 @@ impl Options {
             self.log
         );
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_span_events(FmtSpan::NONE);
-        let log = log.with_writer(stderr).with_ansi(stderr().is_terminal());
+        // A line that cannot be written is lost. To say so there too would panic, and end the process.
+        let log = log.with_writer(stderr).with_ansi(stderr().is_terminal()).log_internal_errors(false);
         match self.log_format {
             Format::Text => log.init(),
             Format::Json => log.json().flatten_event(true).with_span_list(false).init(),

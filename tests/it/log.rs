@@ -211,3 +211,14 @@ async fn an_answer_names_its_caller_and_whoever_probes_is_not_heard() {
     let target = active_target(&mut server, &api, &site, "/hook").await;
     server.entry("an attempt succeeded", &[("target_id", &target), ("level", "DEBUG")]).await;
 }
+
+#[tokio::test]
+async fn a_log_that_takes_nothing_ends_no_process() {
+    let site = site(On::Sqlite).await.unwrap();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut create = site.command(&["organizations", "create", "Unheard", "--json"]);
+    let output = create.stderr(full).output().unwrap();
+    assert!(output.status.success(), "{:?}", output.status);
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(made.to_string().contains("org_"), "{made}");
+}
