@@ -1,6 +1,6 @@
 //! The life of a target as one table: which status follows when something happens, and what each status means.
 //!
-//! Nothing else compares statuses. Who wants to know something of one asks here, and no question has a case
+//! Nothing else decides by the name of a status. Who wants to know something of one asks here, and no question has a case
 //! for "all others", so a new status is answered for before it compiles. `docs/state-machines.md` shows the
 //! same table as a picture.
 

@@ -124,7 +124,7 @@ fn is_host(text: &str) -> bool {
 
 fn add_headers(response: &mut Response, id: &RequestId) {
     let headers = response.headers_mut();
-    let value = HeaderValue::from_str(&id.to_string()).expect("hex digits are a header value");
+    let value = HeaderValue::from_str(id.as_str()).expect("hex digits are a header value");
     headers.insert(X_REQUEST_ID, value);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -13,6 +13,11 @@ impl RequestId {
     pub fn random() -> Self {
         Self(hex::encode(vault::random::<16>()))
     }
+
+    /// The digits.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for RequestId {
